@@ -1,0 +1,161 @@
+r"""Fold kernel against ViennaRNA's bindings, in one run: per core, and two threads against one.
+
+python benchmarks/bench_fold.py ../shared/data/benchmark/sequences/*.fa \
+    --out benchmarks/results/fold.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from premir.kernels.check_fold import pack
+from premir.kernels.codes import decode, encode
+from premir.kernels.energies import EnergyParameters, current_parameters
+from premir.kernels.mfe import fold_batch, workspace
+from premir.kernels.pairing import dot_bracket
+
+
+def read_fasta(path: Path) -> list[str]:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as handle:
+        records = handle.read().split(">")[1:]
+    sequences = [decode(encode("".join(record.split("\n")[1:]))) for record in records]
+    return [sequence for sequence in sequences if sequence and "N" not in sequence]
+
+
+def summary(seconds: Sequence[float], n: int) -> dict[str, float]:
+    """Return the median and the extremes of several runs, in ms per sequence."""
+    each = [1000 * s / n for s in seconds]
+    return {"median": float(np.median(each)), "min": min(each), "max": max(each)}
+
+
+def compare(sequences: list[str], parameters: EnergyParameters, repeats: int) -> dict[str, Any]:
+    """Time kernel and bindings alternately, in CPU seconds of one thread."""
+    import RNA
+
+    codes, offsets = pack(sequences)
+    model = RNA.md()
+    pairs, mfe = fold_batch(codes, offsets, parameters)
+    kernel, bindings = [], []
+    for _ in range(repeats):
+        begin = time.thread_time()
+        fold_batch(codes, offsets, parameters)
+        kernel.append(time.thread_time() - begin)
+        begin = time.thread_time()
+        expected = [RNA.fold_compound(sequence, model).mfe() for sequence in sequences]
+        bindings.append(time.thread_time() - begin)
+    structures = map(dot_bracket, np.split(pairs, offsets[1:-1]))
+    return {
+        "sequences": len(sequences),
+        "mean_length": codes.size / len(sequences),
+        "identical_mfe": sum(
+            int(x) == round(100 * y) for x, (_, y) in zip(mfe, expected, strict=True)
+        ),
+        "identical_structure": sum(x == y for x, (y, _) in zip(structures, expected, strict=True)),
+        "kernel_ms": summary(kernel, len(sequences)),
+        "rnafold_ms": summary(bindings, len(sequences)),
+        "speedup": float(np.median(bindings) / np.median(kernel)),
+    }
+
+
+def scale(sequences: list[str], parameters: EnergyParameters, repeats: int) -> dict[str, Any]:
+    """Time the same batches with one thread and with two, in wall seconds."""
+    batches = [pack(sequences[k::8]) for k in range(8)]
+
+    def fold(batch: Any) -> None:
+        fold_batch(*batch, parameters)
+
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(repeats):
+        for threads, wall in walls.items():
+            with ThreadPoolExecutor(threads) as pool:
+                begin = time.perf_counter()
+                list(pool.map(fold, batches))
+                wall.append(time.perf_counter() - begin)
+    return {
+        "sequences": len(sequences),
+        "one_thread_s": walls[1],
+        "two_threads_s": walls[2],
+        "speedup_of_medians": float(np.median(walls[1]) / np.median(walls[2])),
+        "speedup_of_best": min(walls[1]) / min(walls[2]),
+    }
+
+
+def machine() -> dict[str, Any]:
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [x for x in cpuinfo.read_text().splitlines() if x.startswith("model name")]
+        model = names[0].split(":")[1].strip() if names else model
+    return {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
+
+
+def commit() -> str | None:
+    git = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return git.stdout.strip() if git.returncode == 0 else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("fasta", nargs="+", type=Path, help="FASTA files, .gz or not")
+    parser.add_argument("--limit", type=int, default=1000, help="sequences for the comparison")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each kind")
+    parser.add_argument("--out", type=Path, help="write the JSON here (default: stdout)")
+    args = parser.parse_args(argv)
+    sequences = [sequence for path in args.fasta for sequence in read_fasta(path)]
+    parameters = current_parameters()
+    some = sequences[:: max(1, len(sequences) // args.limit)][: args.limit]
+    work = workspace(400, parameters.tables)
+    result = {
+        "benchmark": "fold",
+        "machine": machine(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numba", "numpy", "viennarna")},
+        },
+        "commit": commit(),
+        "energy_parameters": parameters.digest,
+        "data": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in args.fasta},
+        "workspace_bytes_400_nt": sum(array.nbytes for array in work),
+        "one_core": compare(some, parameters, args.repeats),
+        "threads": scale(sequences, parameters, args.repeats),
+    }
+    text = json.dumps(result, indent=2) + "\n"
+    if args.out:
+        args.out.write_text(text)
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def test_bench_fold_on_tiny_input(tmp_path: Path) -> None:
+    fasta, out = tmp_path / "tiny.fa", tmp_path / "fold.json"
+    fasta.write_text(">a\nGCCCUUGGCA\n>b\nGGGGTTTTCCCC\n>c\nGGNCC\n>d\nGGGAAA\nACCC\n")
+    assert main([str(fasta), "--repeats", "1", "--out", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert result["one_core"]["identical_structure"] == result["one_core"]["sequences"] == 3
+    assert result["threads"]["sequences"] == 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

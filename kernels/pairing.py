@@ -1,0 +1,206 @@
+"""Pair tables and the pairing tensor of Do, Golkov, Gurel and Cremers (2018).
+
+A *packed* batch of N hairpins is flat: ``codes`` (uint8) and ``pairs`` (int16, the partner's index
+inside the hairpin or -1) hold all hairpins one after another, hairpin n at
+``offsets[n]:offsets[n + 1]``; ``mfe`` (int32) is in dcal/mol. The *dense* form is float32
+``(N, 9, L, L)``, zero beyond each hairpin's length. Channels, in the order of the paper's Fig. 1:
+
+0     pairing matrix: the MFE in kcal/mol at (i, j) and (j, i) of each pair, else 0
+1-4   row one-hots: nucleotide i is A, C, G, U
+5-8   column one-hots: nucleotide j is A, C, G, U
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels._jit import kernel
+from premir.kernels.codes import UNKNOWN, Codes
+
+Pairs: TypeAlias = npt.NDArray[np.int16]
+Offsets: TypeAlias = npt.NDArray[np.int64]
+Energies: TypeAlias = npt.NDArray[np.int32]
+
+CHANNELS = 9
+FEATURE_SCHEMA = "do2018-v1"
+"""Name of the tensor's definition; shards and models carry it and must agree."""
+MAX_LENGTH = 32767
+"""Longest hairpin whose partner indices fit the int16 pair table, in nt."""
+
+_OPEN, _CLOSE, _DOT = ord("("), ord(")"), ord(".")
+
+
+@kernel("int64(uint8[::1], int16[::1], int16[::1])")
+def _parse_dot_bracket(structure: Codes, pairs: Pairs, stack: Pairs) -> int:
+    """Fill ``pairs`` and return -1, or return the position of the first fault."""
+    depth = 0
+    for i in range(structure.size):
+        pairs[i] = -1
+        if structure[i] == _OPEN:
+            stack[depth] = i
+            depth += 1
+        elif structure[i] == _CLOSE:
+            if depth == 0:
+                return i
+            depth -= 1
+            j = stack[depth]
+            pairs[i] = j
+            pairs[j] = i
+        elif structure[i] != _DOT:
+            return i
+    if depth > 0:
+        return int(stack[depth - 1])
+    return -1
+
+
+def pair_table(structure: str) -> Pairs:
+    """Turn dot-bracket notation into a pair table.
+
+    Args:
+        structure: characters ``(``, ``)`` and ``.`` only, at most ``MAX_LENGTH`` of them.
+
+    Returns:
+        int16 array of the same length: 0-based partner, -1 where unpaired.
+
+    Raises:
+        ValueError: unbalanced, too long or with another character; the message names where.
+    """
+    if len(structure) > MAX_LENGTH:
+        raise ValueError(f"structure of {len(structure)} nt is longer than {MAX_LENGTH}")
+    letters = np.frombuffer(bytearray(structure, "latin-1", "replace"), np.uint8)
+    pairs = np.empty(letters.size, np.int16)
+    fault = _parse_dot_bracket(letters, pairs, np.empty(letters.size, np.int16))
+    if fault >= 0:
+        raise ValueError(
+            f"dot-bracket: unexpected or unmatched {structure[fault]!r} at position {fault + 1}"
+        )
+    return pairs
+
+
+def dot_bracket(pairs: Pairs) -> str:
+    """Turn a pair table into dot-bracket notation."""
+    letters = np.full(pairs.size, _DOT, np.uint8)
+    index = np.arange(pairs.size)
+    letters[pairs > index] = _OPEN
+    letters[(pairs >= 0) & (pairs < index)] = _CLOSE
+    return letters.tobytes().decode("ascii")
+
+
+@kernel("void(uint8[::1], int16[::1], int32[::1], int64[::1], float32[:, :, :, ::1])")
+def _fill_tensors(
+    codes: Codes,
+    pairs: Pairs,
+    mfe: Energies,
+    offsets: Offsets,
+    out: npt.NDArray[np.float32],
+) -> None:
+    one = np.float32(1.0)
+    for n in range(mfe.size):
+        start = offsets[n]
+        length = offsets[n + 1] - start
+        energy = np.float32(mfe[n] / 100.0)
+        for i in range(length):
+            code = codes[start + i]
+            for k in range(length):
+                out[n, 1 + code, i, k] = one
+                out[n, 5 + code, k, i] = one
+            j = pairs[start + i]
+            if j >= 0:
+                out[n, 0, i, j] = energy
+
+
+def pairing_tensors(
+    codes: Codes, pairs: Pairs, mfe: Energies, offsets: Offsets, width: int | None = None
+) -> npt.NDArray[np.float32]:
+    """Expand a packed batch into dense pairing tensors (feature schema ``do2018-v1``).
+
+    Args:
+        codes: uint8 (sum of lengths,), values 0-3 only.
+        pairs: int16 (sum of lengths,), partner inside the hairpin or -1.
+        mfe: int32 (N,), dcal/mol.
+        offsets: int64 (N + 1,), borders of the hairpins.
+        width: side of the tensors in nt; the longest hairpin's length by default.
+
+    Returns:
+        float32 (N, 9, width, width), zero beyond each hairpin.
+
+    Raises:
+        ValueError: a letter other than A, C, G, U, or a hairpin longer than ``width``.
+    """
+    if np.any(codes >= UNKNOWN):
+        raise ValueError("a hairpin with a letter other than A, C, G, U has no pairing tensor")
+    longest = int(np.diff(offsets).max(initial=0))
+    width = longest if width is None else width
+    if longest > width:
+        raise ValueError(f"a hairpin of {longest} nt does not fit tensors of width {width}")
+    out = np.zeros((mfe.size, CHANNELS, width, width), np.float32)
+    _fill_tensors(codes, pairs, mfe, offsets, out)
+    return out
+
+
+def pack_tensor(tensor: npt.NDArray[np.float32]) -> tuple[Codes, Pairs, int]:
+    """Invert :func:`pairing_tensors` for one hairpin; nothing is lost.
+
+    Args:
+        tensor: float32 (9, W, W), zero beyond the hairpin's length.
+
+    Returns:
+        ``codes`` uint8 (L,), ``pairs`` int16 (L,) and the MFE in dcal/mol (0 without pairs).
+    """
+    if tensor.shape[-1] == 0:
+        return np.empty(0, np.uint8), np.empty(0, np.int16), 0
+    rows = tensor[1:5, :, 0]
+    length = int(rows.sum())
+    codes = rows[:, :length].argmax(axis=0).astype(np.uint8)
+    matrix = tensor[0, :length]
+    paired = matrix.any(axis=1)
+    pairs = np.where(paired, (matrix != 0).argmax(axis=1), -1).astype(np.int16)
+    mfe = round(float(matrix.min(initial=0.0)) * 100)
+    return codes, pairs, mfe
+
+
+@kernel("void(int16[::1], int64[::1])")
+def _terminal_loop(pairs: Pairs, out: Offsets) -> None:
+    longest = 0
+    last_open = -1
+    for k in range(pairs.size):
+        if pairs[k] > k:
+            last_open = k
+        elif pairs[k] >= 0 and last_open == pairs[k]:
+            # k closes a hairpin loop; walk outwards while the stem does not branch.
+            i, j, stem = last_open, k, 0
+            while i >= 0 and j < pairs.size:
+                if pairs[i] == j:
+                    stem += 1
+                    i -= 1
+                    j += 1
+                elif pairs[i] < 0:
+                    i -= 1
+                elif pairs[j] < 0:
+                    j += 1
+                else:
+                    break
+            if stem > longest:
+                longest = stem
+                out[0] = last_open + 1
+                out[1] = k
+
+
+def terminal_loop(pairs: Pairs) -> tuple[int, int] | None:
+    """Find the hairpin loop that ends the stem with the most pairs.
+
+    A stem goes outwards from its loop across bulges and interior loops, and ends where a multiloop
+    or the exterior begins. Of equal stems the one nearest to the 5' end counts.
+
+    Args:
+        pairs: int16 (L,), pair table.
+
+    Returns:
+        0-based half-open interval of the unpaired nucleotides, None where nothing is paired.
+    """
+    interval = np.full(2, -1, np.int64)
+    _terminal_loop(pairs, interval)
+    return (int(interval[0]), int(interval[1])) if interval[0] >= 0 else None

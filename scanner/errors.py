@@ -1,0 +1,29 @@
+"""Errors that a user can act on; the command line turns each into one line and an exit code."""
+
+from __future__ import annotations
+
+
+class PremirError(Exception):
+    """Base of all errors raised on purpose. The run failed but can be resumed."""
+
+    exit_code = 1
+
+
+class InputError(PremirError):
+    """An input file, option or environment that cannot be used as it is."""
+
+    exit_code = 2
+
+
+class ModelError(InputError):
+    """A model that does not exist, is damaged or does not fit this version."""
+
+
+class ShardError(PremirError):
+    """A shard that is damaged or of another format version."""
+
+
+class PlanMismatchError(PremirError):
+    """A run directory that belongs to another run."""
+
+    exit_code = 4

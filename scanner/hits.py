@@ -1,0 +1,202 @@
+"""Hits, and the BED file that reports them. Columns are documented in docs/formats.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from premir.kernels.codes import Codes, decode
+from premir.kernels.pairing import Pairs, dot_bracket, terminal_loop
+from premir.scanner import shards
+from premir.scanner.batches import Hairpins, join
+from premir.scanner.errors import InputError
+from premir.scanner.files import whole_file
+from premir.scanner.genome import Genome, read_letters
+from premir.scanner.merging import Scored
+from premir.scanner.refolding import Refolder
+from premir.scanner.rundir import RunDirectory
+from premir.scanner.shards import Loci
+from premir.scanner.tiles import Tile
+
+COLUMNS = (
+    "chrom", "start", "end", "name", "score", "strand", "prob", "q_value", "fp_per_mb", "mfe",
+    "length", "loop_start", "loop_end", "masked_fraction", "copies", "mirror_prob", "sequence",
+    "structure",
+)  # fmt: skip
+_CHUNK = 4096
+_CSI_LENGTH = 1 << 29
+"""Contigs of this length and more do not fit a TBI index (SAM specification)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One reported hairpin; coordinates are 0-based half-open on the plus strand.
+
+    Attributes:
+        chrom: contig name.
+        start: first position.
+        end: position after the last.
+        strand: ``+`` or ``-``.
+        prob: canonical probability, six decimals.
+        mfe: minimum free energy, dcal/mol.
+        loop: interval of the terminal loop of the longest stem, None where nothing is paired.
+        masked_fraction: soft-masked (lower-case) share of the interval.
+        sequence: RNA 5' to 3', as folded.
+        structure: dot-bracket notation.
+    """
+
+    chrom: str
+    start: int
+    end: int
+    strand: str
+    prob: float
+    mfe: int
+    loop: tuple[int, int] | None
+    masked_fraction: float
+    sequence: str
+    structure: str
+
+    def bed_line(self) -> str:
+        """Return the hit as a line of the BED file."""
+        loop_start, loop_end = self.loop or (".", ".")
+        fields = (
+            self.chrom,
+            self.start,
+            self.end,
+            f"{self.chrom}:{self.start + 1}-{self.end}({self.strand})",
+            round(1000 * self.prob),
+            self.strand,
+            f"{self.prob:.6f}",
+            ".",
+            ".",
+            f"{self.mfe / 100:.2f}",
+            self.end - self.start,
+            loop_start,
+            loop_end,
+            f"{self.masked_fraction:.3f}",
+            ".",
+            ".",
+            self.sequence,
+            self.structure,
+        )
+        return "\t".join(map(str, fields)) + "\n"
+
+
+def describe_hits(
+    scored: Scored,
+    genome: Genome,
+    run: RunDirectory,
+    tiles: Sequence[Tile],
+    refolder: Refolder | None,
+) -> Iterator[Hit]:
+    """Read sequence, structure and soft mask of merged hits.
+
+    Args:
+        scored: merged hits by position.
+        genome: the genome scanned.
+        run: run directory with its store and shards.
+        tiles: the tiles that they come from.
+        refolder: folds them once more with the bindings; None where the bindings folded them.
+
+    Yields:
+        The hits, in the order given; few shards are in memory at any time.
+    """
+    by_index = {tile.index: tile for tile in tiles}
+    open_shards: dict[int, Hairpins] = {}
+    for first in range(0, scored.prob.size, _CHUNK):
+        chunk = scored.take(np.arange(first, min(first + _CHUNK, scored.prob.size)))
+        needed = {int(index) for index in np.unique(chunk.tile)}
+        open_shards = {
+            index: open_shards.get(index) or shards.read_hairpins(run.shard(by_index[index]))
+            for index in needed
+        }
+        hairpins = join(
+            [open_shards[int(t)][int(r)] for t, r in zip(chunk.tile, chunk.row, strict=True)]
+        )
+        probabilities = chunk.prob
+        if refolder is not None:
+            hairpins, probabilities = refolder.check(hairpins, probabilities)
+        for n in range(len(hairpins)):
+            yield _describe(chunk.loci, n, hairpins[n], float(probabilities[n]), genome)
+
+
+def _describe(
+    loci: Loci, n: int, hairpin: tuple[Codes, Pairs, int], prob: float, genome: Genome
+) -> Hit:
+    codes, pairs, mfe = hairpin
+    contig = genome.contigs[int(loci.contig[n])]
+    start, end = int(loci.start[n]), int(loci.end[n])
+    forward = loci.strand[n] > 0
+    loop = terminal_loop(pairs)
+    if loop is not None:
+        a, b = int(loci.folded_start[n]), int(loci.folded_end[n])
+        loop = (a + loop[0], a + loop[1]) if forward else (b - loop[1], b - loop[0])
+    letters = read_letters(genome.store, contig.offset + start, contig.offset + end)
+    return Hit(
+        chrom=contig.name,
+        start=start,
+        end=end,
+        strand="+" if forward else "-",
+        prob=prob,
+        mfe=mfe,
+        loop=loop,
+        masked_fraction=float(np.mean(letters >= ord("a"))),
+        sequence=decode(codes),
+        structure=dot_bracket(pairs),
+    )
+
+
+def write_bed(handle: TextIO, hits: Iterable[Hit], provenance: Sequence[str]) -> int:
+    """Write hits with their header and return how many there were."""
+    for line in provenance:
+        handle.write(f"## {line}\n")
+    handle.write("#" + "\t".join(COLUMNS) + "\n")
+    count = 0
+    for hit in hits:
+        handle.write(hit.bed_line())
+        count += 1
+    return count
+
+
+def write_bed_file(
+    path: Path, hits: Iterable[Hit], provenance: Sequence[str], *, longest_contig: int
+) -> int:
+    """Write a BED file, whole or not at all; ``.gz`` is bgzipped and indexed."""
+    if path.suffix != ".gz":
+        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+            return write_bed(handle, hits, provenance)
+    import pysam
+
+    plain = path.with_suffix(".tmp")
+    try:
+        with plain.open("w", encoding="utf-8") as handle:
+            count = write_bed(handle, hits, provenance)
+        with whole_file(path) as temporary:
+            pysam.tabix_compress(str(plain), str(temporary), force=True)
+        for suffix in (".tbi", ".csi"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        csi = longest_contig >= _CSI_LENGTH
+        pysam.tabix_index(str(path), preset="bed", force=True, keep_original=True, csi=csi)
+    finally:
+        plain.unlink(missing_ok=True)
+    return count
+
+
+def check_writable(path: Path) -> None:
+    """Fail early, before hours are spent, where a file cannot be written.
+
+    Raises:
+        InputError: the folder is missing or closed to us, or the path is a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory; give a file name")
+    try:
+        with whole_file(path.with_name(f"{path.name}.probe")) as temporary:
+            temporary.touch()
+        path.with_name(f"{path.name}.probe").unlink()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error

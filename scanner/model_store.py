@@ -1,0 +1,138 @@
+"""Trained networks on disk: safetensors weights beside a JSON card, checked when loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from premir.scanner.errors import ModelError
+from premir.scanner.files import sha256, whole_file, write_json
+
+if TYPE_CHECKING:
+    import torch
+
+    from premir.scanner.network import VariableConvNet
+
+DEFAULT_MODEL = "do2018-crossspecies-new-variable"
+_SHIPPED = Path(__file__).parent / "models"
+_WEIGHTS, _CARD = "weights.safetensors", "card.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model card says, as far as a scan depends on it.
+
+    Attributes:
+        name: the model's name.
+        directory: where its files are.
+        network: key of :data:`premir.scanner.network.NETWORKS`.
+        feature_schema: definition of the tensors it was trained on.
+        context_nt: nucleotides folded on both sides of a candidate.
+        description: one sentence.
+        digest: SHA-256 of the weights.
+        card: the whole card.
+    """
+
+    name: str
+    directory: Path
+    network: str
+    feature_schema: str
+    context_nt: int
+    description: str
+    digest: str
+    card: dict[str, Any]
+
+
+def list_models() -> list[ModelSpec]:
+    """Return the models that premir ships, by name."""
+    return [read_spec(path.parent) for path in sorted(_SHIPPED.glob(f"*/{_CARD}"))]
+
+
+def find_model(name: str) -> ModelSpec:
+    """Find a shipped model by name, or a model directory by path.
+
+    Raises:
+        ModelError: neither exists, or its card is damaged.
+    """
+    for directory in (_SHIPPED / name, Path(name)):
+        if (directory / _CARD).is_file():
+            return read_spec(directory)
+    known = ", ".join(path.parent.name for path in sorted(_SHIPPED.glob(f"*/{_CARD}")))
+    raise ModelError(
+        f"{name}: no such model; give one of {known}, or a directory with {_CARD} and {_WEIGHTS}"
+    )
+
+
+def read_spec(directory: Path) -> ModelSpec:
+    """Read a model card.
+
+    Raises:
+        ModelError: the card is damaged or incomplete.
+    """
+    path = directory / _CARD
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return ModelSpec(
+            name=card["name"],
+            directory=directory,
+            network=card["network"],
+            feature_schema=card["feature_schema"],
+            context_nt=int(card["context_nt"]),
+            description=card["description"],
+            digest=card["weights_sha256"],
+            card=card,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: damaged or incomplete model card: {error!r}") from error
+
+
+def load_network(spec: ModelSpec, *, dtype: torch.dtype | None = None) -> VariableConvNet:
+    """Load the weights of a model, ready for inference.
+
+    Args:
+        spec: which model.
+        dtype: float32 by default.
+
+    Raises:
+        ModelError: weights missing, damaged, or made for another network or feature schema.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from premir.kernels.pairing import FEATURE_SCHEMA
+    from premir.scanner.network import NETWORKS
+
+    path = spec.directory / _WEIGHTS
+    if not path.is_file():
+        raise ModelError(f"{path}: weights are missing")
+    if sha256(path) != spec.digest:
+        raise ModelError(f"{path}: digest differs from the card's; fetch or train the model again")
+    if spec.network not in NETWORKS:
+        raise ModelError(f"{spec.directory / _CARD}: unknown network {spec.network!r}")
+    if spec.feature_schema != FEATURE_SCHEMA:
+        raise ModelError(
+            f"{spec.directory / _CARD}: made for feature schema {spec.feature_schema!r}, "
+            f"this premir computes {FEATURE_SCHEMA!r}"
+        )
+    network = NETWORKS[spec.network]()
+    try:
+        network.load_state_dict(load_file(path), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(f"{path}: weights do not fit network {spec.network!r}") from error
+    network.to(dtype or torch.float32).eval().requires_grad_(False)
+    return network
+
+
+def save_model(directory: Path, network: VariableConvNet, card: dict[str, Any]) -> ModelSpec:
+    """Write weights and card; the card gets the digest of the weights."""
+    from safetensors.torch import save_file
+
+    directory.mkdir(parents=True, exist_ok=True)
+    with whole_file(directory / _WEIGHTS) as temporary:
+        save_file(network.state_dict(), temporary)
+        temporary.chmod(0o644)  # safetensors makes files that only their owner may read
+    write_json(directory / _CARD, {**card, "weights_sha256": sha256(directory / _WEIGHTS)})
+    return read_spec(directory)

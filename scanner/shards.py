@@ -1,0 +1,179 @@
+"""Shards: packed hairpins in HDF5, the contract between folding and scoring.
+
+The schema is written down in docs/formats.md. A shard is a work file: it is opened only inside a
+run directory or cache of our own, after its digest was checked where a commit record has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.pairing import FEATURE_SCHEMA, pairing_tensors
+from premir.scanner.batches import Hairpins
+from premir.scanner.errors import ShardError
+from premir.scanner.files import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_Columns: TypeAlias = dict[str, type[np.generic]]
+
+FORMAT = "premir-shard"
+VERSION = 1
+_HAIRPINS: _Columns = {
+    "codes": np.uint8,
+    "pairs": np.int16,
+    "mfe": np.int32,
+    "offsets": np.int64,
+}
+_LOCI: _Columns = {
+    "contig": np.int32,
+    "start": np.int64,
+    "end": np.int64,
+    "strand": np.int8,
+    "stem_energy": np.int16,
+    "folded_start": np.int64,
+    "folded_end": np.int64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loci:
+    """Where candidates lie, as parallel arrays; 0-based half-open on the plus strand.
+
+    Attributes:
+        contig: int32 (N,), index into the genome's contigs.
+        start: int64 (N,).
+        end: int64 (N,).
+        strand: int8 (N,), 1 or -1.
+        stem_energy: int16 (N,), energy of the stem scan in dcal/mol (0 for windows).
+        folded_start: int64 (N,), ``start`` less the context that was folded with the candidate.
+        folded_end: int64 (N,), ``end`` plus that context.
+    """
+
+    contig: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    strand: npt.NDArray[np.int8]
+    stem_energy: npt.NDArray[np.int16]
+    folded_start: npt.NDArray[np.int64]
+    folded_end: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.start.size)
+
+    def take(self, index: npt.NDArray[Any]) -> Loci:
+        """Return the loci that an index or mask array selects."""
+        return Loci(*(getattr(self, name)[index] for name in _LOCI))
+
+    @classmethod
+    def concatenate(cls, parts: list[Loci]) -> Loci:
+        """Return the loci of several sets one after another."""
+        columns: dict[str, Any] = {
+            name: np.concatenate([np.empty(0, dtype), *(getattr(part, name) for part in parts)])
+            for name, dtype in _LOCI.items()
+        }
+        return cls(**columns)
+
+
+def write_shard(path: Path, *, hairpins: Hairpins | None = None, loci: Loci | None = None) -> None:
+    """Write a shard, whole or not at all.
+
+    Args:
+        path: file to make or replace.
+        hairpins: what was folded, if anything was.
+        loci: where each hairpin (or candidate) lies in a genome, if it has a place.
+    """
+    import h5py
+
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        if hairpins is not None:
+            _write_group(file, "hairpins", _HAIRPINS, hairpins)
+        if loci is not None:
+            _write_group(file, "loci", _LOCI, loci)
+        file.attrs["feature_schema"] = FEATURE_SCHEMA
+        file.attrs["version"] = VERSION
+        file.attrs["format"] = FORMAT
+
+
+def read_hairpins(path: Path) -> Hairpins:
+    """Read the hairpins of a shard.
+
+    Raises:
+        ShardError: damaged, not a shard, or of another version or feature schema.
+    """
+    return Hairpins(**_read_group(path, "hairpins", _HAIRPINS))
+
+
+def read_loci(path: Path) -> Loci:
+    """Read where the hairpins of a shard lie.
+
+    Raises:
+        ShardError: damaged, not a shard, without loci, or of another version or feature schema.
+    """
+    return Loci(**_read_group(path, "loci", _LOCI))
+
+
+def iterate_tensors(
+    path: Path, *, batch: int = 64
+) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
+    """Read a shard as dense pairing tensors, for other programs.
+
+    Args:
+        path: a shard that a scan kept (``premir-scan --keep-work``).
+        batch: hairpins in each piece, in the order of the shard.
+
+    Yields:
+        float32 (n, 9, W, W) tensors, zero beyond each hairpin, and int64 (n,) lengths in nt.
+    """
+    hairpins = read_hairpins(path)
+    for first in range(0, len(hairpins), batch):
+        part = hairpins.take(np.arange(first, min(first + batch, len(hairpins))))
+        yield (
+            pairing_tensors(part.codes, part.pairs, part.mfe, part.offsets),
+            part.lengths,
+        )
+
+
+def _write_group(file: Any, group: str, columns: _Columns, source: Any) -> None:
+    for name, dtype in columns.items():
+        values = np.ascontiguousarray(getattr(source, name), dtype)
+        # HDF5 cannot chunk, and so neither compress nor checksum, an array without elements.
+        filters = (
+            {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+            if values.size
+            else {}
+        )
+        file.create_dataset(f"{group}/{name}", data=values, track_times=False, **filters)
+
+
+def _read_group(path: Path, group: str, columns: _Columns) -> dict[str, Any]:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            _check_header(path, dict(file.attrs))
+            values: dict[str, Any] = {name: file[f"{group}/{name}"][...] for name in columns}
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ShardError(f"{path}: damaged shard, or not one: {error}") from error
+    for name, dtype in columns.items():
+        if values[name].dtype != dtype or values[name].ndim != 1:
+            raise ShardError(f"{path}: {group}/{name} is {values[name].dtype}, not {dtype}")
+    return values
+
+
+def _check_header(path: Path, attributes: dict[str, Any]) -> None:
+    for name, expected in (
+        ("format", FORMAT),
+        ("version", VERSION),
+        ("feature_schema", FEATURE_SCHEMA),
+    ):
+        found = attributes.get(name)
+        found = found.item() if isinstance(found, np.generic) else found
+        if found != expected:
+            raise ShardError(f"{path}: {name} is {found!r}; this premir reads {expected!r}")

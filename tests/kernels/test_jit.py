@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import builders
+import numba
+import numpy as np
+import pytest
+
+from premir.kernels import __main__ as check
+from premir.kernels import _jit
+from premir.kernels._jit import kernel
+
+ROOT = Path(__file__).resolve().parents[2]
+KERNELS = ROOT / "kernels"
+# The folders that hold the packages premir and the test helpers as this process found them.
+PATHS = [str(Path(_jit.__file__).parents[2]), str(ROOT / "tests")]
+COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "stencil", "generated_jit"}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), **environment}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, env=env
+    )
+
+
+def bare_compilers(source: str) -> list[str]:
+    """Names of numba and of its compilers that a module mentions."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] == "numba"]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Name | ast.Attribute):
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            found += [name] if name in COMPILERS else []
+    return found
+
+
+# The one decorator
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(KERNELS.rglob("*.py")) if path.name != "_jit.py"],
+    ids=lambda path: path.name,
+)
+def test_no_kernel_is_compiled_by_another_decorator(path: Path) -> None:
+    assert bare_compilers(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import numba",
+        "import numba.core as n",
+        "from numba import njit",
+        "from numba.core import types",
+        "@nb.jit\ndef f(): pass",
+        "@nb.guvectorize(['void(f4)'], '()')\ndef f(x): pass",
+    ],
+)
+def test_the_lint_sees_bare_compilers(source: str) -> None:
+    assert bare_compilers(source)
+    assert bare_compilers((KERNELS / "_jit.py").read_text(encoding="utf-8"))
+
+
+def add_one(values: np.ndarray) -> int:
+    values += 1
+    return int(values.size)
+
+
+def test_kernel_computes_and_refuses_other_types() -> None:
+    compiled = kernel("int64(int16[::1])")(add_one)
+    values = np.zeros(3, np.int16)
+    assert compiled(values) == 3
+    assert values.tolist() == [1, 1, 1]
+    if not os.environ.get("NUMBA_DISABLE_JIT"):
+        with pytest.raises(TypeError, match="No matching definition"):
+            compiled(np.zeros(3, np.float64))
+
+
+def test_kernel_states_its_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def record(signature: str, **options: Any) -> Any:
+        seen.append((signature, options))
+        return lambda function: function
+
+    monkeypatch.setattr(numba, "njit", record)
+    assert kernel("int64(int16[::1])")(add_one) is add_one
+    assert seen == [
+        ("int64(int16[::1])", {"cache": True, "nogil": True, "error_model": "numpy"}),
+    ]
+
+
+def test_kernel_without_a_cache_compiles_in_memory_and_warns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = numba.njit
+    options_of_calls: list[dict[str, Any]] = []
+
+    def no_cache(signature: str, **options: Any) -> Any:
+        options_of_calls.append(options)
+        if options.get("cache"):
+
+            def refuse(function: Any) -> Any:
+                raise RuntimeError(f"cannot cache function {function.__name__!r}: no locator")
+
+            return refuse
+        return real(signature, **options)
+
+    monkeypatch.setattr(numba, "njit", no_cache)
+    message = (
+        r"^premir: no writable cache for compiled kernels \(set NUMBA_CACHE_DIR\); "
+        r"compiling in memory$"
+    )
+    # A fresh copy of the module: whether this process has been warned already must not matter.
+    spec = importlib.util.spec_from_file_location("fresh_jit", _jit.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    with pytest.warns(RuntimeWarning, match=message) as caught:
+        compiled = fresh.kernel("int64(int16[::1])")(add_one)
+    assert len(caught) == 1
+    assert options_of_calls[1] == {"nogil": True, "error_model": "numpy"}
+    assert compiled(np.zeros(4, np.int16)) == 4
+
+
+def test_kernel_lets_other_errors_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(signature: str, **options: Any) -> Any:
+        raise RuntimeError("out of registers")
+
+    monkeypatch.setattr(numba, "njit", broken)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeError, match=r"^out of registers$"):
+            kernel("int64(int16[::1])")(add_one)
+
+
+def test_one_warning_for_all_kernels_where_nothing_can_be_cached() -> None:
+    script = (
+        "from numba.core import caching\n"
+        "for cache in (caching.CompileResultCacheImpl, caching.CodeLibraryCacheImpl):\n"
+        "    cache._locator_classes = []\n"
+        "from premir.kernels import overlaps, pairing\n"
+        "assert pairing.pair_table('(.)').tolist() == [2, -1, 0]\n"
+    )
+    done = run("-c", script)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("RuntimeWarning: premir: no writable cache") == 1
+
+
+def test_hand_cases_pass_without_compilation() -> None:
+    """The same kernels as plain Python: what coverage sees, and no reliance on wrap-around."""
+    files = [f"tests/kernels/test_{name}.py" for name in ("pairing", "stems", "overlaps")]
+    done = run(
+        *("-m", "pytest", "-q", "-k", "hand", "-p", "no:cacheprovider"),
+        *("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
+        *(str(ROOT / file) for file in files),
+        NUMBA_DISABLE_JIT="1",
+    )
+    assert done.returncode == 0, done.stdout
+    assert int(done.stdout.split(" passed")[0].split()[-1]) > 60
+
+
+# python -m premir.kernels --check
+
+
+def test_check_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(8)
+    sequences = {f"h{k}": builders.hairpin(rng) for k in range(6)}
+    sequences |= {"unknown": "ACGNT" * 5, "long": builders.random_sequence(rng, 3_000)}
+    path = builders.write_fasta(tmp_path / "hairpins.fa", sequences)
+    assert check.main(["--check", str(path)]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["n"] == 6
+    assert result["skipped"] == 2
+    assert result["identical_mfe"] == result["identical_structure"] == 6
+    assert result["identical_tensor_round_trip"] == 6
+    assert result["stem_scan_mb_per_s"] > 0
+    assert set(result["versions"]) == {"numba", "numpy", "python", "viennarna"}
+
+
+def test_check_reads_gzip_and_takes_no_more_than_the_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(8)
+    sequences = {f"h{k}": builders.hairpin(rng) for k in range(7)}
+    path = builders.write_fasta(tmp_path / "hairpins.fa.gz", sequences)
+    assert check.main(["--check", str(path), "--limit", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 3
+
+
+def test_check_counts_tensors_that_come_back_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check.count_round_trips(["GGGGAAAACCCC", "AAAAAA", "GGGAAAACCC"]) == 3
+    broken = check.pack_tensor
+
+    def wrong(tensor: np.ndarray) -> Any:
+        codes, pairs, mfe = broken(tensor)
+        return codes, pairs, mfe + (mfe < -250)
+
+    monkeypatch.setattr(check, "pack_tensor", wrong)
+    assert check.count_round_trips(["GGGGAAAACCCC", "AAAAAA", "GGGAAAACCC"]) == 2
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("absent.fa", None, "cannot be read: No such file or directory"),
+        ("folder", b"", "cannot be read: Is a directory"),
+        ("empty.fa", b"", "is not FASTA: expected a line that starts with '>'"),
+        ("text.fa", b"hello\n", "is not FASTA: expected a line that starts with '>'"),
+        ("cut.fa.gz", bytes.fromhex("1f8b0800000000000003"), "cannot be read: "),
+        ("bytes.fa", b">a\n\xff\xfe\n", "is not FASTA: it holds bytes that are not text"),
+        ("n.fa", b">a\nNNNN\n", "holds no sequence of A, C, G, T, U up to 1000 nt"),
+    ],
+)
+def test_check_names_a_bad_file_in_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: bytes | None,
+    message: str,
+) -> None:
+    path = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    assert check.main(["--check", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"python -m premir.kernels: error: {path}: {message}")
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+
+
+def test_check_runs_as_a_module(tmp_path: Path) -> None:
+    done = run("-m", "premir.kernels", "--check", str(tmp_path / "absent.fa"))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.endswith("cannot be read: No such file or directory\n")

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import builders
+import pytest
+
+from premir.scanner.cli import main
+
+
+@pytest.fixture(scope="session")
+def small_genome(tmp_path_factory):
+    """A genome of a few kb with planted hairpins, as FASTA, and its sequences."""
+    folder = tmp_path_factory.mktemp("genome")
+    sequences, truth = builders.planted_genome(seed=11)
+    path = folder / "genome.fa"
+    builders.write_fasta(path, sequences)
+    return path, sequences, truth
+
+
+@pytest.fixture(scope="session")
+def tiny_genome(tmp_path_factory):
+    """One contig of a few kb and two short ones, for scans that are slow."""
+    sequences, truth = builders.planted_genome(seed=3, contigs={"chr1": 4000, "b": 150, "c": 60})
+    path = tmp_path_factory.mktemp("tiny") / "genome.fa"
+    builders.write_fasta(path, sequences)
+    return path, sequences, truth
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """Call premir-scan; returns exit code and the output's text."""
+
+    def call(genome, *options, out="hits.bed"):
+        path = tmp_path / out
+        code = main([str(genome), "--out", str(path), "--quiet", *map(str, options)])
+        return code, path.read_text() if path.exists() else None
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def reference(small_genome, tmp_path_factory):
+    """The undisturbed scan of the small genome, with everything reported."""
+    path = tmp_path_factory.mktemp("reference") / "hits.bed"
+    assert main([str(small_genome[0]), "--out", str(path), "--min-prob", "0", "--quiet"]) == 0
+    return path.read_text()

@@ -1,0 +1,199 @@
+"""The command line: errors in one line with exit code 2, and a quick --help."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import builders
+import pytest
+
+from premir.scanner import __version__
+from premir.scanner.cli import main
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def one_line(capsys):
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    errors = [line for line in lines if line.startswith("premir-scan: error: ")]
+    assert len(errors) == 1
+    assert lines[-1] == errors[0]
+    assert "Traceback" not in captured.err
+    return errors[0].removeprefix("premir-scan: error: ")
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "{path}: file is empty; expected FASTA"),
+        (b"@r\nACGT\n+\nIIII\n", "{path}: line 1: this is FASTQ; premir reads FASTA"),
+        (b">p\nMKVLEF\n", "{path}: p:2: 'L' is not a nucleotide letter; looks like protein"),
+        (b">a\nA\n>a\nA\n", "{path}: a:3: name occurs twice; contig names must be unique"),
+        (b">a\n>b\n", "{path}: a:1: record has no sequence; remove it or restore it"),
+        (b">a\nAC\0T\n", "{path}: a:2: NUL byte inside the sequence: the file is damaged"),
+        (b">a\nAC T\n", "{path}: a:2: blank inside the sequence: remove it"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "{path}: gzip data are truncated or damaged"),
+    ],
+)
+@pytest.mark.parametrize("option", ["genome", "--hairpins"])
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, content, message, option):
+    path = tmp_path / "bad.fa"
+    path.write_bytes(content)
+    arguments = [path] if option == "genome" else [option, path]
+    assert run(*arguments, "--out", tmp_path / "out") == 2
+    assert one_line(capsys).startswith(message.format(path=path))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["bad.fa"]
+
+
+def test_missing_file(tmp_path, capsys):
+    assert run(tmp_path / "none.fa", "--out", tmp_path / "hits.bed") == 2
+    assert one_line(capsys) == f"{tmp_path / 'none.fa'}: no such file"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def genome(tmp_path):
+    path = tmp_path / "genome.fa"
+    builders.write_fasta(path, {"chr1": "ACGT" * 100, "HLA:A*01": "GATTACA" * 20})
+    return path
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--model", "nonesuch"), "nonesuch: no such model; give one of do2018-crossspecies-new"),
+        (("--regions", "chr9"), "--regions chr9: no contig 'chr9' in the genome; it has chr1, HLA"),
+        (("--regions", "chr9:1-5"), "--regions chr9:1-5: no contig 'chr9' in the genome"),
+        (("--regions", "chr1:0-5"), "--regions chr1:0-5: not inside chr1, which has positions 1 t"),
+        (("--regions", "chr1:9-5"), "--regions chr1:9-5: not inside chr1, which has positions 1 t"),
+        (("--regions", "chr1:1-401"), "--regions chr1:1-401: not inside chr1"),
+        (("--regions", "chr1:x-y"), "--regions chr1:x-y: expected CONTIG:START-END, 1-based"),
+        (("--ray-address", "127.0.0.1:1"), "--ray-address 127.0.0.1:1: no Ray cluster there"),
+    ],
+)
+def test_bad_options(genome, tmp_path, capsys, options, message):
+    assert run(genome, "--out", tmp_path / "hits.bed", *options) == 2
+    assert one_line(capsys).startswith(message)
+    assert not (tmp_path / "hits.bed").exists()
+
+
+def test_device_that_is_not_there(genome, tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert run(genome, "--out", tmp_path / "hits.bed", "--device", "cuda") == 2
+    assert one_line(capsys) == "--device cuda: no usable CUDA device found; use --device cpu"
+
+
+def test_output_that_cannot_be_written(genome, tmp_path, capsys):
+    assert run(genome, "--out", tmp_path / "missing" / "hits.bed") == 2
+    expected = f"{tmp_path / 'missing' / 'hits.bed'}: cannot be written: No such file or directory"
+    assert one_line(capsys) == expected
+    assert run(genome, "--out", tmp_path) == 2
+    assert one_line(capsys) == f"{tmp_path}: is a directory; give a file name"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_folder(genome, tmp_path, capsys):
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    assert run(genome, "--out", folder / "hits.bed") == 2
+    assert one_line(capsys).endswith("hits.bed: cannot be written: Permission denied")
+
+
+def test_foreign_work_directory(genome, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    arguments = (genome, "--out", tmp_path / "hits.bed", "--work-dir", tmp_path / "mine")
+    assert run(*arguments) == 2
+    assert "exists and is not a premir run directory" in one_line(capsys)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def test_work_directory_in_use(genome, tmp_path, capsys):
+    from premir.scanner.rundir import open_run_directory
+
+    with open_run_directory(tmp_path / "work"):
+        arguments = (genome, "--out", tmp_path / "hits.bed", "--work-dir", tmp_path / "work")
+        assert run(*arguments) == 2
+        assert one_line(capsys) == f"{tmp_path / 'work'}: another premir-scan is working here"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((), "give either a genome or --hairpins (see premir-scan --help)"),
+        (("a.fa", "--hairpins", "b.fa"), "give either a genome or --hairpins"),
+        (("a.fa",), "give --out FILE (or --out - for stdout), --candidates, or both"),
+        (("--hairpins", "b.fa"), "--hairpins needs --out FILE"),
+    ],
+)
+def test_incomplete_commands(capsys, arguments, message):
+    assert run(*arguments) == 2
+    assert one_line(capsys).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "options", [("--min-prob", "1.5"), ("--threads", "0"), ("--max-span", "10"), ("--folder", "x")]
+)
+def test_values_out_of_range(options):
+    with pytest.raises(SystemExit) as stop:
+        run("genome.fa", "--out", "hits.bed", *options)
+    assert stop.value.code == 2
+
+
+def test_list_models(capsys):
+    assert run("--list-models") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("do2018-crossspecies-new-variable (default)\t") for line in lines)
+
+
+def test_hairpins_are_classified_as_they_are(tmp_path):
+    path = tmp_path / "sequences.fa"
+    real = "UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA"
+    builders.write_fasta(path, {"let-7a": real, "fig1": "GCCCTTGGCA"})
+    assert run("--hairpins", path, "--out", tmp_path / "scores.tsv", "-q") == 0
+    header, first, second = (tmp_path / "scores.tsv").read_text().splitlines()
+    assert header == "name\tprob\tlabel\tmfe\tstructure"
+    name, prob, label, mfe, structure = first.split("\t")
+    assert (name, label) == ("let-7a", "1")
+    assert float(prob) > 0.9
+    assert float(mfe) < -25
+    assert len(structure) == len(real)
+    assert second.split("\t")[3:] == ["-3.00", "(((...)))."]
+
+
+def test_hairpins_with_unknown_letters_are_refused(tmp_path, capsys):
+    builders.write_fasta(tmp_path / "s.fa", {"good": "ACGT" * 20, "bad": "ACGTN" * 10})
+    assert run("--hairpins", tmp_path / "s.fa", "--out", tmp_path / "scores.tsv") == 2
+    assert ": bad: holds a letter other than A, C, G, T, U" in one_line(capsys)
+
+
+def test_help_is_quick_to_load():
+    code = (
+        "import sys\n"
+        "from premir.scanner.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        "heavy = {'torch', 'numba', 'ray', 'RNA', 'numpy', 'h5py', 'pysam'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "examples:" in done.stdout
+
+
+def test_installed_command_prints_its_version():
+    script = Path(sysconfig.get_path("scripts")) / "premir-scan"
+    if not script.exists():
+        pytest.skip("premir is not installed in this environment")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"premir {__version__}\n"

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from premir.scanner.genome import Contig
+from premir.scanner.merging import Scored, inside, merge
+from premir.scanner.shards import Loci
+
+CONTIGS = (Contig("a", 2000, 0, ""), Contig("b", 1000, 2000, ""))
+
+
+def scored(records):
+    """Records of (contig, start, end, strand, prob)."""
+    columns = list(zip(*records, strict=True)) if records else [[]] * 5
+    contig, start, end, strand, prob = (np.array(column) for column in columns)
+    count = len(records)
+    loci = Loci(
+        contig.astype(np.int32),
+        start.astype(np.int64),
+        end.astype(np.int64),
+        strand.astype(np.int8),
+        np.zeros(count, np.int16),
+        start.astype(np.int64),
+        end.astype(np.int64),
+    )
+    return Scored(loci, prob.astype(float), np.zeros(count, np.int64), np.arange(count))
+
+
+def naive_merge(records):
+    """Greedy by probability, then length, then 5' end in the hairpin's own orientation."""
+
+    def rank(record):
+        _, start, end, strand, prob = record
+        return -prob, start - end, start if strand > 0 else -end
+
+    kept = []
+    for record in sorted(records, key=rank):
+        contig, start, end, strand, _ = record
+        if not any(
+            (contig, strand) == (k[0], k[3])
+            and 2 * (min(end, k[2]) - max(start, k[1])) >= min(end - start, k[2] - k[1])
+            for k in kept
+        ):
+            kept.append(record)
+    return sorted(kept, key=lambda k: (k[0], k[1], k[2], -k[3]))
+
+
+def records_of(result):
+    loci = result.loci
+    return list(
+        zip(
+            loci.contig.tolist(),
+            loci.start.tolist(),
+            loci.end.tolist(),
+            loci.strand.tolist(),
+            result.prob.tolist(),
+            strict=True,
+        )
+    )
+
+
+record = st.tuples(
+    st.integers(0, 1),
+    st.integers(0, 400),
+    st.integers(40, 160),
+    st.sampled_from([1, -1]),
+    st.sampled_from([0.5, 0.6, 0.7, 0.8]),
+).map(lambda r: (r[0], r[1], r[1] + r[2], r[3], r[4]))
+
+
+@given(st.lists(record, min_size=1, max_size=40, unique_by=lambda r: r[:4]))
+@settings(max_examples=200)
+def test_merge_equals_the_obvious_one(records):
+    merged, certain = merge(scored(records), CONTIGS, longest=160, scanned=None)
+    assert certain.all()
+    assert records_of(merged) == naive_merge(records)
+
+
+@given(st.lists(record, min_size=1, max_size=40, unique_by=lambda r: r[:4]), st.integers(0, 300))
+@settings(max_examples=200)
+def test_certain_hits_stay_when_more_is_scanned(records, border):
+    records = [r for r in records if r[0] == 0]
+    seen = [r for r in records if (r[1] + r[2]) // 2 >= border]
+    if not seen:
+        return
+    merged, certain = merge(
+        scored(seen), CONTIGS, longest=160, scanned={0: [(border, CONTIGS[0].length)]}
+    )
+    truth = naive_merge(records)
+    sure = [r for r, ok in zip(records_of(merged), certain, strict=True) if ok]
+    assert set(sure) <= set(truth)
+    # Nothing that the whole scan reports may be missing without being marked as open.
+    assert {r for r in truth if (r[1] + r[2]) // 2 >= border} <= set(records_of(merged))
+
+
+def test_a_chain_of_doubt_ends_where_a_certain_hit_decides():
+    # 0.9 is out of reach of the border and displaces 0.8, whatever 0.8's left neighbours are.
+    records = [(0, 300, 400, 1, 0.7), (0, 340, 440, 1, 0.8), (0, 380, 480, 1, 0.9)]
+    merged, certain = merge(scored(records), CONTIGS, longest=100, scanned={0: [(300, 2000)]})
+    assert records_of(merged) == [(0, 300, 400, 1, 0.7), (0, 380, 480, 1, 0.9)]
+    assert certain.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("strand", [1, -1])
+def test_ties_go_to_the_longer_then_to_the_five_prime_one(strand):
+    longer = [(0, 100, 200, strand, 0.5), (0, 110, 215, strand, 0.5)]
+    merged, _ = merge(scored(longer), CONTIGS, longest=160, scanned=None)
+    assert records_of(merged) == [longer[1]]
+    equal = [(0, 100, 200, strand, 0.5), (0, 110, 210, strand, 0.5)]
+    merged, _ = merge(scored(equal), CONTIGS, longest=160, scanned=None)
+    assert records_of(merged) == [equal[0] if strand > 0 else equal[1]]
+
+
+def test_inside_goes_by_the_mid_point():
+    loci = scored([(0, 0, 100, 1, 1.0), (0, 1, 100, 1, 1.0), (1, 0, 100, 1, 1.0)]).loci
+    assert inside(loci, {0: [(50, 60)]}).tolist() == [True, True, False]
+    assert inside(loci, {0: [(51, 60)]}).tolist() == [False, False, False]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import builders
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from premir.kernels.pairing import pairing_tensors
+from premir.scanner.batches import batches_by_length
+from premir.scanner.inference import batch_probabilities, canonical_probabilities
+from premir.scanner.network import PairingBatch, VariableConvNet
+
+CPU = torch.device("cpu")
+LENGTHS = [1, 2, 5, 12, 44, 45, 46, 47, 48, 90, 93, 110, 161, 398]
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(3)
+    return VariableConvNet().double().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def hairpins():
+    return builders.random_hairpins(np.random.default_rng(5), LENGTHS)
+
+
+def alone(network, tensor):
+    """The network as the paper has it: one sample, plain layers, torch's own adaptive pooling."""
+    maps = functional.avg_pool2d(functional.relu(network.conv1(tensor)), 2) * 4
+    maps = functional.max_pool2d(functional.relu(network.conv2(maps)), 2)
+    maps = functional.adaptive_avg_pool2d(functional.relu(network.conv3(maps)), 4)
+    return network.fc2(torch.sigmoid(network.fc1(maps.flatten(1))))
+
+
+def test_layer_sizes():
+    sizes = {k: tuple(v.shape) for k, v in VariableConvNet().state_dict().items()}
+    assert sizes["conv1.weight"] == (32, 9, 11, 11)
+    assert sizes["conv2.weight"] == (64, 32, 5, 5)
+    assert sizes["conv3.weight"] == (64, 64, 3, 3)
+    assert sizes["fc1.weight"] == (256, 1024)
+    assert sizes["fc2.weight"] == (2, 256)
+
+
+def test_batch_is_the_pairing_tensor_in_factors(hairpins):
+    batch = PairingBatch.build(hairpins, device=CPU)
+    dense = pairing_tensors(hairpins.codes, hairpins.pairs, hairpins.mfe, hairpins.offsets)
+    assert torch.equal(batch.dense(), torch.from_numpy(dense))
+
+
+def test_factorised_batch_equals_each_sample_alone(network, hairpins):
+    batch = PairingBatch.build(hairpins, device=CPU, dtype=torch.float64)
+    together = network(batch)
+    dense = network.forward_dense(batch.dense(), batch.lengths)
+    for n in range(len(hairpins)):
+        one = PairingBatch.build(hairpins.take([n]), device=CPU, dtype=torch.float64)
+        expected = alone(network, one.dense())
+        for found in (together[n], dense[n], network(one)[0]):
+            torch.testing.assert_close(found, expected[0], rtol=1e-12, atol=1e-12)
+
+
+def test_float32_batches_come_close_to_canonical_scores(network, hairpins):
+    rough = batch_probabilities(
+        VariableConvNet().to(CPU), hairpins, device=CPU
+    )  # another network, to see that weights matter
+    single = VariableConvNet()
+    single.load_state_dict(network.state_dict())
+    close = batch_probabilities(single.float(), hairpins, device=CPU)
+    canonical = canonical_probabilities(network, hairpins)
+    assert np.abs(close - canonical).max() < 1e-5
+    assert np.abs(rough - canonical).max() > 1e-3
+    assert np.array_equal(canonical, canonical.round(6))
+
+
+def test_gradient_reaches_every_weight(hairpins):
+    network = VariableConvNet()
+    batch = PairingBatch.build(hairpins, device=CPU)
+    functional.cross_entropy(
+        network(batch), torch.ones(len(hairpins), dtype=torch.int64), reduction="sum"
+    ).backward()
+    factorised = [parameter.grad.clone() for parameter in network.parameters()]
+    network.zero_grad()
+    functional.cross_entropy(
+        network.forward_dense(batch.dense(), batch.lengths),
+        torch.ones(len(hairpins), dtype=torch.int64),
+        reduction="sum",
+    ).backward()
+    for found, parameter in zip(factorised, network.parameters(), strict=True):
+        torch.testing.assert_close(found, parameter.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_batches_hold_every_hairpin_once_and_stay_bounded():
+    lengths = np.random.default_rng(0).integers(1, 400, 500)
+    batches = list(batches_by_length(lengths, cells=100_000))
+    assert sorted(np.concatenate(batches)) == list(range(500))
+    for index in batches:
+        assert len(index) == 1 or len(index) * lengths[index].max() ** 2 <= 100_000

@@ -1,0 +1,304 @@
+"""Whole scans: what must not depend on how they run, and what comes out."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import builders
+import pysam
+import pytest
+
+from premir.scanner import shards, tasks
+from premir.scanner.cli import main
+from premir.scanner.hits import COLUMNS
+
+
+def rows(text):
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines]
+
+
+def test_planted_hairpins_are_among_the_hits(small_genome, reference):
+    _, _, truth = small_genome
+    hits = rows(reference)
+    for contig, start, end, name, strand in truth:
+        assert any(
+            hit["chrom"] == contig
+            and hit["strand"] == strand
+            and abs(int(hit["start"]) + int(hit["end"]) - start - end) <= 30
+            for hit in hits
+        ), name
+
+
+def test_columns_agree_with_the_genome(small_genome, reference):
+    _, sequences, _ = small_genome
+    hits = rows(reference)
+    assert len(hits) > 10
+    for hit in hits:
+        start, end = int(hit["start"]), int(hit["end"])
+        dna = sequences[hit["chrom"]][start:end]
+        if hit["strand"] == "-":
+            dna = builders.reverse_complement(dna)
+        assert hit["sequence"] == dna.upper().replace("T", "U")
+        assert len(hit["structure"]) == end - start == int(hit["length"])
+        assert hit["name"] == f"{hit['chrom']}:{start + 1}-{end}({hit['strand']})"
+        assert hit["score"] == str(round(1000 * float(hit["prob"])))
+        a, b = int(hit["loop_start"]) - start, int(hit["loop_end"]) - start
+        structure = hit["structure"] if hit["strand"] == "+" else hit["structure"][::-1]
+        assert set(structure[a:b]) == {"."}
+        assert {structure[a - 1], structure[b]} == {"(", ")"}
+        lower = sum(letter.islower() for letter in sequences[hit["chrom"]][start:end])
+        assert float(hit["masked_fraction"]) == pytest.approx(lower / (end - start), abs=1e-3)
+        for column in ("q_value", "fp_per_mb", "copies", "mirror_prob"):
+            assert hit[column] == "."
+
+
+def test_hits_are_sorted_and_do_not_contest_each_other(small_genome, reference):
+    order = {name: number for number, name in enumerate(small_genome[1])}
+    hits = rows(reference)
+    keys = [(order[h["chrom"]], int(h["start"]), int(h["end"]), h["strand"] == "-") for h in hits]
+    assert keys == sorted(keys)
+    for n, a in enumerate(hits):
+        for b in hits[n + 1 :]:
+            if a["chrom"] == b["chrom"] and a["strand"] == b["strand"]:
+                shared = min(int(a["end"]), int(b["end"])) - max(int(a["start"]), int(b["start"]))
+                assert 2 * shared < min(int(a["length"]), int(b["length"]))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--threads", 1),
+        ("--folder", "viennarna"),
+        ("--tile-size", 700),
+        ("--tile-size", 1511, "--threads", 3),
+    ],
+)
+def test_bytes_do_not_depend_on_tiles_and_threads(small_genome, reference, scan, options):
+    assert scan(small_genome[0], "--min-prob", 0, *options) == (0, reference)
+
+
+def test_bytes_do_not_depend_on_batches(small_genome, reference, scan, monkeypatch):
+    monkeypatch.setattr("premir.scanner.inference._CELLS", 1)
+    assert scan(small_genome[0], "--min-prob", 0) == (0, reference)
+
+
+def test_line_width_case_of_u_and_compression_do_not_matter(
+    small_genome, reference, scan, tmp_path
+):
+    sequences = {name: text.replace("T", "U") for name, text in small_genome[1].items()}
+    path = tmp_path / "genome.fa.gz"
+    builders.write_fasta(path, sequences, width=7)
+    code, text = scan(path, "--min-prob", 0)
+    assert code == 0
+    assert rows(text) == rows(reference)
+
+
+def test_reverse_complement_gives_mirrored_hits(small_genome, reference, scan, tmp_path):
+    _, sequences, _ = small_genome
+    path = tmp_path / "mirror.fa"
+    builders.write_fasta(
+        path, {name: builders.reverse_complement(text) for name, text in sequences.items()}
+    )
+    _, text = scan(path, "--min-prob", 0)
+
+    def key(hit, flip):
+        n = len(sequences[hit["chrom"]])
+        start, end, strand = int(hit["start"]), int(hit["end"]), hit["strand"]
+        if flip:
+            start, end, strand = n - end, n - start, {"+": "-", "-": "+"}[strand]
+        return hit["chrom"], start, end, strand, hit["prob"], hit["mfe"], hit["structure"]
+
+    assert {key(hit, True) for hit in rows(text)} == {key(hit, False) for hit in rows(reference)}
+
+
+def test_min_prob_selects_from_the_canonical_scores(small_genome, reference, scan):
+    # 0.9 lies within the float32 noise of nothing in particular; what counts is that merging
+    # comes after the threshold and cannot change what is above it.
+    _, text = scan(small_genome[0], "--min-prob", 0.9)
+    expected = [hit for hit in rows(reference) if float(hit["prob"]) >= 0.9]
+    assert rows(text) == expected
+    assert 0 < len(expected) < len(rows(reference))
+
+
+@pytest.mark.parametrize("kind, genome", [("stems", "small_genome"), ("windows", "tiny_genome")])
+def test_regions_are_the_full_scan_restricted(request, scan, kind, genome):
+    path, sequences, _ = request.getfixturevalue(genome)
+    name = max(sequences, key=lambda contig: len(sequences[contig]))
+    _, full = scan(path, "--min-prob", 0, "--extractor", kind)
+    code, text = scan(
+        path, "--min-prob", 0, "--extractor", kind,
+        "--regions", f"{name}:1,001-2000", "--regions", f"{name}:1500-2600",
+    )  # fmt: skip
+    expected = [
+        hit
+        for hit in rows(full)
+        if hit["chrom"] == name and 1000 <= (int(hit["start"]) + int(hit["end"])) // 2 < 2600
+    ]
+    assert code == 0
+    assert len(expected) >= 3
+    assert rows(text) == expected
+
+
+def test_windows_lie_on_the_grid_of_their_strand(tiny_genome, scan):
+    path, sequences, _ = tiny_genome
+    code, text = scan(path, "--extractor", "windows", "--min-prob", 0)
+    assert code == 0
+    for hit in rows(text):
+        n = len(sequences[hit["chrom"]])
+        five_prime = int(hit["start"]) if hit["strand"] == "+" else n - int(hit["end"])
+        assert five_prime % 10 == 0
+        assert int(hit["length"]) == min(110, n)
+
+
+def test_ray_gives_the_same_bytes_and_leaves_nothing_behind(small_genome, reference, scan):
+    psutil = pytest.importorskip("psutil")
+    before = {process.pid for process in psutil.process_iter()}
+    options = ("--min-prob", 0, "--tile-size", 2000, "--executor", "ray", "--threads", 2)
+    assert scan(small_genome[0], *options) == (0, reference)
+    left = [
+        process
+        for process in psutil.process_iter(["pid", "cmdline"])
+        if process.pid not in before and "ray" in " ".join(process.info["cmdline"] or [])
+    ]
+    _, alive = psutil.wait_procs(left, timeout=20)
+    assert not alive
+    assert not list(Path("/tmp").glob("premir-*/session_*"))
+
+
+def test_resume_uses_what_is_committed(small_genome, reference, scan, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    options = ("--min-prob", 0, "--tile-size", 2000, "--work-dir", work)
+    original = tasks.fold_tile
+
+    def fails_late(job, tile, folder):
+        if tile.index >= 2:
+            raise KeyboardInterrupt
+        return original(job, tile, folder)
+
+    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", fails_late)
+    assert scan(small_genome[0], *options)[0] == 130
+    monkeypatch.undo()
+    committed = sorted((work / "shards").glob("*.h5"))
+    assert committed
+    # One shard is damaged meanwhile: it must be made again, the others used.
+    content = bytearray(committed[0].read_bytes())
+    content[len(content) // 2] ^= 1
+    committed[0].write_bytes(content)
+    assert scan(small_genome[0], *options) == (0, reference)
+    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
+    assert summary["tiles_reused"] == len(committed) - 1
+    assert not work.exists()
+
+
+def test_another_model_or_threshold_reuses_the_folds(small_genome, reference, scan, tmp_path):
+    options = ("--work-dir", tmp_path / "work", "--keep-work")
+    assert scan(small_genome[0], *options)[0] == 0
+    assert scan(small_genome[0], "--min-prob", 0, *options) == (0, reference)
+    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
+    assert summary["tiles_reused"] == summary["tiles_total"]
+
+
+def test_run_directory_of_another_scan_is_refused(small_genome, scan, tmp_path, capsys):
+    work = tmp_path / "work"
+    assert scan(small_genome[0], "--work-dir", work, "--keep-work")[0] == 0
+    assert scan(small_genome[0], "--work-dir", work, "--max-span", 120)[0] == 4
+    assert "run directory belongs to another run: extractor is" in capsys.readouterr().err
+    builders.write_fasta(tmp_path / "other.fa", {"a": "ACGT" * 100})
+    assert scan(tmp_path / "other.fa", "--work-dir", work)[0] == 4
+    assert "another run: genome is" in capsys.readouterr().err
+
+
+def test_tile_that_fails_twice_is_set_aside_and_named(
+    small_genome, reference, scan, tmp_path, monkeypatch, capsys
+):
+    original = tasks.fold_tile
+    calls = []
+
+    def fails(job, tile, folder):
+        calls.append(tile.index)
+        if tile.index == 1:
+            raise RuntimeError("boom")
+        return original(job, tile, folder)
+
+    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", fails)
+    options = ("--min-prob", 0, "--tile-size", 2000)
+    assert scan(small_genome[0], *options)[0] == 3
+    assert calls.count(1) == 2
+    assert "tile 1 failed twice, set aside: boom" in capsys.readouterr().err
+    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
+    assert summary["tiles_quarantined"] == {"1": "RuntimeError: boom"}
+    monkeypatch.undo()
+    assert scan(small_genome[0], *options) == (0, reference)
+
+
+def test_compressed_output_is_indexed_and_the_same(small_genome, reference, scan, tmp_path):
+    assert scan(small_genome[0], "--min-prob", 0, out="plain.bed")[0] == 0
+    path = tmp_path / "hits.bed.gz"
+    arguments = [str(small_genome[0]), "--out", str(path), "--min-prob", "0", "-q"]
+    assert main(arguments) == 0
+    with gzip.open(path, "rt") as handle:
+        assert handle.read() == reference
+    hit = rows(reference)[3]
+    with pysam.TabixFile(str(path)) as index:
+        found = list(index.fetch(hit["chrom"], int(hit["start"]), int(hit["end"])))
+    assert any(line.split("\t")[3] == hit["name"] for line in found)
+
+
+def test_stdout_carries_the_hits_only(small_genome, reference, capsys):
+    assert main([str(small_genome[0]), "--out", "-", "--min-prob", "0", "-q"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == reference
+    assert captured.err == ""
+
+
+def test_candidates_without_out_are_not_folded(small_genome, scan, tmp_path, monkeypatch):
+    path = tmp_path / "candidates.bed"
+    both = ["--candidates", str(path), "-q"]
+    assert main([str(small_genome[0]), "--out", str(tmp_path / "hits.bed"), *both]) == 0
+    with_fold = path.read_text()
+    monkeypatch.setattr("premir.scanner.folding.fold_batch", None)  # any fold would fail now
+    assert main([str(small_genome[0]), *both]) == 0
+    assert path.read_text() == with_fold
+    lines = [line.split("\t") for line in with_fold.splitlines()]
+    assert {len(fields) for fields in lines} == {6}
+    assert all(int(fields[4]) >= 2000 for fields in lines)
+    for _, _, truth in [small_genome]:
+        for contig, start, end, name, strand in truth:
+            assert any(
+                f[0] == contig and f[5] == strand and abs(int(f[1]) + int(f[2]) - start - end) <= 30
+                for f in lines
+            ), name
+
+
+def test_summary_counts(small_genome, scan, tmp_path):
+    _, text = scan(small_genome[0], "--min-prob", 0, "--tile-size", 2000)
+    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
+    assert summary["hits"] == len(rows(text))
+    assert summary["candidates"] == summary["scored"] == summary["above_threshold"]
+    assert summary["contigs"] == len(small_genome[1])
+    assert summary["megabases"] == sum(map(len, small_genome[1].values())) / 1e6
+    assert summary["tiles_total"] > 3
+    assert {"candidates", "folding", "scoring", "canonical"} <= summary["seconds_by_stage"].keys()
+
+
+def test_kept_shards_open_with_the_documented_reader(small_genome, scan, tmp_path):
+    work = tmp_path / "work"
+    scan(small_genome[0], "--work-dir", work, "--keep-work")
+    count = 0
+    for path in sorted((work / "shards").glob("*.h5")):
+        for tensors, lengths in shards.iterate_tensors(path, batch=5):
+            assert tensors.shape == (len(lengths), 9, lengths.max(), lengths.max())
+            count += len(lengths)
+    assert count == json.loads((tmp_path / "hits.bed.summary.json").read_text())["candidates"]
+    shutil.rmtree(work)
+
+
+def test_contig_without_candidates_gives_an_empty_file(scan, tmp_path):
+    builders.write_fasta(tmp_path / "n.fa", {"n": "N" * 500, "short": "ACGT", "a": "A" * 300})
+    code, text = scan(tmp_path / "n.fa")
+    assert code == 0
+    assert rows(text) == []

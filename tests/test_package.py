@@ -1,0 +1,64 @@
+"""The house: what is installed, and which way imports run."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FLOORS = ["kernels", "scanner", "train"]
+
+
+def sources():
+    return [path for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py"))]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    floor = FLOORS.index(path.relative_to(ROOT).parts[0])
+    for name in imports(path):
+        parts = name.split(".")
+        assert parts[0] not in FLOORS, f"{name}: import premir.{name}"
+        if parts[0] == "premir" and len(parts) > 1:
+            assert FLOORS.index(parts[1]) <= floor, (
+                f"{name}: imports run train -> scanner -> kernels"
+            )
+        if floor == 0:
+            assert parts[0] not in {"torch", "h5py", "ray"}, f"{name}: kernels do not import it"
+
+
+def test_wheel_holds_the_whole_tree(tmp_path):
+    pytest.importorskip("setuptools")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
+        + ["-w", str(tmp_path), str(ROOT)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    patterns = ("*.py", "py.typed", "*.safetensors", "card.json")
+    expected = {
+        f"premir/{path.relative_to(ROOT)}"
+        for floor in FLOORS
+        for pattern in patterns
+        for path in (ROOT / floor).rglob(pattern)
+    }
+    assert found == expected

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import builders
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from premir.scanner.errors import InputError, PlanMismatchError
+from premir.scanner.network import PairingBatch, VariableConvNet
+from premir.train import trainer as trainer_module
+from premir.train.dataset import Dataset
+from premir.train.recipes import RECIPES
+from premir.train.trainer import Trainer
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def data(count=40, seed=0):
+    rng = np.random.default_rng(seed)
+    hairpins = builders.random_hairpins(rng, rng.integers(45, 110, count).tolist())
+    labels = (np.arange(count) % 4 == 0).astype(np.int64)
+    return Dataset(hairpins, labels, tuple(map(str, range(count))), {"x.fa": "0" * 64})
+
+
+def make(recipe="paper", seed=0, **changes):
+    chosen = replace(RECIPES[recipe], group=16, **changes)
+    return Trainer("variable", chosen, seed, data(), CPU)
+
+
+def weights(trainer):
+    return {k: v.clone() for k, v in trainer.network.state_dict().items()}
+
+
+def same(a, b):
+    return all(torch.equal(a[k], b[k]) for k in a)
+
+
+def naive_epoch(recipe, seed, epoch, network, optimizer, dataset):
+    """One sample after another, as the paper's Algorithm 1 is written."""
+    positives, negatives = dataset.positives, dataset.negatives
+    alpha = 2 * negatives / (positives + negatives)
+    beta = 2 * positives / (positives + negatives)
+    order = np.random.default_rng([seed, epoch]).permutation(len(dataset.hairpins))
+    for first in range(0, order.size, recipe.group):
+        optimizer.zero_grad()
+        for n in order[first : first + recipe.group]:
+            batch = PairingBatch.build(dataset.hairpins.take([n]), device=CPU)
+            label = torch.tensor([dataset.labels[n]])
+            loss = functional.cross_entropy(network(batch), label)
+            if recipe.class_weights:
+                loss = loss * (alpha if dataset.labels[n] else beta)
+            loss.backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("recipe", ["paper", "released"])
+def test_an_epoch_is_algorithm_1_whatever_the_micro_batches(monkeypatch, recipe):
+    monkeypatch.setattr(trainer_module, "_CELLS", 60_000)
+    trainer = make(recipe)
+    torch.manual_seed(0)
+    network = VariableConvNet()
+    assert same(network.state_dict(), weights(trainer))
+    optimizer = torch.optim.Adagrad(network.parameters(), lr=0.001)
+    for epoch in range(2):
+        trainer.train_epoch()
+        naive_epoch(trainer.recipe, 0, epoch, network, optimizer, trainer.data)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(trainer.network.state_dict()[name], value, rtol=0, atol=2e-4)
+
+
+def test_recipes_are_those_of_the_paper_and_of_the_code():
+    paper, released = RECIPES["paper"], RECIPES["released"]
+    assert (paper.epochs, paper.group, paper.learning_rate) == (40, 64, 0.001)
+    assert paper.class_weights
+    assert (released.epochs, released.group, released.learning_rate) == (40, 128, 0.001)
+    assert not released.class_weights
+
+
+def test_resumed_training_takes_the_same_path(tmp_path):
+    straight = make()
+    losses = [straight.train_epoch() for _ in range(4)]
+    first = make()
+    for _ in range(2):
+        first.train_epoch()
+    first.save(tmp_path / "checkpoint.safetensors")
+    second = make(seed=0)
+    second.resume(tmp_path / "checkpoint.safetensors")
+    assert second.epoch == 2
+    for _ in range(2):
+        second.train_epoch()
+    assert second.losses == losses
+    assert same(weights(second), weights(straight))
+
+
+def test_seeds_and_learning_matter():
+    trainer, other = make(), make(seed=1)
+    assert not same(weights(trainer), weights(other))
+    losses = [trainer.train_epoch() for _ in range(12)]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    "changes, field", [({"seed": 1}, "seed"), ({"learning_rate": 0.1}, "recipe")]
+)
+def test_checkpoint_of_another_training_is_refused(tmp_path, changes, field):
+    path = tmp_path / "checkpoint.safetensors"
+    make().save(path)
+    with pytest.raises(PlanMismatchError, match=f"belongs to another training: {field} is"):
+        make(**changes).resume(path)
+
+
+def test_more_epochs_may_be_added(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    make(epochs=1).save(path)
+    make(epochs=5).resume(path)
+
+
+def test_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(b"nonsense")
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors: damaged checkpoint"):
+        make().resume(path)

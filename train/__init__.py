@@ -1,0 +1,1 @@
+"""Data sets to networks: protocols, training, metrics and model cards."""

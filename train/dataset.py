@@ -1,0 +1,102 @@
+"""Labelled hairpins: read, folded once, kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.codes import UNKNOWN, Codes, encode
+from premir.kernels.energies import current_parameters
+from premir.scanner import shards, viennarna
+from premir.scanner.batches import Hairpins, pack
+from premir.scanner.errors import InputError, ShardError
+from premir.scanner.fasta import read_records
+from premir.scanner.folding import Folder
+from premir.scanner.paths import cache_dir
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Folded hairpins with their labels.
+
+    Attributes:
+        hairpins: N folded hairpins.
+        labels: int64 (N,), 1 for pre-miRNA, 0 for anything else.
+        names: N record names.
+        digests: SHA-256 of each source file, by file name.
+    """
+
+    hairpins: Hairpins
+    labels: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    digests: dict[str, str]
+
+    @property
+    def positives(self) -> int:
+        """Number of pre-miRNAs."""
+        return int(self.labels.sum())
+
+    @property
+    def negatives(self) -> int:
+        """Number of other hairpins."""
+        return len(self.hairpins) - self.positives
+
+
+def load_dataset(positives: Sequence[Path], negatives: Sequence[Path], folder: Folder) -> Dataset:
+    """Read FASTA files of positives and negatives and fold them, or take them from the cache.
+
+    Args:
+        positives: FASTA files of pre-miRNAs.
+        negatives: FASTA files of other hairpins.
+        folder: folds what the cache lacks.
+
+    Returns:
+        The records in the order of the files, positives first.
+
+    Raises:
+        InputError: a file cannot be read or holds a letter other than A, C, G, T, U.
+    """
+    names: list[str] = []
+    sequences: list[Codes] = []
+    labels: list[int] = []
+    digests: dict[str, str] = {}
+    for label, paths in ((1, positives), (0, negatives)):
+        for path in paths:
+            records = read_records(path)
+            digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, letters in records:
+                sequence = encode(letters)
+                if np.any(sequence == UNKNOWN):
+                    raise InputError(
+                        f"{path}: {name}: holds a letter other than A, C, G, T, U; remove it"
+                    )
+                names.append(name)
+                sequences.append(sequence)
+                labels.append(label)
+    hairpins = _fold_cached(*pack(sequences), folder)
+    return Dataset(hairpins, np.array(labels, np.int64), tuple(names), digests)
+
+
+def _fold_cached(codes: Codes, offsets: npt.NDArray[np.int64], folder: Folder) -> Hairpins:
+    key = hashlib.sha256()
+    for part in (codes, offsets):
+        key.update(part.tobytes())
+    key.update(f"{viennarna.version()} {current_parameters().digest}".encode())
+    path = cache_dir("folds") / f"{key.hexdigest()[:32]}.h5"
+    if path.exists():
+        try:
+            return shards.read_hairpins(path)
+        except ShardError:
+            _log.warning("%s: damaged; folding again", path)
+    _log.info("folding %d hairpins (kept in %s)", offsets.size - 1, path)
+    hairpins = folder.fold(codes, offsets)
+    shards.write_shard(path, hairpins=hairpins)
+    return hairpins

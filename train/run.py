@@ -1,0 +1,126 @@
+"""One training from data to a model directory."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from premir.kernels.pairing import FEATURE_SCHEMA
+from premir.scanner import __version__, viennarna
+from premir.scanner.folding import Folder
+from premir.scanner.inference import batch_probabilities, choose_device
+from premir.scanner.model_store import ModelSpec, save_model
+from premir.train.dataset import Dataset, load_dataset
+from premir.train.metrics import Metrics, evaluate
+from premir.train.protocols import Files, Protocol
+from premir.train.recipes import Recipe
+from premir.train.trainer import Trainer
+
+_log = logging.getLogger(__name__)
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def train(
+    protocol: Protocol,
+    recipe: Recipe,
+    *,
+    network: str,
+    seed: int,
+    out: Path,
+    device_name: str,
+    threads: int,
+    folder: Folder,
+    name: str,
+) -> tuple[ModelSpec, Metrics | None]:
+    """Train (or go on training), judge once at the end, and write weights and card.
+
+    Args:
+        protocol: training and test files.
+        recipe: how to train; training stops after ``recipe.epochs`` epochs.
+        network: key of :data:`premir.scanner.network.NETWORKS`.
+        seed: of initial weights and sample order.
+        out: directory for checkpoint, weights and card.
+        device_name: ``auto``, ``cpu`` or ``cuda``.
+        threads: CPU threads; the sums of a float32 training depend on it in the last digits.
+        folder: folds what the cache of folds lacks.
+        name: the model's name.
+
+    Returns:
+        The model, and its measures on the test set if the protocol has one.
+    """
+    torch.set_num_threads(threads)
+    device = choose_device(device_name)
+    training = _load(protocol.training, folder)
+    test = _load(protocol.test, folder) if protocol.test.positives else None
+    _log.info("%d positives, %d negatives to train on", training.positives, training.negatives)
+
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(network, recipe, seed, training, device)
+    checkpoint = out / CHECKPOINT
+    if checkpoint.exists():
+        trainer.resume(checkpoint)
+        _log.info("continuing after epoch %d of %s", trainer.epoch, checkpoint)
+    while trainer.epoch < recipe.epochs:
+        started = time.monotonic()
+        loss = trainer.train_epoch()
+        trainer.save(checkpoint)
+        seconds = time.monotonic() - started
+        _log.info("epoch %d/%d  loss %.5f  %.1f s", trainer.epoch, recipe.epochs, loss, seconds)
+
+    measures = judge(trainer.network, test, device) if test is not None else None
+    card = _card(trainer, protocol, name, threads, measures, test)
+    return save_model(out, trainer.network, card), measures
+
+
+def judge(network: Any, test: Dataset, device: torch.device) -> Metrics:
+    """Measure a network on a test set."""
+    probabilities = batch_probabilities(network, test.hairpins, device=device)
+    return evaluate(test.labels, probabilities.astype(np.float64))
+
+
+def _load(files: Files, folder: Folder) -> Dataset:
+    return load_dataset(files.positives, files.negatives, folder)
+
+
+def _card(
+    trainer: Trainer,
+    protocol: Protocol,
+    name: str,
+    threads: int,
+    measures: Metrics | None,
+    test: Dataset | None,
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "description": f"Do et al. (2018) {trainer.network_name}-size network: "
+        f"{protocol.description}",
+        "network": trainer.network_name,
+        "feature_schema": FEATURE_SCHEMA,
+        "context_nt": 0,
+        "protocol": protocol.name,
+        "recipe": asdict(trainer.recipe),
+        "seed": trainer.seed,
+        "epochs": trainer.epoch,
+        "losses": [round(loss, 5) for loss in trainer.losses],
+        "training_positives": trainer.data.positives,
+        "training_negatives": trainer.data.negatives,
+        "training_sha256": trainer.data.digests,
+        "test_sha256": test.digests if test is not None else None,
+        "test_metrics": measures.rounded() if measures is not None else None,
+        "versions": {
+            "premir": __version__,
+            "torch": torch.__version__,
+            "viennarna": viennarna.version(),
+            "python": platform.python_version(),
+        },
+        "device": str(trainer.device),
+        "threads": threads,
+        "limits": protocol.limits,
+    }
