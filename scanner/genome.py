@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,16 +105,7 @@ def read_letters(store: Path, start: int, end: int) -> npt.NDArray[np.uint8]:
     Returns:
         uint8 (end - start,), ASCII.
     """
-    fd = os.open(store, os.O_RDONLY)
-    try:
-        letters = bytearray(end - start)
-        view = memoryview(letters)
-        done = 0
-        while done < len(view):
-            count = os.preadv(fd, [view[done:]], start + done)
-            if count == 0:
-                raise InputError(f"{store}: shorter than the genome it was made from")
-            done += count
-        return np.frombuffer(letters, np.uint8)
-    finally:
-        os.close(fd)
+    letters = np.fromfile(store, np.uint8, end - start, offset=start)
+    if letters.size < end - start:
+        raise InputError(f"{store}: shorter than the genome it was made from")
+    return letters
