@@ -7,34 +7,29 @@ python benchmarks/bench_fold.py ../shared/data/benchmark/sequences/*.fa \
 from __future__ import annotations
 
 import argparse
-import gzip
-import hashlib
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import record
 
 from premir.kernels.check_fold import pack
 from premir.kernels.codes import decode, encode
 from premir.kernels.energies import EnergyParameters, current_parameters
+from premir.kernels.loop_tables import loop_tables
 from premir.kernels.mfe import fold_batch, workspace
 from premir.kernels.pairing import dot_bracket
+from premir.scanner.fasta import read_records
 
 
 def read_fasta(path: Path) -> list[str]:
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as handle:
-        records = handle.read().split(">")[1:]
-    sequences = [decode(encode("".join(record.split("\n")[1:]))) for record in records]
-    return [sequence for sequence in sequences if sequence and "N" not in sequence]
+    sequences = [decode(encode(letters)) for _, letters in read_records(path)]
+    return [sequence for sequence in sequences if "N" not in sequence]
 
 
 def summary(seconds: Sequence[float], n: int) -> dict[str, float]:
@@ -95,26 +90,6 @@ def scale(sequences: list[str], parameters: EnergyParameters, repeats: int) -> d
     }
 
 
-def machine() -> dict[str, Any]:
-    model = platform.processor()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [x for x in cpuinfo.read_text().splitlines() if x.startswith("model name")]
-        model = names[0].split(":")[1].strip() if names else model
-    return {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
-
-
-def commit() -> str | None:
-    git = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
-    return git.stdout.strip() if git.returncode == 0 else None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("fasta", nargs="+", type=Path, help="FASTA files, .gz or not")
@@ -125,26 +100,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     sequences = [sequence for path in args.fasta for sequence in read_fasta(path)]
     parameters = current_parameters()
     some = sequences[:: max(1, len(sequences) // args.limit)][: args.limit]
-    work = workspace(400, parameters.tables)
-    result = {
-        "benchmark": "fold",
-        "machine": machine(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numba", "numpy", "viennarna")},
-        },
-        "commit": commit(),
-        "energy_parameters": parameters.digest,
-        "data": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in args.fasta},
-        "workspace_bytes_400_nt": sum(array.nbytes for array in work),
-        "one_core": compare(some, parameters, args.repeats),
-        "threads": scale(sequences, parameters, args.repeats),
-    }
-    text = json.dumps(result, indent=2) + "\n"
-    if args.out:
-        args.out.write_text(text)
-    else:
-        sys.stdout.write(text)
+    work = workspace(400, loop_tables(parameters))
+    result = record.record(
+        "fold",
+        ["numba", "numpy", "viennarna"],
+        {path.name: record.sha256(path) for path in args.fasta},
+        energy_parameters=parameters.digest,
+        workspace_bytes_400_nt=sum(array.nbytes for array in work),
+        one_core=compare(some, parameters, args.repeats),
+        threads=scale(sequences, parameters, args.repeats),
+    )
+    record.write(result, args.out)
     return 0
 
 

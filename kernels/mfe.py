@@ -16,7 +16,7 @@ reads the enclosed pairs of span d - 2 - u, shifted by 1 + n1. What the enclosed
 added to its energy once, when its span is done, and stored in *planes* (one for each family of
 loops), of which the last 32 spans are kept. Loops of one u and one difference |n1 - n2| cost the
 same, so that their minimum is itself a plane; those whose asymmetry has reached its limit are a
-sliding minimum. About 110 taps stand for the 400 generic loops (``energies._generic_taps``).
+sliding minimum. About 110 taps stand for the 400 generic loops (``loop_tables._generic_taps``).
 What the enclosing pair contributes is added last. Stacks, bulges of one, 1x1, 1x2, 2x2 and 2x3
 loops depend on more letters and are looked up pair by pair.
 
@@ -35,7 +35,8 @@ import numpy.typing as npt
 
 from premir.kernels._jit import kernel
 from premir.kernels.codes import UNKNOWN, Codes
-from premir.kernels.energies import (
+from premir.kernels.energies import INF, MAX_LOOP, MIN_HAIRPIN, PAIR_TYPE, EnergyParameters, Table
+from premir.kernels.loop_tables import (
     CLOSES_1N,
     CLOSES_23,
     CLOSES_BULGE,
@@ -44,21 +45,16 @@ from premir.kernels.energies import (
     CLOSES_MULTI,
     CLOSES_TRILOOP,
     EDGE,
-    INF,
     INNER_1N,
     INNER_23,
     INNER_BULGE,
     INNER_EXTERIOR,
     INNER_GENERIC,
     INNER_MULTI,
-    MAX_LOOP,
-    MIN_HAIRPIN,
-    PAIR_TYPE,
     TAP_GROUP,
     WINDOWS,
-    EnergyParameters,
     LoopTables,
-    Table,
+    loop_tables,
 )
 from premir.kernels.pairing import MAX_LENGTH, Energies, Offsets, Pairs
 
@@ -578,7 +574,7 @@ def fold_batch(
         raise ValueError(f"a sequence of {longest} nt is longer than {MAX_LENGTH}")
     pairs = np.full(codes.size, -1, np.int16)
     mfe = np.zeros(lengths.size, np.int32)
-    tables = parameters.tables
+    tables = loop_tables(parameters)
     # numba tells named from plain tuples, and only a plain one can be named in a signature.
     plain = cast("LoopTables", tuple(tables))
     work = cast("Workspace", tuple(workspace(longest, tables)))

@@ -21,6 +21,7 @@ from naive_mfe import energy_of_structure, partners
 from premir.kernels.check_fold import check_fold, pack
 from premir.kernels.codes import encode
 from premir.kernels.energies import EnergyParameters, current_parameters
+from premir.kernels.loop_tables import loop_tables
 from premir.kernels.mfe import fold_batch, workspace
 from premir.kernels.pairing import dot_bracket
 
@@ -253,7 +254,7 @@ def test_threads_agree(parameters: EnergyParameters) -> None:
 
 
 def test_workspace_is_small(parameters: EnergyParameters) -> None:
-    assert sum(array.nbytes for array in workspace(400, parameters.tables)) < 8_000_000
+    assert sum(array.nbytes for array in workspace(400, loop_tables(parameters))) < 8_000_000
 
 
 @pytest.mark.parametrize(

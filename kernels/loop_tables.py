@@ -1,0 +1,274 @@
+"""Energies as the fold kernel looks them up, and the order in which it looks at interior loops."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.codes import ALPHABET
+from premir.kernels.energies import INF, MAX_LOOP, PAIR_TYPE, PAIRS, EnergyParameters, Table
+from premir.kernels.pairing import MAX_LENGTH
+
+
+class LoopTables(NamedTuple):
+    """Energies as the fold kernel looks them up: by the letters around a pair, not by pair types.
+
+    A *word* of w bases is its codes read as a number of base 4, 5' base first. ``INF`` stands
+    wherever the two ends of the words do not pair.
+
+    Attributes:
+        differences: number of side differences 0, 1, ... that have a plane of their own (see
+            ``_generic_taps``).
+        multi_base: dcal/mol for each unpaired nucleotide of a multiloop.
+        interior_23: initiation of 2x3 loops, asymmetry included.
+        closing: int32 (16, 16, 8), share of a pair (i, j) in the loop that it closes, by
+            word(i..i+1), word(j-1..j) and column ``CLOSES_*``.
+        enclosed: int32 (20, 20, 8), share of a pair (p, q) in the loop around it, by
+            4 S[p-1] + S[p], 5 S[q] + S[q+1] (``EDGE`` for a neighbour that does not exist) and
+            column ``INNER_*``.
+        int00: int32 (16, 16), stacks, by word(i..p) and word(q..j). The same for the smallest
+            loops, named by their unpaired bases on the 5' and the 3' side: int01 (16, 64), int10
+            (64, 16), int11 (64, 64), int12 (64, 256), int21 (256, 64), int22 (256, 256).
+        hairpin: int32 (MAX_LENGTH + 1,), hairpin initiation by unpaired nucleotides.
+        special_words: int64 (n,), words of the special hairpins, closing pair included, by length;
+            special_energies: int32 (n,); those of length s stand at
+            ``special_first[s]:special_first[s + 1]``.
+        bulge, interior: int32 (31,), initiation by unpaired nucleotides; asymmetry: int32 (31,), by
+            difference of the two sides.
+        generic_taps, one_by_n_taps, bulge_taps: int64 (n, 4), how the kernel sweeps over interior
+            loops (see :mod:`premir.kernels.mfe`): plane, unpaired nucleotides, shift, energy.
+    """
+
+    differences: int
+    multi_base: int
+    interior_23: int
+    closing: Table
+    enclosed: Table
+    int00: Table
+    int01: Table
+    int10: Table
+    int11: Table
+    int12: Table
+    int21: Table
+    int22: Table
+    hairpin: Table
+    special_words: npt.NDArray[np.int64]
+    special_energies: Table
+    special_first: npt.NDArray[np.int64]
+    bulge: Table
+    interior: Table
+    asymmetry: Table
+    generic_taps: npt.NDArray[np.int64]
+    one_by_n_taps: npt.NDArray[np.int64]
+    bulge_taps: npt.NDArray[np.int64]
+
+
+# The numbers from here to TAP_GROUP are compiled into the kernels of mfe.py, whose cache on disk
+# does not notice a change in this file: clear it (NUMBA_CACHE_DIR or __pycache__) after one.
+CLOSES_HAIRPIN, CLOSES_TRILOOP, CLOSES_GENERIC, CLOSES_1N, CLOSES_23 = range(5)
+CLOSES_BULGE, CLOSES_MULTI = range(5, 7)
+INNER_GENERIC, INNER_1N, INNER_23, INNER_BULGE, INNER_MULTI, INNER_EXTERIOR = range(6)
+EDGE = 4
+"""Code of the missing neighbour beyond either end of a sequence."""
+
+WINDOWS = (4, 8, 16)
+"""Widths of the sliding minima that have a plane (width 2 is the plane of difference 1)."""
+TAP_GROUP = 4
+"""Taps per pass of the sweep; the lists are filled up to a multiple of it."""
+
+
+def _words(width: int) -> list[npt.NDArray[np.int64]]:
+    """Return the letters of all words: ``width`` arrays of shape (4 ** width,)."""
+    words = np.arange(4**width)
+    return [(words >> 2 * (width - 1 - k)) & 3 for k in range(width)]
+
+
+def _facing(left: int, right: int) -> tuple[list[Any], list[Any]]:
+    """Return the letters of all word pairs, shaped to broadcast to (4 ** left, 4 ** right)."""
+    return [x[:, None] for x in _words(left)], [x[None, :] for x in _words(right)]
+
+
+@lru_cache(maxsize=4)
+def loop_tables(e: EnergyParameters) -> LoopTables:
+    """Arrange energy parameters for the fold kernel (made once for each set of them)."""
+    words, energies, first = _special_hairpins(e)
+    differences, generic_taps = _generic_taps(e)
+    one_by_n_taps, bulge_taps = _flank_taps(e, differences)
+    return LoopTables(
+        closing=_closing(e),
+        enclosed=_enclosed(e),
+        **_small_interior_loops(e),
+        hairpin=np.array([e.loop(e.hairpin, n) for n in range(MAX_LENGTH + 1)], np.int32),
+        special_words=words,
+        special_energies=energies,
+        special_first=first,
+        bulge=e.bulge,
+        interior=e.interior,
+        asymmetry=np.array([e.asymmetry(k) for k in range(MAX_LOOP + 1)], np.int32),
+        generic_taps=generic_taps,
+        one_by_n_taps=one_by_n_taps,
+        bulge_taps=bulge_taps,
+        differences=differences,
+        multi_base=e.multi_base,
+        interior_23=int(e.interior[5]) + e.ninio,
+    )
+
+
+def _where_paired(energies: Any, *pairs: tuple[Any, Any]) -> Table:
+    """Put ``INF`` wherever one of the pairs of base codes cannot pair."""
+    paired: Any = True
+    for five, three in pairs:
+        paired = paired & (PAIR_TYPE[five, three] >= 0)
+    return np.ascontiguousarray(np.where(paired, energies, INF).astype(np.int32))
+
+
+def _terminal(e: EnergyParameters, pair_type: Any) -> Any:
+    return np.where(pair_type > PAIRS.index("GC"), e.terminal_au, 0)
+
+
+def _closing(e: EnergyParameters) -> Table:
+    """Fill ``LoopTables.closing``: what a pair (i, j) adds to the loop that it closes."""
+    (i, i1), (j1, j) = _facing(2, 2)
+    pair, back = PAIR_TYPE[i, j], PAIR_TYPE[j, i]
+    columns = {
+        CLOSES_HAIRPIN: e.mismatch_hairpin[pair, i1, j1],
+        CLOSES_TRILOOP: _terminal(e, pair),
+        CLOSES_GENERIC: e.mismatch_interior[pair, i1, j1],
+        CLOSES_1N: e.mismatch_interior_1n[pair, i1, j1],
+        CLOSES_23: e.mismatch_interior_23[pair, i1, j1],
+        CLOSES_BULGE: _terminal(e, pair),
+        CLOSES_MULTI: e.multi_closing
+        + e.multi_stem
+        + e.mismatch_multi[back, j1, i1]
+        + _terminal(e, back),
+    }
+    table = np.full((16, 16, 8), INF, np.int32)
+    for column, energies in columns.items():
+        table[:, :, column] = _where_paired(np.broadcast_to(energies, (16, 16)), (i, j))
+    return table
+
+
+def _enclosed(e: EnergyParameters) -> Table:
+    """Fill ``LoopTables.enclosed``: what a pair (p, q) adds to the loop around it."""
+    before, p, q, after = np.ogrid[:5, :4, :4, :5]
+    pair, back = PAIR_TYPE[p, q], PAIR_TYPE[q, p]
+    no_before, no_after = before == EDGE, after == EDGE
+    # The clipped neighbours of the edges are looked up and then thrown away.
+    b, a = np.minimum(before, 3), np.minimum(after, 3)
+    outside = np.where(
+        no_before,
+        np.where(no_after, 0, e.dangle3[pair, a]),
+        np.where(no_after, e.dangle5[pair, b], e.mismatch_exterior[pair, b, a]),
+    )
+    columns = {
+        INNER_GENERIC: e.mismatch_interior[back, a, b],
+        INNER_1N: e.mismatch_interior_1n[back, a, b],
+        INNER_23: e.mismatch_interior_23[back, a, b],
+        INNER_BULGE: _terminal(e, back),
+        INNER_MULTI: e.multi_stem + e.mismatch_multi[pair, b, a] + _terminal(e, pair),
+    }
+    table = np.full((5, 4, 4, 5, 8), INF, np.int32)
+    for column, energies in columns.items():
+        table[..., column] = np.where((pair < 0) | no_before | no_after, INF, energies)
+    table[..., INNER_EXTERIOR] = np.where(pair < 0, INF, outside + _terminal(e, pair))
+    return table.reshape(20, 20, 8)
+
+
+def _small_interior_loops(e: EnergyParameters) -> dict[str, Table]:
+    """Return the loops that are looked up whole, by the words from i to p and from q to j."""
+
+    def energies(left: list[Any], right: list[Any]) -> Any:
+        outer, inner = PAIR_TYPE[left[0], right[-1]], PAIR_TYPE[right[0], left[-1]]
+        # A bulge of one leaves the two pairs stacked.
+        match len(left) - 2, len(right) - 2:
+            case 0, 0:
+                return e.stack[outer, inner]
+            case (0, 1) | (1, 0):
+                return e.stack[outer, inner] + e.bulge[1]
+            case 1, 1:
+                return e.int11[outer, inner, left[1], right[1]]
+            case 1, 2:
+                return e.int21[outer, inner, left[1], right[1], right[2]]
+            case 2, 1:
+                return e.int21[inner, outer, right[1], left[1], left[2]]
+        return e.int22[outer, inner, left[1], left[2], right[1], right[2]]
+
+    tables = {}
+    for before, after in ((0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2)):
+        left, right = _facing(before + 2, after + 2)
+        tables[f"int{before}{after}"] = _where_paired(
+            energies(left, right), (left[0], right[-1]), (right[0], left[-1])
+        )
+    return tables
+
+
+def _special_hairpins(
+    e: EnergyParameters,
+) -> tuple[npt.NDArray[np.int64], Table, npt.NDArray[np.int64]]:
+    """Return words, energies and the first entry of each length, in order of length."""
+    loops = sorted((s for s in e.special_hairpins if set(s) <= set(ALPHABET)), key=len)
+    words = [sum(ALPHABET.index(x) << 2 * k for k, x in enumerate(reversed(s))) for s in loops]
+    lengths = np.array([len(s) for s in loops], np.int64)
+    return (
+        np.array(words, np.int64),
+        np.array([e.special_hairpins[s] for s in loops], np.int32),
+        np.searchsorted(lengths, np.arange(10)).astype(np.int64),
+    )
+
+
+def _taps(rows: list[tuple[int, int, int, int]]) -> npt.NDArray[np.int64]:
+    """Sort taps by loop size and repeat the last one up to a multiple of the group."""
+    rows = sorted(rows, key=lambda row: row[1])
+    rows += rows[-1:] * (-len(rows) % TAP_GROUP)
+    return np.array(rows, np.int64)
+
+
+def _generic_taps(e: EnergyParameters) -> tuple[int, npt.NDArray[np.int64]]:
+    """List the reads that give all interior loops without a rule of their own.
+
+    A loop of u unpaired bases whose sides differ by k costs ``interior[u] + asymmetry(k)``. Both
+    loops of one u and k read pairs that are k apart, so that one precomputed plane serves them for
+    every u. From some difference on the asymmetry is at its limit: all those loops are a
+    window of constant cost, covered by two overlapping sliding minima; that the window also holds
+    loops that are cheaper does no harm, for these stand in the list at their own cost.
+
+    Returns:
+        Number of differences with their own cost (at least 2), and the taps.
+    """
+    largest = MAX_LOOP - 4
+    limit = e.asymmetry(largest)
+    differences = largest + 1
+    if all(e.asymmetry(k) <= limit for k in range(largest)):
+        while differences > 2 and e.asymmetry(differences - 1) == limit:
+            differences -= 1
+    rows = []
+    for unpaired in range(6, MAX_LOOP + 1):
+        start = int(e.interior[unpaired])
+        widest = unpaired - 4
+        for k in range(unpaired % 2, min(widest + 1, differences), 2):
+            rows.append((k, unpaired, 1 + (unpaired - k) // 2, start + e.asymmetry(k)))
+        if widest >= differences:
+            width = max(w for w in (2, *WINDOWS) if w <= unpaired - 3)
+            plane = 1 if width == 2 else differences + WINDOWS.index(width)
+            rows.append((plane, unpaired, 3, start + limit))
+            rows.append((plane, unpaired, unpaired - width, start + limit))
+    return differences, _taps(rows)
+
+
+def _flank_taps(
+    e: EnergyParameters, differences: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """List the reads for 1xn loops (n of 3 and more) and for bulges (of 2 and more)."""
+    plane_1n = differences + len(WINDOWS)
+    one_by_n = []
+    for unpaired in range(4, MAX_LOOP + 1):
+        energy = int(e.interior[unpaired]) + e.asymmetry(unpaired - 2)
+        one_by_n += [(plane_1n, unpaired, shift, energy) for shift in (2, unpaired)]
+    bulge = []
+    for unpaired in range(2, MAX_LOOP + 1):
+        energy = int(e.bulge[unpaired])
+        bulge += [(plane_1n + 1, unpaired, shift, energy) for shift in (1, unpaired + 1)]
+    return _taps(one_by_n), _taps(bulge)
