@@ -127,6 +127,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.hairpins is not None:
         if options.out is None:
             raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
+        if options.candidates or options.regions or options.executor == "ray":
+            raise InputError("--candidates, --regions and --executor ray go with a genome")
         from premir.scanner.classify import classify
 
         return classify(
@@ -140,7 +142,8 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
     if not options.genome.exists():
         raise InputError(f"{options.genome}: no such file")
-    from premir.scanner.scan import ScanOptions, scan
+    from premir.scanner.options import ScanOptions
+    from premir.scanner.scan import scan
 
     address = options.ray_address or os.environ.get("RAY_ADDRESS")
     executor = options.executor or ("ray" if address else "local")

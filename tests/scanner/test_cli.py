@@ -134,6 +134,10 @@ def test_work_directory_in_use(genome, tmp_path, capsys):
         (("a.fa", "--hairpins", "b.fa"), "give either a genome or --hairpins"),
         (("a.fa",), "give --out FILE (or --out - for stdout), --candidates, or both"),
         (("--hairpins", "b.fa"), "--hairpins needs --out FILE"),
+        (
+            ("--hairpins", "b.fa", "--out", "-", "--regions", "chr1"),
+            "--candidates, --regions and --executor ray go with a genome",
+        ),
     ],
 )
 def test_incomplete_commands(capsys, arguments, message):

@@ -1,0 +1,54 @@
+"""Settings of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from premir.scanner.model_store import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """Settings of a scan; the command line's options bear the same names.
+
+    Attributes:
+        genome: FASTA file.
+        out: BED file (``.gz``: bgzipped and indexed), ``-`` for stdout, None for none.
+        candidates: BED6 file of candidate intervals, None for none.
+        summary: JSON summary, None for none.
+        model: shipped model or model directory.
+        min_prob: reporting threshold.
+        regions: regions to report, all where empty.
+        extractor: ``stems`` or ``windows``.
+        max_span: longest candidate, in nt.
+        folder: ``kernel`` or ``viennarna``.
+        executor: ``local`` or ``ray``.
+        ray_address: Ray cluster to use; a private instance where None.
+        threads: local threads (and CPUs of a private Ray instance).
+        device: ``auto``, ``cpu`` or ``cuda``.
+        tile_size: nucleotides in a tile's core.
+        work_dir: run directory; beside the output where None.
+        keep_work: keep the run directory after success.
+        quiet: no progress bar.
+    """
+
+    genome: Path
+    out: Path | None
+    candidates: Path | None
+    summary: Path | None
+    model: ModelSpec
+    min_prob: float
+    regions: Sequence[str]
+    extractor: str
+    max_span: int
+    folder: str
+    executor: str
+    ray_address: str | None
+    threads: int
+    device: str
+    tile_size: int
+    work_dir: Path | None
+    keep_work: bool
+    quiet: bool

@@ -1,0 +1,63 @@
+"""The summary of a scan: counts, seconds, versions."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from typing import Any
+
+from premir.scanner import __version__, viennarna
+from premir.scanner.genome import Genome
+from premir.scanner.options import ScanOptions
+from premir.scanner.sealing import Done
+
+
+def summarise(
+    options: ScanOptions, genome: Genome, done: Done, count: int, started: float
+) -> dict[str, Any]:
+    """Return what OUT.summary.json holds.
+
+    Args:
+        options: settings of the scan.
+        genome: what was scanned.
+        done: tiles, counts and seconds.
+        count: hits written.
+        started: ``time.monotonic()`` when the scan began.
+    """
+    tally, seconds = done.tally, time.monotonic() - started
+    scanned = sum(tile.length for tile in done.tiles)
+    return {
+        "genome": str(options.genome),
+        "genome_sha256": genome.digest(),
+        "contigs": len(genome.contigs),
+        "megabases": genome.length / 1e6,
+        "megabases_scanned": scanned / 1e6,
+        "regions": list(options.regions),
+        "model": options.model.name if options.out else None,
+        "model_sha256": options.model.digest if options.out else None,
+        "min_prob": options.min_prob,
+        "extractor": options.extractor,
+        "max_span": options.max_span,
+        "folder": options.folder,
+        "executor": options.executor,
+        "threads": options.threads,
+        "tiles_total": len(done.tiles) + len(tally.quarantined),
+        "tiles_reused": tally.reused,
+        "tiles_quarantined": tally.quarantined,
+        "candidates": tally.counts.get("candidates", 0),
+        "scored": tally.counts.get("scored", 0),
+        "above_threshold": tally.counts.get("hits", 0),
+        "hits": count if options.out else None,
+        "refolded": tally.counts.get("refolded"),
+        "fold_disagreements": tally.counts.get("fold_disagreements"),
+        "seconds": round(seconds, 3),
+        "seconds_by_stage": {name: round(value, 3) for name, value in tally.seconds.items()},
+        "mb_per_min": round(scanned / 1e6 / seconds * 60, 3),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "versions": {
+            "premir": __version__,
+            "viennarna": viennarna.version(),
+            "python": platform.python_version(),
+        },
+    }
