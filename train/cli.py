@@ -9,23 +9,31 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from premir.scanner import __version__
 from premir.scanner.errors import InputError, PremirError
 from premir.scanner.log import configure
+from premir.scanner.model_store import find_model
+from premir.train.protocols import BENCHMARKS, Files, Protocol, custom
 
 if TYPE_CHECKING:
-    from premir.train.protocols import Files
+    from premir.train.judging import Judgement
+    from premir.train.recipes import Recipe
 
 _EXAMPLES = """\
 examples:
   premir-train --protocol crossspecies-new
       reproduce the paper's network for the data set 'new' (fetches the released data once)
+  premir-train --protocol human-cv --out human-cv
+      one network for each of the five released folds
   premir-train --protocol custom --positives mine.fa --negatives other.fa --out my-model
+  premir-train --evaluate do2018-crossspecies-new-variable --protocol crossspecies-new
   premir-scan genome.fa --model my-model --out hits.bed
 
 A training that was interrupted goes on where it stopped when the same command runs again.
+exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 --out belongs to another training,
+130 interrupted
 """
 
 
@@ -37,18 +45,35 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add("--protocol", required=True, choices=["crossspecies-new", "custom"])
-    add("--network", default="variable", choices=["variable"], help="default: %(default)s")
-    add("--recipe", default="paper", choices=["paper", "released"], help="default: %(default)s")
-    add("--epochs", type=_positive, metavar="N", help="default: the recipe's (40)")
-    add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    add("--out", type=Path, metavar="DIR", help="model directory; default: named by the options")
-    add("--name", help="the model's name; default: the directory's")
+    add = parser.add_argument_group("what to do").add_argument
+    add("--protocol", choices=[*BENCHMARKS, "custom"], help="training and test data")
+    add("--list-protocols", action="store_true", help="explain the protocols, and exit")
+    add("--evaluate", metavar="NAME|DIR", help="judge this model by the protocol, train nothing")
+
+    add = parser.add_argument_group("data").add_argument
     add("--data", type=Path, metavar="DIR", help="released data set (the folder with sequences/); "
         "default: fetched once into the user's cache")  # fmt: skip
     for option in ("--positives", "--negatives", "--test-positives", "--test-negatives"):
         add(option, type=Path, nargs="+", default=[], metavar="FASTA", help="for --protocol custom")
+
+    add = parser.add_argument_group("training").add_argument
+    add("--network", default="variable", choices=["variable"], help="default: %(default)s")
+    add("--recipe", default="paper", choices=["paper", "released"], help="paper: as the paper "
+        "says; released: as the authors' code does; default: %(default)s")  # fmt: skip
+    add("--epochs", type=_positive, metavar="N", help="default: the recipe's (40)")
+    add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    add("--optimizer", choices=["adagrad", "adam", "sgd"], help="default: the recipe's (adagrad)")
+    add("--lr", type=float, metavar="RATE", help="learning rate; default: the recipe's (0.001)")
+    add("--weight-decay", type=float, metavar="D", help="default: the recipe's (0)")
+    add("--accumulate", type=_positive, metavar="N", help="hairpins before each optimiser step; "
+        "default: the recipe's (64 or 128)")  # fmt: skip
+    add("--class-weights", action=argparse.BooleanOptionalAction, help="weight the rarer class; "
+        "default: the recipe's")  # fmt: skip
+    add("--ablate", choices=["pairing"], help="keep the pairing matrix from the network")
+
+    add = parser.add_argument_group("output and machine").add_argument
+    add("--out", type=Path, metavar="DIR", help="model directory; default: named by the options")
+    add("--name", help="the model's name; default: the directory's")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="default: %(default)s")
     add("--threads", type=_positive, default=os.cpu_count() or 1, metavar="N",
         help="CPU threads; default: all cores")  # fmt: skip
@@ -63,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
     try:
         configure("premir-train", verbosity=options.verbose - options.quiet)
-        return _train(options)
+        return _run(options)
     except PremirError as error:
         sys.stderr.write(f"premir-train: error: {error}\n")
         return error.exit_code
@@ -72,56 +97,100 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _train(options: argparse.Namespace) -> int:
-    from dataclasses import replace
+def _run(options: argparse.Namespace) -> int:
+    if options.list_protocols:
+        for benchmark in BENCHMARKS.values():
+            first, second = benchmark.description.split("\n")
+            sys.stdout.write(f"{benchmark.name:<20}{first}\n{'':<20}{second}\n")
+        return 0
+    if options.protocol is None:
+        raise InputError("give --protocol (see premir-train --list-protocols)")
+    model = find_model(options.evaluate) if options.evaluate else None
+    protocols = _protocols(options)
 
     from premir.scanner.folding import KernelFolder
-    from premir.train import protocols
-    from premir.train.download import fetch_benchmark
-    from premir.train.recipes import RECIPES
-    from premir.train.run import train
+    from premir.train.run import evaluate_model, train
 
-    if options.protocol == "custom":
-        protocol = protocols.custom(*_custom_files(options))
-    else:
-        if options.positives or options.negatives:
-            raise InputError("--positives and --negatives go with --protocol custom")
-        protocol = protocols.crossspecies_new(options.data or fetch_benchmark())
-    recipe = RECIPES[options.recipe]
-    if options.epochs:
-        recipe = replace(recipe, epochs=options.epochs)
+    machine: dict[str, Any] = {
+        "device_name": options.device,
+        "threads": options.threads,
+        "folder": KernelFolder(),
+    }
+    if model is not None:
+        if not all(protocol.test.positives for protocol in protocols):
+            raise InputError("--evaluate with --protocol custom needs --test-positives")
+        judged = [evaluate_model(model, protocol, **machine) for protocol in protocols]
+        _report(judged)
+        return 0
+    recipe = _recipe(options)
     out = options.out or Path(
-        f"premir-{protocol.name}-{options.network}-{recipe.name}-seed{options.seed}"
+        f"premir-{options.protocol}-{options.network}-{recipe.name}-seed{options.seed}"
     )
-    spec, measures = train(
-        protocol,
-        recipe,
-        network=options.network,
-        seed=options.seed,
-        out=out,
-        device_name=options.device,
-        threads=options.threads,
-        folder=KernelFolder(),
-        name=options.name or out.name,
-    )
-    logging.getLogger("premir").info("wrote %s", spec.directory)
-    if measures is not None:
-        sys.stdout.write(f"{measures}\n")
-        sys.stdout.write(json.dumps(measures.rounded()) + "\n")
+    judgements: list[Judgement] = []
+    for protocol in protocols:
+        folder = out / f"fold{protocol.name.partition('/')[2]}" if len(protocols) > 1 else out
+        spec, judgement = train(
+            protocol,
+            recipe,
+            network=options.network,
+            seed=options.seed,
+            out=folder,
+            name=options.name or "-".join(folder.parts[-2:] if len(protocols) > 1 else [out.name]),
+            **machine,
+        )
+        logging.getLogger("premir").info("wrote %s", spec.directory)
+        if judgement is not None:
+            judgements.append(judgement)
+    _report(judgements)
     return 0
 
 
-def _custom_files(options: argparse.Namespace) -> tuple[Files, Files]:
-    from premir.train.protocols import Files
+def _protocols(options: argparse.Namespace) -> list[Protocol]:
+    if options.protocol != "custom":
+        if options.positives or options.negatives:
+            raise InputError("--positives and --negatives go with --protocol custom")
+        if options.data is None:
+            from premir.train.download import fetch_benchmark
 
+            return BENCHMARKS[options.protocol].build(fetch_benchmark())
+        return BENCHMARKS[options.protocol].build(options.data)
     if not (options.positives and options.negatives):
         raise InputError("--protocol custom needs --positives and --negatives")
     if bool(options.test_positives) != bool(options.test_negatives):
         raise InputError("--test-positives and --test-negatives go together")
-    return (
-        Files(tuple(options.positives), tuple(options.negatives)),
-        Files(tuple(options.test_positives), tuple(options.test_negatives)),
-    )
+    training = Files(tuple(options.positives), tuple(options.negatives))
+    return [custom(training, Files(tuple(options.test_positives), tuple(options.test_negatives)))]
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    from dataclasses import replace
+
+    from premir.train.recipes import RECIPES
+
+    changes = {
+        "optimizer": options.optimizer,
+        "learning_rate": options.lr,
+        "weight_decay": options.weight_decay,
+        "group": options.accumulate,
+        "class_weights": options.class_weights,
+        "ablate": options.ablate,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    recipe = RECIPES[options.recipe]
+    if given:
+        recipe = replace(recipe, name=f"{recipe.name}*", **given)
+    return replace(recipe, epochs=options.epochs) if options.epochs else recipe
+
+
+def _report(judgements: list[Judgement]) -> None:
+    """Print the measures, of several folds their means, in words and as one JSON object."""
+    if not judgements:
+        return
+    from premir.train.judging import mean
+
+    judgement = mean(judgements)
+    sys.stdout.write(f"{judgement.as_published}\n")
+    sys.stdout.write(json.dumps(judgement.rounded()) + "\n")
 
 
 def _positive(text: str) -> int:

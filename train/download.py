@@ -11,14 +11,8 @@ from premir.scanner.paths import cache_dir
 UPSTREAM = "https://raw.githubusercontent.com/eleventh83/deepMiRGene/master/reproduce/dataset/"
 """Where Park et al. (2017) released the data sets; ``$PREMIR_DATA_URL`` names a mirror instead."""
 
-SHA256 = {
-    "sequences/human_neg.fa": "57645a4f678e59ce407af06423dcf55c0cc241bd178055110d62c4aac4802800",
-    "sequences/human_pos.fa": "5cc1fa0ae65606035f532c394421bbf925e9520c25f7fdaf3b808f7a87165b1e",
-    "sequences/new_neg.fa": "91c5f2d5ed46c1babad2828fe709d3ffb6f0a8850cc6191f4a5089784ef78334",
-    "sequences/new_pos.fa": "8e5ba62eaefb68dcbc8bdd3d000e6ccdd86f43e7df36c3b804c64856ba987fd5",
-    "sequences/whole_neg.fa": "6d83156947307ee36089b4ff4f50fc2c34024a4eac2164ddbd45f002f53c1dd8",
-    "sequences/whole_pos.fa": "6983db7a01397d2632f122fefadf2d41518384830968c5bbf275f1a8fc83311c",
-}
+REGISTRY = Path(__file__).with_name("benchmark.sha256")
+"""Names and digests of the released files, as pooch reads them."""
 
 
 def fetch_benchmark(url: str | None = None) -> Path:
@@ -28,7 +22,7 @@ def fetch_benchmark(url: str | None = None) -> Path:
         url: where the files are; ``$PREMIR_DATA_URL`` or ``UPSTREAM`` by default.
 
     Returns:
-        A folder with ``sequences/``; every file in it has the digest of ``SHA256``.
+        A folder with ``sequences/``, ``cv/`` and ``test/``, its files checked by ``REGISTRY``.
 
     Raises:
         InputError: a file could not be fetched, or differs from the released one.
@@ -37,8 +31,9 @@ def fetch_benchmark(url: str | None = None) -> Path:
 
     folder = cache_dir("benchmark")
     base = (url or os.environ.get("PREMIR_DATA_URL") or UPSTREAM).rstrip("/") + "/"
-    files = pooch.create(path=folder, base_url=base, registry=SHA256, retry_if_failed=2)
-    for name in SHA256:
+    files = pooch.create(path=folder, base_url=base, registry=None, retry_if_failed=2)
+    files.load_registry(REGISTRY)
+    for name in files.registry_files:
         try:
             files.fetch(name)
         except (OSError, ValueError) as error:

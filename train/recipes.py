@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,23 +14,58 @@ class Recipe:
     """Settings of stochastic gradient training.
 
     Attributes:
-        name: what ``--recipe`` calls it.
+        name: what ``--recipe`` calls it; with ``*`` where single settings were changed.
         epochs: passes over the training set.
         group: hairpins whose losses are summed before each optimiser step.
-        learning_rate: of AdaGrad.
+        optimizer: ``adagrad``, ``adam`` or ``sgd``.
+        learning_rate: of the optimiser.
+        weight_decay: L2 penalty of the optimiser.
         class_weights: weight positives by 2 Nn / (Np + Nn) and negatives by 2 Np / (Np + Nn).
+        ablate: ``pairing`` keeps the pairing matrix from the network; None for nothing.
     """
 
     name: str
     epochs: int
     group: int
+    optimizer: str
     learning_rate: float
+    weight_decay: float
     class_weights: bool
+    ablate: str | None = None
 
+    def make_optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the optimiser for a network's parameters."""
+        optimizer: torch.optim.Optimizer = OPTIMIZERS[self.optimizer](
+            parameters, lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        return optimizer
+
+
+OPTIMIZERS: dict[str, Any] = {
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+}
 
 RECIPES = {
-    "paper": Recipe("paper", epochs=40, group=64, learning_rate=0.001, class_weights=True),
+    "paper": Recipe(
+        "paper",
+        epochs=40,
+        group=64,
+        optimizer="adagrad",
+        learning_rate=0.001,
+        weight_decay=0.0,
+        class_weights=True,
+    ),
     # The authors' code weights a mean-reduced loss of single samples, which cancels the weight.
-    "released": Recipe("released", epochs=40, group=128, learning_rate=0.001, class_weights=False),
+    "released": Recipe(
+        "released",
+        epochs=40,
+        group=128,
+        optimizer="adagrad",
+        learning_rate=0.001,
+        weight_decay=0.0,
+        class_weights=False,
+    ),
 }
 """``paper`` as in Do et al. (2018), section 3; ``released`` as their code does for this network."""

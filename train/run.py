@@ -1,4 +1,4 @@
-"""One training from data to a model directory."""
+"""One training from data to a model directory, and judging a model without training."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
+from premir.scanner.errors import InputError
 from premir.scanner.folding import Folder
-from premir.scanner.inference import batch_probabilities, choose_device
-from premir.scanner.model_store import ModelSpec, save_model
+from premir.scanner.inference import choose_device
+from premir.scanner.model_store import ModelSpec, load_network, save_model
 from premir.train.dataset import Dataset, load_dataset
-from premir.train.metrics import Metrics, evaluate
+from premir.train.judging import Judgement, judge
 from premir.train.protocols import Files, Protocol
 from premir.train.recipes import Recipe
 from premir.train.trainer import Trainer
@@ -38,7 +38,7 @@ def train(
     threads: int,
     folder: Folder,
     name: str,
-) -> tuple[ModelSpec, Metrics | None]:
+) -> tuple[ModelSpec, Judgement | None]:
     """Train (or go on training), judge once at the end, and write weights and card.
 
     Args:
@@ -59,9 +59,16 @@ def train(
     device = choose_device(device_name)
     training = _load(protocol.training, folder)
     test = _load(protocol.test, folder) if protocol.test.positives else None
-    _log.info("%d positives, %d negatives to train on", training.positives, training.negatives)
-
-    out.mkdir(parents=True, exist_ok=True)
+    _log.info(
+        "%s: %d positives, %d negatives to train on",
+        protocol.name,
+        training.positives,
+        training.negatives,
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from error
     trainer = Trainer(network, recipe, seed, training, device)
     checkpoint = out / CHECKPOINT
     if checkpoint.exists():
@@ -74,15 +81,27 @@ def train(
         seconds = time.monotonic() - started
         _log.info("epoch %d/%d  loss %.5f  %.1f s", trainer.epoch, recipe.epochs, loss, seconds)
 
-    measures = judge(trainer.network, test, device) if test is not None else None
-    card = _card(trainer, protocol, name, threads, measures, test)
-    return save_model(out, trainer.network, card), measures
+    judgement = judge(trainer.network, training, test, device) if test is not None else None
+    card = _card(trainer, protocol, name, threads, judgement, test)
+    return save_model(out, trainer.network, card), judgement
 
 
-def judge(network: Any, test: Dataset, device: torch.device) -> Metrics:
-    """Measure a network on a test set."""
-    probabilities = batch_probabilities(network, test.hairpins, device=device)
-    return evaluate(test.labels, probabilities.astype(np.float64))
+def evaluate_model(
+    spec: ModelSpec, protocol: Protocol, *, device_name: str, threads: int, folder: Folder
+) -> Judgement:
+    """Judge a trained model by a protocol's test set.
+
+    Args:
+        spec: the model.
+        protocol: its test set judges; its training set says what is contaminated.
+        device_name: ``auto``, ``cpu`` or ``cuda``.
+        threads: CPU threads.
+        folder: folds what the cache of folds lacks.
+    """
+    torch.set_num_threads(threads)
+    device = choose_device(device_name)
+    network = load_network(spec).to(device)
+    return judge(network, _load(protocol.training, folder), _load(protocol.test, folder), device)
 
 
 def _load(files: Files, folder: Folder) -> Dataset:
@@ -94,7 +113,7 @@ def _card(
     protocol: Protocol,
     name: str,
     threads: int,
-    measures: Metrics | None,
+    judgement: Judgement | None,
     test: Dataset | None,
 ) -> dict[str, Any]:
     return {
@@ -113,7 +132,7 @@ def _card(
         "training_negatives": trainer.data.negatives,
         "training_sha256": trainer.data.digests,
         "test_sha256": test.digests if test is not None else None,
-        "test_metrics": measures.rounded() if measures is not None else None,
+        "test_metrics": judgement.rounded() if judgement is not None else None,
         "versions": {
             "premir": __version__,
             "torch": torch.__version__,

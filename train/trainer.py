@@ -52,9 +52,9 @@ class Trainer:
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)
         self.network = NETWORKS[self.network_name]().to(self.device)
-        self.optimizer = torch.optim.Adagrad(
-            self.network.parameters(), lr=self.recipe.learning_rate
-        )
+        if self.recipe.ablate == "pairing":
+            self._keep_out_the_pairing_matrix()
+        self.optimizer = self.recipe.make_optimizer(self.network.parameters())
 
     def train_epoch(self) -> float:
         """Train for one epoch and return its mean loss per hairpin.
@@ -84,6 +84,19 @@ class Trainer:
         self.epoch += 1
         self.losses.append(float(total) / order.size)
         return self.losses[-1]
+
+    def _keep_out_the_pairing_matrix(self) -> None:
+        """Hold the first layer's weights of channel 0 at zero: the network sees sequence only."""
+        weight = self.network.conv1.weight
+        with torch.no_grad():
+            weight[:, 0] = 0.0
+
+        def without_pairing(gradient: torch.Tensor) -> torch.Tensor:
+            gradient = gradient.clone()
+            gradient[:, 0] = 0.0
+            return gradient
+
+        weight.register_hook(without_pairing)  # type: ignore[no-untyped-call]
 
     def _class_weights(self) -> torch.Tensor | None:
         if not self.recipe.class_weights:

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from premir.scanner.cli import main as scan_main
+from premir.scanner.fasta import read_records
 from premir.train import download
 from premir.train.cli import main
+from premir.train.protocols import BENCHMARKS
 
 
 @pytest.fixture(autouse=True)
@@ -41,27 +43,47 @@ def custom(files, out, *options):
     )
 
 
-def with_test(files):
-    return ("--test-positives", files[0], "--test-negatives", files[1])
+@pytest.fixture
+def test_files(tmp_path, files):
+    """A test set of its own, but for one positive and two negatives of the training set."""
+    rng = np.random.default_rng(2)
+    old_p, old_n = (dict(read_records(path)) for path in files)
+    positives = {f"p{n}": builders.hairpin(rng) for n in range(8)} | {"old": old_p["p3"]}
+    negatives = {f"n{n}": builders.random_sequence(rng, 80) for n in range(9)}
+    negatives |= {"old": old_n["n1"], "also": old_n["n2"].lower()}
+    builders.write_fasta(tmp_path / "tp.fa", positives)
+    builders.write_fasta(tmp_path / "tn.fa", negatives)
+    return ("--test-positives", tmp_path / "tp.fa", "--test-negatives", tmp_path / "tn.fa")
 
 
-def test_custom_training_gives_a_model_for_the_scanner(files, tmp_path, capsys):
+def test_custom_training_gives_a_model_for_the_scanner(files, test_files, tmp_path, capsys):
     out = tmp_path / "model"
-    assert custom(files, out, "--epochs", 3, "--name", "mine", *with_test(files)) == 0
+    assert custom(files, out, "--epochs", 3, "--name", "mine", *test_files) == 0
     captured = capsys.readouterr()
     first, second = captured.out.splitlines()
     assert first.startswith("SE ")
     measures = json.loads(second)
-    assert list(measures) == ["se", "sp", "ppv", "f", "g_mean", "auroc", "aupr"]
+    names = ["se", "sp", "ppv", "f", "g_mean", "auroc", "aupr"]
+    assert list(measures["as_published"]) == list(measures["decontaminated"]) == names
     assert [line for line in captured.err.splitlines() if "epoch 3/3  loss" in line]
     card = json.loads((out / "card.json").read_text())
     assert card["name"] == "mine"
     assert card["test_metrics"] == measures
+    assert (measures["removed_positives"], measures["removed_negatives"]) == (1, 2)
     assert (card["training_positives"], card["training_negatives"]) == (12, 24)
     scores = tmp_path / "scores.tsv"
     command = ["--hairpins", str(files[0]), "--out", str(scores), "--model", str(out), "-q"]
     assert scan_main(command) == 0
     assert len(scores.read_text().splitlines()) == 13
+
+
+def test_evaluation_without_training_gives_the_same_measures(files, test_files, tmp_path, capsys):
+    out = tmp_path / "model"
+    assert custom(files, out, "--epochs", 2, "--seed", 5, *test_files) == 0
+    trained = capsys.readouterr().out
+    assert custom(files, tmp_path / "unused", "--evaluate", out, *test_files) == 0
+    assert capsys.readouterr().out == trained
+    assert not (tmp_path / "unused").exists()
 
 
 def test_interrupted_training_ends_with_the_same_weights(files, tmp_path):
@@ -89,6 +111,7 @@ def test_folds_come_from_the_cache_the_second_time(files, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     "options, message",
     [
+        ([], "give --protocol (see premir-train --list-protocols)"),
         (["--protocol", "custom"], "--protocol custom needs --positives and --negatives"),
         (
             ["--protocol", "custom", "--positives", "a", "--negatives", "b"]
@@ -131,13 +154,20 @@ def server(tmp_path):
     httpd.server_close()
 
 
+def released_names():
+    return {line.split()[0] for line in download.REGISTRY.read_text().splitlines()}
+
+
 def test_data_set_is_fetched_once_and_checked(server, monkeypatch):
     folder, url = server
-    shutil.copytree(data_sets.benchmark_dir() / "sequences", folder / "sequences")
+    shutil.copytree(data_sets.benchmark_dir(), folder, dirs_exist_ok=True)
     fetched = download.fetch_benchmark(url)
-    assert sorted(path.name for path in (fetched / "sequences").iterdir()) == sorted(
-        name.removeprefix("sequences/") for name in download.SHA256
-    )
+    found = {str(path.relative_to(fetched)) for path in fetched.rglob("*.fa")}
+    assert found == released_names()
+    for benchmark in BENCHMARKS.values():
+        for protocol in benchmark.build(fetched):
+            for files in (protocol.training, protocol.test):
+                assert all(path.exists() for path in (*files.positives, *files.negatives))
     shutil.rmtree(folder / "sequences")
     assert download.fetch_benchmark(url) == fetched
     # A damaged file in the cache is noticed, and cannot be fetched again now.
@@ -148,11 +178,64 @@ def test_data_set_is_fetched_once_and_checked(server, monkeypatch):
 
 def test_tampered_download_is_refused(server, capsys, monkeypatch):
     folder, url = server
-    (folder / "sequences").mkdir()
-    for name in download.SHA256:
+    for name in released_names():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(">1\nACGU\n")
     monkeypatch.setenv("PREMIR_DATA_URL", url)
     assert main(["--protocol", "crossspecies-new"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith(f"premir-train: error: {url}/sequences/human_neg.fa: cannot be fetched")
+    assert error.startswith(f"premir-train: error: {url}/cv/human/human_neg_all.fa: cannot be f")
     assert error.endswith("download the data set yourself and give its folder with --data")
+
+
+def test_cross_validation_trains_one_network_per_fold(tmp_path, monkeypatch, capsys):
+    data = tmp_path / "data" / "cv" / "human"
+    rng = np.random.default_rng(3)
+    for part in ("train", "val"):
+        (data / part).mkdir(parents=True)
+        for fold in range(1, 6):
+            for kind in ("pos", "neg"):
+                make = builders.hairpin if kind == "pos" else random_80
+                builders.write_fasta(
+                    data / part / f"human_{kind}_{part}_f{fold}.fa",
+                    {f"{n}": make(rng) for n in range(6)},
+                )
+    command = ["--protocol", "human-cv", "--data", str(tmp_path / "data"), "--epochs", "1"]
+    assert main([*command, "--out", str(tmp_path / "cv"), "--threads", "1", "-q"]) == 0
+    measures = json.loads(capsys.readouterr().out.splitlines()[1])
+    cards = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("cv/*/card.json"))]
+    assert [card["protocol"] for card in cards] == [f"human-cv/{fold}" for fold in range(1, 6)]
+    assert [card["name"] for card in cards] == [f"cv-fold{fold}" for fold in range(1, 6)]
+    aurocs = [card["test_metrics"]["as_published"]["auroc"] for card in cards]
+    assert measures["as_published"]["auroc"] == pytest.approx(np.mean(aurocs), abs=1e-3)
+
+
+def random_80(rng):
+    return builders.random_sequence(rng, 80)
+
+
+def test_protocols_are_explained_in_two_lines_each(capsys):
+    assert main(["--list-protocols"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 * len(BENCHMARKS)
+    assert [line.split()[0] for line in lines[::2]] == list(BENCHMARKS)
+
+
+def test_counts_of_the_released_protocols():
+    data = data_sets.benchmark_dir()
+
+    def count(paths):
+        return sum(len(read_records(path)) for path in paths)
+
+    def counts(name):
+        return [
+            tuple(count(f) for f in (p.training.positives, p.training.negatives))
+            + tuple(count(f) for f in (p.test.positives, p.test.negatives))
+            for p in BENCHMARKS[name].build(data)
+        ]
+
+    assert counts("human-test") == [(777, 6680, 86, 742)]
+    assert counts("crossspecies-test") == [(1510, 7440, 167, 826)]
+    assert counts("crossspecies-new") == [(1677, 8266, 690, 8246)]
+    assert [sum(fold[:2]) + sum(fold[2:]) for fold in counts("human-cv")] == [7457] * 5
+    assert counts("crossspecies-cv") == [(1208, 5952, 302, 1488)] * 5

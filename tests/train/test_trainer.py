@@ -87,6 +87,30 @@ def test_recipes_are_those_of_the_paper_and_of_the_code():
     assert not released.class_weights
 
 
+def test_without_pairing_the_matrix_changes_nothing():
+    trainer = make(ablate="pairing")
+    for _ in range(3):
+        trainer.train_epoch()
+    assert (trainer.network.conv1.weight[:, 0] == 0).all()
+    hairpins = trainer.data.hairpins
+    unpaired = replace(hairpins, pairs=np.full_like(hairpins.pairs, -1))
+    with torch.inference_mode():
+        a, b = (trainer.network(PairingBatch.build(h, device=CPU)) for h in (hairpins, unpaired))
+    assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam", "sgd"])
+def test_every_optimizer_resumes(tmp_path, optimizer):
+    changes = {"optimizer": optimizer, "weight_decay": 1e-4, "learning_rate": 1e-4}
+    straight, first, second = (make(**changes) for _ in range(3))
+    for trainer in (straight, straight, first):
+        trainer.train_epoch()
+    first.save(tmp_path / "c.safetensors")
+    second.resume(tmp_path / "c.safetensors")
+    second.train_epoch()
+    assert same(weights(second), weights(straight))
+
+
 def test_resumed_training_takes_the_same_path(tmp_path):
     straight = make()
     losses = [straight.train_epoch() for _ in range(4)]

@@ -1,0 +1,97 @@
+"""Judging a network on a test set: as published, and without what the data sets have wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from premir.scanner.batches import Hairpins
+from premir.scanner.inference import batch_probabilities
+from premir.scanner.network import VariableConvNet
+from premir.train.dataset import Dataset
+from premir.train.metrics import Metrics, evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Measures of one network on one test set.
+
+    Attributes:
+        as_published: on the whole test set.
+        decontaminated: without the sequences that :func:`contaminated` marks.
+        removed_positives: positives left out of ``decontaminated``.
+        removed_negatives: negatives left out of it.
+    """
+
+    as_published: Metrics
+    decontaminated: Metrics
+    removed_positives: int
+    removed_negatives: int
+
+    def rounded(self) -> dict[str, Any]:
+        """Return everything by name, measures with four decimals."""
+        return {
+            "as_published": self.as_published.rounded(),
+            "decontaminated": self.decontaminated.rounded(),
+            "removed_positives": self.removed_positives,
+            "removed_negatives": self.removed_negatives,
+        }
+
+
+def contaminated(training: Dataset, test: Dataset) -> npt.NDArray[np.bool_]:
+    """Mark test sequences that a clean test set would not have.
+
+    Args:
+        training: what the network was trained on.
+        test: what it is judged by.
+
+    Returns:
+        bool (N,) for the test set: the same sequence stands in the training set, under either
+        label, or stands in the test set under the other label too.
+    """
+    trained = set(_sequences(training.hairpins))
+    labels: dict[bytes, set[int]] = {}
+    sequences = _sequences(test.hairpins)
+    for sequence, label in zip(sequences, test.labels.tolist(), strict=True):
+        labels.setdefault(sequence, set()).add(label)
+    return np.array(
+        [sequence in trained or len(labels[sequence]) > 1 for sequence in sequences], np.bool_
+    )
+
+
+def judge(
+    network: VariableConvNet, training: Dataset, test: Dataset, device: torch.device
+) -> Judgement:
+    """Measure a network on a test set, as published and decontaminated."""
+    probabilities = batch_probabilities(network, test.hairpins, device=device).astype(np.float64)
+    bad = contaminated(training, test)
+    return Judgement(
+        evaluate(test.labels, probabilities),
+        evaluate(test.labels[~bad], probabilities[~bad]),
+        int((bad & (test.labels == 1)).sum()),
+        int((bad & (test.labels == 0)).sum()),
+    )
+
+
+def _sequences(hairpins: Hairpins) -> list[bytes]:
+    return [hairpins[n][0].tobytes() for n in range(len(hairpins))]
+
+
+def mean(judgements: Sequence[Judgement]) -> Judgement:
+    """Average the measures of several folds; counts of removed sequences are summed."""
+
+    def average(kind: str) -> Metrics:
+        rows = [asdict(getattr(judgement, kind)) for judgement in judgements]
+        return Metrics(**{name: float(np.mean([row[name] for row in rows])) for name in rows[0]})
+
+    return Judgement(
+        average("as_published"),
+        average("decontaminated"),
+        sum(judgement.removed_positives for judgement in judgements),
+        sum(judgement.removed_negatives for judgement in judgements),
+    )
