@@ -49,6 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--protocol", choices=[*BENCHMARKS, "custom"], help="training and test data")
     add("--list-protocols", action="store_true", help="explain the protocols, and exit")
     add("--evaluate", metavar="NAME|DIR", help="judge this model by the protocol, train nothing")
+    add("--baseline", action="store_true", help="judge the trivial baseline by the protocol: "
+        "gradient boosting on eight numbers of each fold")  # fmt: skip
 
     add = parser.add_argument_group("data").add_argument
     add("--data", type=Path, metavar="DIR", help="released data set (the folder with sequences/); "
@@ -107,20 +109,23 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("give --protocol (see premir-train --list-protocols)")
     model = find_model(options.evaluate) if options.evaluate else None
     protocols = _protocols(options)
+    if (model or options.baseline) and not all(protocol.test.positives for protocol in protocols):
+        raise InputError("--protocol custom needs --test-positives to judge by")
 
     from premir.scanner.folding import KernelFolder
-    from premir.train.run import evaluate_model, train
+    from premir.train.run import evaluate_baseline, evaluate_model, train
 
     machine: dict[str, Any] = {
         "device_name": options.device,
         "threads": options.threads,
         "folder": KernelFolder(),
     }
+    if options.baseline:
+        folds = machine["folder"]
+        _report([evaluate_baseline(p, seed=options.seed, folder=folds) for p in protocols])
+        return 0
     if model is not None:
-        if not all(protocol.test.positives for protocol in protocols):
-            raise InputError("--evaluate with --protocol custom needs --test-positives")
-        judged = [evaluate_model(model, protocol, **machine) for protocol in protocols]
-        _report(judged)
+        _report([evaluate_model(model, protocol, **machine) for protocol in protocols])
         return 0
     recipe = _recipe(options)
     out = options.out or Path(

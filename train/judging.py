@@ -69,6 +69,13 @@ def judge(
 ) -> Judgement:
     """Measure a network on a test set, as published and decontaminated."""
     probabilities = batch_probabilities(network, test.hairpins, device=device).astype(np.float64)
+    return judge_probabilities(probabilities, training, test)
+
+
+def judge_probabilities(
+    probabilities: npt.NDArray[np.float64], training: Dataset, test: Dataset
+) -> Judgement:
+    """Measure float64 (N,) probabilities for a test set, as published and decontaminated."""
     bad = contaminated(training, test)
     return Judgement(
         evaluate(test.labels, probabilities),

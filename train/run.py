@@ -17,8 +17,9 @@ from premir.scanner.errors import InputError
 from premir.scanner.folding import Folder
 from premir.scanner.inference import choose_device
 from premir.scanner.model_store import ModelSpec, load_network, save_model
+from premir.train.baseline import baseline_probabilities
 from premir.train.dataset import Dataset, load_dataset
-from premir.train.judging import Judgement, judge
+from premir.train.judging import Judgement, judge, judge_probabilities
 from premir.train.protocols import Files, Protocol
 from premir.train.recipes import Recipe
 from premir.train.trainer import Trainer
@@ -102,6 +103,12 @@ def evaluate_model(
     device = choose_device(device_name)
     network = load_network(spec).to(device)
     return judge(network, _load(protocol.training, folder), _load(protocol.test, folder), device)
+
+
+def evaluate_baseline(protocol: Protocol, *, seed: int, folder: Folder) -> Judgement:
+    """Train the eight-number baseline by a protocol and judge it; see :mod:`.baseline`."""
+    training, test = _load(protocol.training, folder), _load(protocol.test, folder)
+    return judge_probabilities(baseline_probabilities(training, test, seed=seed), training, test)
 
 
 def _load(files: Files, folder: Folder) -> Dataset:

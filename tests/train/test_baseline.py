@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import builders
+import numpy as np
+import pytest
+
+from premir.kernels.codes import encode
+from premir.kernels.pairing import pair_table
+from premir.scanner.batches import join
+from premir.train.baseline import FEATURES, baseline_probabilities, eight_numbers
+from premir.train.dataset import Dataset
+
+
+def test_eight_numbers_of_a_hairpin_done_by_hand():
+    hairpins = join(
+        [
+            (encode("AGCCUUGGCAAA"), pair_table(".(((...)))..")[:12], -300),
+            (encode("GGGAAACCC"), pair_table("(((...)))"), -150),
+            (encode("AAAA"), pair_table("...."), 0),
+        ]
+    )
+    expected = [
+        [12, -3.0, -0.25, 0.5, 1, 2, 0, 0.5],
+        [9, -1.5, -1.5 / 9, 6 / 9, 0, 0, 1, 6 / 9],
+        [4, 0, 0, 0, 4, 4, 0, 0],
+    ]
+    assert len(FEATURES) == 8
+    assert eight_numbers(hairpins) == pytest.approx(np.array(expected))
+
+
+def test_baseline_learns_what_eight_numbers_can_tell():
+    rng = np.random.default_rng(0)
+
+    def data():
+        hairpins = builders.random_hairpins(rng, [*rng.integers(60, 80, 200)])
+        labels = (hairpins.lengths > 70).astype(np.int64)
+        return Dataset(hairpins, labels, (), {})
+
+    training, test = data(), data()
+    scores = baseline_probabilities(training, test, seed=0)
+    assert np.array_equal(scores, baseline_probabilities(training, test, seed=0))
+    assert ((scores > 0.5) == (test.labels == 1)).mean() > 0.95
