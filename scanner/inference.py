@@ -12,8 +12,8 @@ from premir.scanner.network import PairingBatch, VariableConvNet
 CANONICAL_DECIMALS = 6
 """Decimals of a canonical score; it is rounded before anything is compared with it."""
 
-_CELLS = 1 << 20
-"""Padded matrix cells in a batch: some 120 hairpins of 93 nt."""
+_CELLS = 1 << 18
+"""Padded matrix cells in a batch: some 30 hairpins of 93 nt."""
 
 
 def batch_probabilities(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from premir.kernels.pairconv import convolve_pairs, convolve_pairs_backward
 from premir.kernels.pairing import CHANNELS
 from premir.scanner.batches import Hairpins
 
@@ -18,50 +21,64 @@ class PairingBatch:
     """A batch of hairpins in the factors of their pairing tensors.
 
     Eight of the nine channels of a pairing tensor are constant along one axis; the one-hot matrix
-    holds all that they say.
+    holds all that they say. The ninth, the pairing matrix, is given by its entries.
 
     Attributes:
         one_hot: (N, 4, W), nucleotides A, C, G, U; zero beyond each hairpin.
-        matrix: (N, 1, W, W), pairing matrix in kcal/mol; zero beyond each hairpin.
+        sample: int64 (M,), hairpin of each entry of a pairing matrix (two for each pair).
+        row: int64 (M,), its row.
+        column: int64 (M,), its column.
+        energy: (M,), its value, kcal/mol.
         lengths: int64 (N,), length of each hairpin in nt; W is the longest.
     """
 
     one_hot: Tensor
-    matrix: Tensor
+    sample: Tensor
+    row: Tensor
+    column: Tensor
+    energy: Tensor
     lengths: Tensor
 
     @classmethod
     def build(
         cls, hairpins: Hairpins, *, device: torch.device, dtype: torch.dtype = torch.float32
     ) -> PairingBatch:
-        """Send a packed batch to a device and expand it there."""
+        """Send a packed batch to a device and expand its sequences there."""
         lengths = hairpins.lengths
         count, width = len(hairpins), int(lengths.max())
         record = np.repeat(np.arange(count), lengths)
         position = np.arange(hairpins.offsets[-1]) - hairpins.offsets[:-1][record]
         letter = (record * 4 + hairpins.codes) * width + position
-        paired = hairpins.pairs >= 0
-        pair = (record * width + position)[paired] * width + hairpins.pairs[paired]
-        energy = (hairpins.mfe / 100.0)[record[paired]]
+        paired = np.flatnonzero(hairpins.pairs >= 0)
+        sample = record[paired]
+
+        def send(array: npt.NDArray[Any]) -> Tensor:
+            return torch.from_numpy(array).to(device)
 
         one_hot = torch.zeros(count * 4 * width, dtype=dtype, device=device)
-        one_hot[torch.from_numpy(letter).to(device)] = 1.0
-        matrix = torch.zeros(count * width * width, dtype=dtype, device=device)
-        matrix[torch.from_numpy(pair).to(device)] = torch.from_numpy(energy).to(device, dtype)
+        one_hot[send(letter)] = 1.0
         return cls(
             one_hot.view(count, 4, width),
-            matrix.view(count, 1, width, width),
-            torch.from_numpy(lengths).to(device),
+            send(sample),
+            send(position[paired]),
+            send(hairpins.pairs[paired].astype(np.int64)),
+            send(hairpins.mfe[sample] / 100.0).to(dtype),
+            send(lengths),
         )
+
+    def matrices(self) -> Tensor:
+        """Return the pairing matrices, (N, 1, W, W)."""
+        count, _, width = self.one_hot.shape
+        matrices = self.one_hot.new_zeros(count * width * width)
+        matrices[(self.sample * width + self.row) * width + self.column] = self.energy
+        return matrices.view(count, 1, width, width)
 
     def dense(self) -> Tensor:
         """Return the pairing tensors themselves, (N, 9, W, W): the reference form."""
-        width = self.one_hot.shape[2]
         inside = self.one_hot.sum(dim=1)
         rows = self.one_hot.unsqueeze(3) * inside[:, None, None, :]
         columns = self.one_hot.unsqueeze(2) * inside[:, None, :, None]
-        assert rows.shape[2] == columns.shape[3] == width
-        return torch.cat([self.matrix, rows, columns], dim=1)
+        return torch.cat([self.matrices(), rows, columns], dim=1)
 
 
 def pairing_conv2d(conv: nn.Conv2d, batch: PairingBatch) -> Tensor:
@@ -71,8 +88,9 @@ def pairing_conv2d(conv: nn.Conv2d, batch: PairingBatch) -> Tensor:
     of the sequence with the kernel summed over those of its columns that lie inside the hairpin.
     The 1-D convolutions with all prefix sums of the kernel are computed once per row p, and each q
     takes the difference of two of them. Channels that are constant along the rows are the
-    transpose of this. Only the pairing matrix itself is convolved in two dimensions. Exact up to
-    rounding.
+    transpose of this. The pairing matrix has two entries for each pair; on the CPU each is added to
+    the few outputs that it reaches, elsewhere (and in float64) the matrix is convolved as it is.
+    Exact up to rounding.
 
     Args:
         conv: layer with 9 input channels, a square kernel, and equal stride and padding.
@@ -88,10 +106,45 @@ def pairing_conv2d(conv: nn.Conv2d, batch: PairingBatch) -> Tensor:
     columns = _strip(
         weight[:, 5:9].transpose(2, 3), batch.one_hot, sums, stride=stride, padding=padding
     )
-    pairs = functional.conv2d(
-        batch.matrix, weight[:, :1], conv.bias, stride=stride, padding=padding
-    )
-    return pairs + rows + columns.transpose(2, 3)
+    if weight.device.type == "cpu" and weight.dtype == torch.float32:
+        pairs = _SparseConv2d.apply(weight[:, 0], batch, rows.shape[1], stride, padding)  # type: ignore[no-untyped-call]
+    else:
+        pairs = functional.conv2d(
+            batch.matrices(), weight[:, :1], stride=stride, padding=padding
+        ).permute(0, 2, 3, 1)
+    # All terms have their channels last in memory, so that adding them is one pass.
+    maps: Tensor = pairs + columns + rows.transpose(1, 2)
+    maps = maps if conv.bias is None else maps + conv.bias
+    return maps.permute(0, 3, 1, 2)
+
+
+class _SparseConv2d(torch.autograd.Function):
+    """Convolution of the pairing matrices, entry by entry (CPU, float32)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, weight: Tensor, batch: PairingBatch, width: int, stride: int, padding: int
+    ) -> Tensor:
+        """Convolve with ``weight`` (out, size, size); returns (N, width, width, out)."""
+        ctx.batch, ctx.size, ctx.stride, ctx.padding = batch, weight.shape[1], stride, padding
+        out = torch.zeros(batch.lengths.numel(), width, width, weight.shape[0])
+        channels_last = weight.detach().permute(1, 2, 0).contiguous()
+        convolve_pairs(*_entries(batch), channels_last.numpy(), stride, padding, out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+        """Return the gradient with respect to the weight; entries need none."""
+        out = torch.zeros(ctx.size, ctx.size, gradient.shape[3])
+        channels_last = gradient.contiguous()
+        convolve_pairs_backward(
+            *_entries(ctx.batch), channels_last.numpy(), ctx.stride, ctx.padding, out.numpy()
+        )
+        return out.permute(2, 0, 1), None, None, None, None
+
+
+def _entries(batch: PairingBatch) -> tuple[Any, Any, Any, Any]:
+    return batch.sample.numpy(), batch.row.numpy(), batch.column.numpy(), batch.energy.numpy()
 
 
 def _selection(batch: PairingBatch, *, size: int, stride: int, padding: int) -> Tensor:
@@ -114,13 +167,17 @@ def _selection(batch: PairingBatch, *, size: int, stride: int, padding: int) -> 
 def _strip(
     weight: Tensor, one_hot: Tensor, selection: Tensor, *, stride: int, padding: int
 ) -> Tensor:
-    """Contribution of four channels constant along the last axis: (N, out, P, P)."""
+    """Contribution of four channels that are constant along the columns.
+
+    Returns:
+        (N, Q, P, out): output column, output row, channel.
+    """
     out, _, size, _ = weight.shape
     prefixes = weight.cumsum(dim=3).permute(3, 0, 1, 2).reshape(size * out, 4, size)
     lines = functional.conv1d(one_hot, prefixes, stride=stride, padding=padding)
     count, _, p = lines.shape
-    lines = lines.view(count, size, out * p).transpose(1, 2)
-    return torch.bmm(lines, selection).view(count, out, p, selection.shape[2])
+    lines = lines.view(count, size, out, p).transpose(2, 3).reshape(count, size, p * out)
+    return torch.bmm(selection.transpose(1, 2), lines).view(count, -1, p, out)
 
 
 def _masked(maps: Tensor, sizes: Tensor) -> Tensor:

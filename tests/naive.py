@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 LETTERS = "ACGU"
 PAIRING = {"AU", "UA", "CG", "GC", "GU", "UG"}
 
@@ -198,3 +200,16 @@ def resolve_overlaps(
         else:
             state[i] = "kept"
     return [state[i] for i in range(len(intervals))]
+
+
+def convolve_pairs(sample, row, column, energy, weight, stride, padding, count, width):
+    """Convolution of sparse matrices: every output looks at every entry under its window."""
+    size, _, channels = weight.shape
+    out = np.zeros((count, width, width, channels))
+    for n, i, j, value in zip(sample, row, column, energy, strict=True):
+        for p in range(width):
+            for q in range(width):
+                a, b = i + padding - stride * p, j + padding - stride * q
+                if 0 <= a < size and 0 <= b < size:
+                    out[n, p, q] += value * weight[a, b]
+    return out
