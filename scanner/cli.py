@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from premir.scanner import __version__
-from premir.scanner.errors import InputError, PremirError
+from premir.scanner.errors import InputError, PremirError, describe
 from premir.scanner.log import configure
 from premir.scanner.model_store import DEFAULT_MODEL, find_model, list_models
 
@@ -108,6 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone, and wants no complaint
         return 1
+    except OSError as error:  # a full disk, a file system that went away
+        sys.stderr.write(f"premir-scan: error: {describe(error)}; run again to go on\n")
+        return PremirError.exit_code
     except (KeyboardInterrupt, _Terminated) as stop:
         sys.stderr.write("premir-scan: interrupted; run the same command again to go on\n")
         return 143 if isinstance(stop, _Terminated) else 130

@@ -27,3 +27,9 @@ class PlanMismatchError(PremirError):
     """A run directory that belongs to another run."""
 
     exit_code = 4
+
+
+def describe(error: OSError) -> str:
+    """Say which file an operating-system error is about, and what it was."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason

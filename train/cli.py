@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from premir.scanner import __version__
-from premir.scanner.errors import InputError, PremirError
+from premir.scanner.errors import InputError, PremirError, describe
 from premir.scanner.log import configure
 from premir.scanner.model_store import find_model
 from premir.train.protocols import BENCHMARKS, Files, Protocol, custom
@@ -94,6 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PremirError as error:
         sys.stderr.write(f"premir-train: error: {error}\n")
         return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"premir-train: error: {describe(error)}; run again to go on\n")
+        return PremirError.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("premir-train: interrupted; run the same command again to go on\n")
         return 130

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -233,6 +235,19 @@ def test_tile_that_fails_twice_is_set_aside_and_named(
     assert summary["tiles_quarantined"] == {"1": "RuntimeError: boom"}
     monkeypatch.undo()
     assert scan(small_genome[0], *options) == (0, reference)
+
+
+def test_full_disk_is_one_line_and_resumable(small_genome, reference, scan, monkeypatch, capsys):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "hits.bed")
+
+    monkeypatch.setattr("premir.scanner.scan.write_hits", full)
+    assert scan(small_genome[0], "--min-prob", 0)[0] == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "premir-scan: error: hits.bed: No space left on device; run again to go on"
+    )
+    monkeypatch.undo()
+    assert scan(small_genome[0], "--min-prob", 0) == (0, reference)
 
 
 def test_compressed_output_is_indexed_and_the_same(small_genome, reference, scan, tmp_path):
