@@ -22,7 +22,8 @@ import record
 from premir.scanner.cli import main as premir_scan
 
 KEPT = (
-    "megabases", "model", "min_prob", "extractor", "max_span", "folder", "executor", "threads",
+    "megabases", "model", "min_prob", "preset", "extractor", "max_span", "folder", "executor",
+    "threads",
     "candidates", "above_threshold", "hits", "refolded", "fold_disagreements", "seconds",
     "seconds_by_stage", "mb_per_min", "peak_memory_mb",
 )  # fmt: skip

@@ -8,8 +8,14 @@ contiguous int16, so that the compiler vectorises every inner loop).
     L(i, j) = min(P(i, j) + loop_open, L(i + 1, j) + bulge, L(i, j - 1) + bulge,
                   L(i + 1, j - 1) + interior)
 
-Energies are int16 in dcal/mol. They are an approximation of a stem's free energy that only selects
-what is folded.
+Energies are int16 in centibits: minus 100 log2 of the odds that a stem-loop is a pre-miRNA's rather
+than chance, up to a constant (chosen so that a scan's candidates are those of -2000 and less). They
+only select what is folded. ``train/stem_costs.py`` learns their terms.
+
+What chance is depends on composition: where G and C are frequent, C-G pairs say little and A-U
+pairs much. So a pair's energy e(i, j) is shifted by a *tilt* of the hairpin centre i + j, which
+grows with the share of G and C around the centre. It is one more contiguous row per span, and, as
+its window is symmetric about the centre, reversing a sequence reverses the tilts.
 """
 
 from __future__ import annotations
@@ -21,14 +27,15 @@ import numpy.typing as npt
 
 from premir.kernels._jit import kernel
 from premir.kernels.codes import Codes
+from premir.kernels.stem_costs import ANIMAL
 
 _I16 = npt.NDArray[np.int16]
 
 INFINITE = 16000
-"""Energy of what cannot be, in dcal/mol: far above any stem, far below int16 overflow."""
+"""Energy of what cannot be, in centibits: far above any stem, far below int16 overflow."""
 
 LOWEST = -32000
-"""What lies inside a pair counts no lower than this, in dcal/mol, so that int16 never wraps."""
+"""What lies inside a pair counts no lower than this, in centibits: int16 must not wrap."""
 
 _BLOCK = 4096
 """Starts scanned together; the rolling rows of a block stay in the first-level cache."""
@@ -39,20 +46,20 @@ _SUM_CODE = np.array([0, 10, 1, 5, 100], np.int16)
 _AU, _CG, _GU = 5, 11, 6
 
 
+_PSEUDO = 20
+"""Letters of even composition added to a window, so that few letters cannot tilt far."""
+
+
 @dataclass(frozen=True, slots=True)
 class StemCosts:
-    """Costs of the stem scan in dcal/mol.
-
-    A helix of n pairs is given n pair terms, where the nearest-neighbour model has n - 1 stacks
-    (two C-G pairs stack at -2.4 to -3.4 kcal/mol, two A-U pairs at -0.9 to -1.3 in Turner 2004),
-    and so each loop term holds one pair more than its Turner value. Pair terms are drawn together
-    and unpaired nucleotides made dearer than in Turner 2004, so that random sequence of high and
-    low GC content gains nothing from being longer.
+    """Costs of the stem scan in centibits.
 
     Attributes:
-        cg: energy of a C-G pair.
-        au: energy of an A-U pair.
-        gu: energy of a G-U wobble pair.
+        cg: energy of a C-G pair where half of the letters are G or C.
+        au: energy of an A-U pair, likewise.
+        gu: energy of a G-U wobble pair, whatever the composition.
+        tilt: added to a C-G pair and taken from an A-U pair for a share of G and C of 1 above 1/2.
+        window: composition is that of the letters at most so far from a hairpin centre, in nt.
         loop_open: added when a helix is interrupted by a bulge or an interior loop.
         bulge: added for each unpaired nucleotide without a partner opposite.
         interior: added for each two unpaired nucleotides opposite each other.
@@ -60,36 +67,80 @@ class StemCosts:
         hairpin_step: added for each nucleotide of the loop beyond ``hairpin_free``.
         hairpin_free: longest hairpin loop without a length penalty, in nt.
         min_loop: shortest hairpin loop, in nt.
+        short_step: added for each nucleotide that the stem-loop is shorter than ``short``.
+        short: see ``short_step``, in nt.
+        long_step: added for each nucleotide that the stem-loop is longer than ``long``.
+        long: see ``long_step``, in nt.
     """
 
-    cg: int = -240
-    au: int = -170
-    gu: int = -60
-    loop_open: int = 310
-    bulge: int = 120
-    interior: int = 100
-    hairpin: int = 620
-    hairpin_step: int = 5
-    hairpin_free: int = 9
+    cg: int
+    au: int
+    gu: int
+    loop_open: int
+    bulge: int
+    interior: int
+    hairpin: int
+    hairpin_step: int
+    hairpin_free: int
     min_loop: int = 3
+    tilt: int = 0
+    window: int = 0
+    short_step: int = 0
+    short: int = 0
+    long_step: int = 0
+    long: int = 0
 
     def hairpin_loops(self, max_span: int) -> _I16:
         """Return the hairpin-loop energy for each ``d = j - i`` from 0 to ``max_span - 1``."""
         size = np.arange(max_span) - 1
         energy = self.hairpin + self.hairpin_step * np.maximum(size - self.hairpin_free, 0)
-        allowed: _I16 = np.where(size < self.min_loop, INFINITE, energy).astype(np.int16)
+        limited = np.where(size < self.min_loop, INFINITE, np.minimum(energy, INFINITE))
+        allowed: _I16 = limited.astype(np.int16)
         return allowed
 
+    def spans(self, max_span: int) -> _I16:
+        """Return what is added for the length, for each ``d`` from 0 to ``max_span - 1``."""
+        length = np.arange(max_span) + 1
+        energy = self.short_step * np.maximum(self.short - length, 0)
+        energy += self.long_step * np.maximum(length - self.long, 0)
+        limited: _I16 = np.minimum(energy, INFINITE).astype(np.int16)
+        return limited
 
-DEFAULT_COSTS = StemCosts()
+
+DEFAULT_COSTS = StemCosts(**ANIMAL)
+
+
+@kernel("void(uint8[::1], int64, int64, int16[:, ::1])")
+def _tilts(codes: Codes, window: int, tilt: int, out: _I16) -> None:
+    """Tilt of every centre: letters within the window of it are counted, unknown ones are not."""
+    n = codes.size
+    excess = 0  # letters G and C less letters A and U
+    known = 0
+    first, end = 0, 0
+    for centre in range(2 * n):
+        # Letters x with |2 x - centre| <= 2 window: the same seen from either end of the sequence.
+        while end < n and 2 * end <= centre + 2 * window:
+            if codes[end] < 4:
+                known += 1
+                excess += 1 if codes[end] == 1 or codes[end] == 2 else -1
+            end += 1
+        while 2 * first < centre - 2 * window:
+            if codes[first] < 4:
+                known -= 1
+                excess -= 1 if codes[first] == 1 or codes[first] == 2 else -1
+            first += 1
+        # excess / known is twice the share of G and C above 1/2.
+        out[centre % 2, centre // 2] = tilt * excess // (2 * (known + _PSEUDO))
 
 
 @kernel(
-    "void(int16[::1], int16[::1], int16[::1], int16[::1], int16[::1], int16, int16, int16, int16)"
+    "void(int16[::1], int16[::1], int16[::1], int16[::1], int16[::1], int16[::1],"
+    " int16, int16, int16, int16)"
 )
 def _pair_row(
     left: _I16,
     right: _I16,
+    tilt: _I16,
     inner_pair: _I16,
     inner_loop: _I16,
     out: _I16,
@@ -103,8 +154,8 @@ def _pair_row(
     for i in range(out.size):
         total = np.int16(left[i] + right[i])
         energy = far
-        energy = au if total == np.int16(_AU) else energy
-        energy = cg if total == np.int16(_CG) else energy
+        energy = np.int16(au - tilt[i]) if total == np.int16(_AU) else energy
+        energy = np.int16(cg + tilt[i]) if total == np.int16(_CG) else energy
         energy = gu if total == np.int16(_GU) else energy
         inside = min(inner_pair[i], inner_loop[i])
         inside = max(min(inside, closed), np.int16(LOWEST))
@@ -131,19 +182,27 @@ def _loop_row(
         out[i] = min(opened, min(one, both))
 
 
-@kernel("void(int16[::1], int16[::1], int16[::1], int16)")
-def _centre_row(pair: _I16, best: _I16, best_span: _I16, span: np.int16) -> None:
-    """Keep the lowest P of each hairpin centre, and its span."""
+@kernel("void(int16[::1], int16[::1], int16[::1], int16, int16)")
+def _centre_row(
+    pair: _I16, best: _I16, best_span: _I16, span: np.int16, length_cost: np.int16
+) -> None:
+    """Keep the lowest P of each hairpin centre, its length considered, and its span."""
     for i in range(pair.size):
-        better = pair[i] < best[i]
+        value = np.int16(pair[i] + length_cost)
+        better = value < best[i]
         best_span[i] = span if better else best_span[i]
-        best[i] = min(pair[i], best[i])
+        best[i] = min(value, best[i])
 
 
-@kernel("void(int16[::1], int16[::1], int64, int64, int16[::1], int16[:, ::1], int16[:, ::1])")
+@kernel(
+    "void(int16[::1], int16[:, ::1], int16[::1], int16[::1], int64, int64, int16[::1],"
+    " int16[:, ::1], int16[:, ::1])"
+)
 def _scan(
     letters: _I16,
+    tilts: _I16,
     hairpin_loops: _I16,
+    length_costs: _I16,
     min_span: int,
     max_span: int,
     costs: _I16,
@@ -184,7 +243,9 @@ def _scan(
             shorter = loop_rows[(d + 2) % 3]
             left = letters[start : start + count]
             right = letters[start + d : start + d + count]
-            _pair_row(left, right, inner_pair, inner_loop, pair, hairpin_loops[d], cg, au, gu)
+            first = start + d // 2
+            tilt = tilts[d % 2][first : first + count]
+            _pair_row(left, right, tilt, inner_pair, inner_loop, pair, hairpin_loops[d], cg, au, gu)
             _loop_row(
                 pair, shorter[1 : 1 + count], shorter[:count], inner_loop, loop, loop_open,
                 bulge, interior,
@@ -192,12 +253,12 @@ def _scan(
             if d + 1 < min_span:
                 continue
             keep = min(_BLOCK, count)
-            first = start + d // 2
             _centre_row(
                 pair[:keep],
                 best[d % 2][first : first + keep],
                 best_span[d % 2][first : first + keep],
                 np.int16(d + 1),
+                length_costs[d],
             )
 
 
@@ -213,10 +274,10 @@ def scan_stems(
         codes: uint8 (n,), one strand 5' to 3'; unknown letters never pair.
         min_span: shortest stem-loop, in nt.
         max_span: longest stem-loop, in nt.
-        costs: energies in dcal/mol.
+        costs: energies in centibits.
 
     Returns:
-        ``energy`` int16 (2, n) in dcal/mol, ``INFINITE`` where no stem-loop has that centre, and
+        ``energy`` int16 (2, n) in centibits, ``INFINITE`` where no stem-loop has that centre, and
         ``span`` int16 (2, n), its length in nt (0 where there is none).
     """
     energy = np.full((2, codes.size), INFINITE, np.int16)
@@ -224,8 +285,10 @@ def scan_stems(
     table = np.array(
         [costs.cg, costs.au, costs.gu, costs.loop_open, costs.bulge, costs.interior], np.int16
     )
-    loops = costs.hairpin_loops(max_span)
-    _scan(_SUM_CODE[codes], loops, min_span, max_span, table, energy, span)
+    tilts = np.empty((2, codes.size), np.int16)
+    _tilts(codes, costs.window, costs.tilt, tilts)
+    loops, lengths = costs.hairpin_loops(max_span), costs.spans(max_span)
+    _scan(_SUM_CODE[codes], tilts, loops, lengths, min_span, max_span, table, energy, span)
     return energy, span
 
 
@@ -262,7 +325,7 @@ def select_stems(
     Args:
         energy: int16 (2, n), from :func:`scan_stems`.
         span: int16 (2, n), likewise.
-        highest: energy in dcal/mol above which no stem-loop is kept.
+        highest: energy in centibits above which no stem-loop is kept.
         radius: half-nucleotides on both sides within which no centre may be better; of equal ones
             the first, seen 5' to 3', stays.
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
-from premir.kernels.stems import scan_stems, select_stems
+from premir.kernels.stem_costs import HIGHEST, PLANT
+from premir.kernels.stems import DEFAULT_COSTS, StemCosts, scan_stems, select_stems
 from premir.scanner.batches import pack
 from premir.scanner.genome import read_letters
 from premir.scanner.shards import Loci
@@ -29,18 +30,24 @@ class Extractor:
     Attributes:
         kind: ``stems`` for the stem scan, ``windows`` for fixed windows.
         max_span: longest candidate, in nt.
-        min_span: shortest, in nt; the shortest pre-miRNA of the benchmark sets has 45.
-        highest_energy: stem energy above which there is no candidate, in dcal/mol.
+        min_span: shortest stem-loop, in nt; the shortest pre-miRNA of the benchmark sets has 45.
+        highest_energy: stem energy above which there is no candidate, in centibits.
         radius: half-nucleotides around a centre within which only the best stem counts.
+        overhang: nucleotides of a candidate on both sides of its stem's outermost pair. Hairpins in
+            miRBase, from which networks learn, rarely end in a pair; with 3 nt the ends of
+            candidates lie nearest to theirs (``kernels/stem_costs.py`` has the distances).
         context_nt: nucleotides folded on both sides with each candidate.
+        costs: what the stem scan finds.
     """
 
     kind: str = "stems"
     max_span: int = 160
     min_span: int = 40
-    highest_energy: int = -2000
+    highest_energy: int = HIGHEST
     radius: int = 20
+    overhang: int = 3
     context_nt: int = 0
+    costs: StemCosts = DEFAULT_COSTS
 
     @property
     def longest(self) -> int:
@@ -52,9 +59,22 @@ class Extractor:
         """Nucleotides on both sides of a core that may decide what its candidates are.
 
         A candidate reaches half its length beyond the core, rivals for its centre lie ``radius``
-        half-nucleotides further and reach as far again.
+        half-nucleotides further and reach as far again, and what a pair of theirs costs depends on
+        the composition of a window around its centre.
         """
-        return self.longest + self.radius + self.context_nt + 2
+        return self.longest + self.radius + self.context_nt + self.costs.window + 2
+
+
+PRESETS = {
+    "animal": Extractor(),
+    "plant": Extractor(max_span=300, costs=StemCosts(**PLANT)),
+    "virus": Extractor(max_span=120),
+}
+"""Span and loop limits by kind of genome.
+
+Viral pre-miRNAs are made by their hosts' enzymes and the known ones are short: the limit keeps the
+long inverted repeats of large DNA viruses out.
+"""
 
 
 def find_candidates(store: Path, tile: Tile, extractor: Extractor) -> tuple[Loci, Codes, _I64]:
@@ -80,9 +100,12 @@ def find_candidates(store: Path, tile: Tile, extractor: Extractor) -> tuple[Loci
         unknown_before = np.concatenate([[0], np.cumsum(codes == UNKNOWN)])
         for strand in (1, -1):
             start, stop, energy = _on_strand(codes, span, origin, strand, extractor)
+            known = unknown_before[stop] == unknown_before[start]
+            start, stop, energy = start[known], stop[known], energy[known]
+            if extractor.kind == "stems":
+                start, stop = _with_context(unknown_before, start, stop, extractor.overhang)
             middle = (start + stop) // 2 + origin
             keep = (middle >= span.start) & (middle < span.end)
-            keep &= unknown_before[stop] == unknown_before[start]
             start, stop, energy = start[keep], stop[keep], energy[keep]
             left, right = _with_context(unknown_before, start, stop, extractor.context_nt)
             found.append(
@@ -117,7 +140,10 @@ def _on_strand(
     else:
         oriented = codes if strand > 0 else reverse_complement(codes)
         energies, spans = scan_stems(
-            oriented, min_span=extractor.min_span, max_span=extractor.max_span
+            oriented,
+            min_span=extractor.min_span,
+            max_span=extractor.max_span - 2 * extractor.overhang,
+            costs=extractor.costs,
         )
         start, end = select_stems(
             energies, spans, highest=extractor.highest_energy, radius=extractor.radius

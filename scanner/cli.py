@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="FILE", help="BED of hits (.gz: bgzipped and indexed), or TSV "
         "with --hairpins; - for stdout")  # fmt: skip
     add("--candidates", type=Path, metavar="BED", help="write all candidate intervals, scored by "
-        "minus their stem energy in dcal/mol; without --out the scan stops there")  # fmt: skip
+        "minus their stem energy in centibits; without --out the scan stops there")  # fmt: skip
     add("--summary", type=Path, metavar="JSON", help="default: OUT.summary.json")
     add("--regions", action="append", default=[], metavar="REGION",
         help="report only hits whose mid-point lies in CONTIG or CONTIG:START-END (1-based "
@@ -66,8 +66,10 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("candidates").add_argument
     add("--extractor", choices=["stems", "windows"], default="stems", help="stems: "
         "best stem-loops; windows: 110 nt every 10 nt; default: %(default)s")  # fmt: skip
-    add("--max-span", type=_span, default=160, metavar="NT", help="longest hairpin; "
-        "default: %(default)s")  # fmt: skip
+    add("--preset", choices=["animal", "plant", "virus"], default="animal", help="hairpins of what "
+        "length and kind to look for; default: %(default)s")  # fmt: skip
+    add("--max-span", type=_span, metavar="NT", help="longest hairpin; default: the preset's (160, "
+        "300 or 120)")  # fmt: skip
 
     add = parser.add_argument_group("where and how it runs").add_argument
     add("--executor", choices=["local", "ray"], help="default: local, or ray where --ray-address "
@@ -159,6 +161,7 @@ def _run(options: argparse.Namespace) -> int:
             model=model,
             min_prob=options.min_prob,
             regions=options.regions,
+            preset=options.preset,
             extractor=options.extractor,
             max_span=options.max_span,
             folder=options.folder,

@@ -21,8 +21,9 @@ class ScanOptions:
         model: shipped model or model directory.
         min_prob: reporting threshold.
         regions: regions to report, all where empty.
+        preset: ``animal``, ``plant`` or ``virus``: what kind of hairpins to look for.
         extractor: ``stems`` or ``windows``.
-        max_span: longest candidate, in nt.
+        max_span: longest candidate, in nt; the preset's where None.
         folder: ``kernel`` or ``viennarna``.
         executor: ``local`` or ``ray``.
         ray_address: Ray cluster to use; a private instance where None.
@@ -41,8 +42,9 @@ class ScanOptions:
     model: ModelSpec
     min_prob: float
     regions: Sequence[str]
+    preset: str
     extractor: str
-    max_span: int
+    max_span: int | None
     folder: str
     executor: str
     ray_address: str | None

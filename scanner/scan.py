@@ -8,14 +8,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from premir.kernels.energies import current_parameters
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
-from premir.scanner.candidates import Extractor
+from premir.scanner.candidates import PRESETS
 from premir.scanner.engine import run_tiles
 from premir.scanner.executors import Executor
 from premir.scanner.files import write_json
@@ -67,7 +67,7 @@ def scan(options: ScanOptions) -> int:
             write_candidates(options.candidates, genome, regions, run, done.tiles)
         done.tally.seconds["output"] = time.monotonic() - sealing
         if options.summary is not None:
-            write_json(options.summary, summarise(options, genome, done, count, started))
+            write_json(options.summary, summarise(options, genome, job, done, count, started))
         if done.tally.quarantined:
             _log.error(
                 "%d tiles failed and are missing from the output; run the same command again",
@@ -137,8 +137,12 @@ def _work_directory(options: ScanOptions) -> Iterator[Path]:
 
 def _job(options: ScanOptions, run: RunDirectory) -> Job:
     fold = options.out is not None
-    extractor = Extractor(
-        kind=options.extractor, max_span=options.max_span, context_nt=options.model.context_nt
+    preset = PRESETS[options.preset]
+    extractor = replace(
+        preset,
+        kind=options.extractor,
+        max_span=options.max_span or preset.max_span,
+        context_nt=options.model.context_nt,
     )
     key = f"{options.model.digest} {options.min_prob!r}"
     return Job(

@@ -64,7 +64,7 @@ def write_hits(
             chosen = merged.take(inside(merged.loci, regions)) if regions else merged
             yield from describe_hits(chosen, genome, job.run, done.tiles, refolder)
 
-    provenance = _provenance(options)
+    provenance = _provenance(options, job)
     with _refolder(options) as refolder:
         if str(options.out) == "-":
             count = write_bed(sys.stdout, hits(refolder), provenance)
@@ -93,7 +93,7 @@ def _refolder(options: ScanOptions) -> Iterator[Refolder | None]:
 def write_candidates(
     path: Path, genome: Genome, regions: Intervals | None, run: RunDirectory, tiles: Sequence[Tile]
 ) -> None:
-    """Write candidate intervals as BED6; the score is minus the stem energy in dcal/mol."""
+    """Write candidate intervals as BED6; the score is minus the stem energy in centibits."""
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
         for group in groups_of_contigs(tiles):
             loci = Loci.concatenate([read_loci(run.shard(tile)) for tile in group])
@@ -110,11 +110,12 @@ def write_candidates(
                 handle.write(f"{name}\t{start}\t{end}\t{place}\t{score}\t{strand}\n")
 
 
-def _provenance(options: ScanOptions) -> list[str]:
+def _provenance(options: ScanOptions, job: Job) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
         f"genome {options.genome.name}",
         f"model {options.model.name} sha256 {options.model.digest}",
-        f"extractor {options.extractor} max_span {options.max_span} min_prob {options.min_prob:g}",
+        f"preset {options.preset} extractor {options.extractor} "
+        f"max_span {job.extractor.max_span} min_prob {options.min_prob:g}",
     ]

@@ -51,7 +51,7 @@ class Loci:
         start: int64 (N,).
         end: int64 (N,).
         strand: int8 (N,), 1 or -1.
-        stem_energy: int16 (N,), energy of the stem scan in dcal/mol (0 for windows).
+        stem_energy: int16 (N,), energy of the stem scan in centibits (0 for windows).
         folded_start: int64 (N,), ``start`` less the context that was folded with the candidate.
         folded_end: int64 (N,), ``end`` plus that context.
     """

@@ -11,16 +11,18 @@ from premir.scanner import __version__, viennarna
 from premir.scanner.genome import Genome
 from premir.scanner.options import ScanOptions
 from premir.scanner.sealing import Done
+from premir.scanner.tasks import Job
 
 
 def summarise(
-    options: ScanOptions, genome: Genome, done: Done, count: int, started: float
+    options: ScanOptions, genome: Genome, job: Job, done: Done, count: int, started: float
 ) -> dict[str, Any]:
     """Return what OUT.summary.json holds.
 
     Args:
         options: settings of the scan.
         genome: what was scanned.
+        job: how.
         done: tiles, counts and seconds.
         count: hits written.
         started: ``time.monotonic()`` when the scan began.
@@ -38,7 +40,8 @@ def summarise(
         "model_sha256": options.model.digest if options.out else None,
         "min_prob": options.min_prob,
         "extractor": options.extractor,
-        "max_span": options.max_span,
+        "preset": options.preset,
+        "max_span": job.extractor.max_span,
         "folder": options.folder,
         "executor": options.executor,
         "threads": options.threads,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -114,6 +115,15 @@ def terminal_loop(pairs: list[int]) -> tuple[int, int] | None:
 # stems.py
 
 
+def tilt(codes: list[int], centre: int, costs) -> int:
+    """What a C-G pair of this centre loses and an A-U pair gains by the letters around it."""
+    # All x with |2 x - centre| <= 2 window.
+    near = codes[max(0, (centre + 1) // 2 - costs.window) : centre // 2 + costs.window + 1]
+    strong = sum(code in (1, 2) for code in near)
+    weak = sum(code in (0, 3) for code in near)
+    return math.floor(Fraction(costs.tilt * (strong - weak), 2 * (strong + weak + 20)))
+
+
 def scan_stems(
     codes: list[int], *, min_span: int, max_span: int, costs, infinite: int, lowest: int = -32_000
 ) -> tuple[list[list[int]], list[list[int]]]:
@@ -122,8 +132,7 @@ def scan_stems(
     What lies inside a pair counts no lower than ``lowest``: the kernel's int16 ends at -32,768.
     """
     n = len(codes)
-    pair_energy = {"CG": costs.cg, "GC": costs.cg, "AU": costs.au, "UA": costs.au}
-    pair_energy |= {"GU": costs.gu, "UG": costs.gu}
+    tilts = [tilt(codes, centre, costs) for centre in range(2 * n)]
     letters = decode(codes)
     P: dict[tuple[int, int], float] = {}
     L: dict[tuple[int, int], float] = {}
@@ -132,10 +141,19 @@ def scan_stems(
     for d in range(1, max_span):
         size = d - 1
         hairpin = costs.hairpin + costs.hairpin_step * max(0, size - costs.hairpin_free)
-        closed = hairpin if size >= costs.min_loop else math.inf
+        closed = min(hairpin, infinite) if size >= costs.min_loop else math.inf
+        length = costs.short_step * max(0, costs.short - (d + 1))
+        length += costs.long_step * max(0, d + 1 - costs.long)
         for i in range(n - d):
             j = i + d
-            term = pair_energy.get(letters[i] + letters[j], math.inf)
+            pair = "".join(sorted(letters[i] + letters[j]))
+            term: float = math.inf
+            if pair == "CG":
+                term = costs.cg + tilts[i + j]
+            elif pair == "AU":
+                term = costs.au - tilts[i + j]
+            elif pair == "GU":
+                term = costs.gu
             inside = min(
                 closed,
                 P.get((i + 1, j - 1), math.inf),
@@ -150,8 +168,8 @@ def scan_stems(
                 L.get((i + 1, j - 1), math.inf) + costs.interior,
             )
             row, column = (i + j) % 2, (i + j) // 2
-            if d + 1 >= min_span and p < energy[row][column]:
-                energy[row][column], span[row][column] = int(p), d + 1
+            if d + 1 >= min_span and p + length < energy[row][column]:
+                energy[row][column], span[row][column] = int(p + length), d + 1
     return energy, span
 
 

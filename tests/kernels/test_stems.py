@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from premir.kernels.codes import encode, reverse_complement
+from premir.kernels.stem_costs import HIGHEST
 from premir.kernels.stems import DEFAULT_COSTS, INFINITE, StemCosts, scan_stems, select_stems
 
 BLOCK = 4096  # the kernel's own block; tests only need sequences that are longer
@@ -19,6 +20,9 @@ ROUND = StemCosts(
     cg=-300, au=-200, gu=-100, loop_open=50, bulge=10, interior=15, hairpin=400,
     hairpin_step=20, hairpin_free=4, min_loop=3,
 )  # fmt: skip
+
+# Learned costs that do not look at the letters around, nor at the length.
+LEVEL = replace(DEFAULT_COSTS, tilt=0, short_step=0, long_step=0)
 
 
 def assert_as_twin(sequence: str, min_span: int, max_span: int, costs: StemCosts) -> None:
@@ -104,6 +108,41 @@ def test_hand_unknown_letters_never_pair() -> None:
     assert best("GGGNCCAAAAGGNCCC")[0] == 400 - 5 * 300 + 50 + 15
 
 
+@pytest.mark.parametrize(
+    "sequence, window, tilt",
+    [
+        ("GGGAAAACCC", 5, 2),  # 6 strong and 4 weak letters: 60 x 2 / (2 x 30)
+        ("GGGAAAACCC", 500, 2),
+        ("GGGAAAACCC" + "A" * 40, 15, -6),  # 20 letters in reach: 60 x -8 / (2 x 40)
+        ("GGGAAAACCC" + "N" * 40, 15, 2),  # unknown letters are not counted
+        ("GGGNNNNCCC", 5, 6),  # 60 x 6 / (2 x 26) = 6.9, rounded down
+    ],
+)
+def test_hand_tilt(sequence: str, window: int, tilt: int) -> None:
+    """The C-G pairs of a centre are dearer by the tilt of the letters within the window."""
+    costs = replace(ROUND, tilt=60, window=window)
+    assert best(sequence, costs) == (400 - 3 * 300 + 3 * tilt, 0, 10)
+
+
+def test_hand_tilt_of_each_pair() -> None:
+    """A-U pairs gain what C-G pairs lose, wobbles neither."""
+    costs = replace(ROUND, tilt=300, window=50)
+    strong = best("GGGAAAACCC" + "G" * 60, costs)[0] - best("GGGAAAACCC", costs)[0]
+    weak = best("AAACCCCUUU" + "G" * 60, costs)[0] - best("AAACCCCUUU", costs)[0]
+    wobble = best("GGGAAAAUUU" + "C" * 60, costs)[0] - best("GGGAAAAUUU", costs)[0]
+    assert strong > 0 > weak
+    assert wobble <= 0
+
+
+def test_hand_length_costs() -> None:
+    costs = replace(ROUND, short=12, short_step=7, long=12, long_step=11)
+    assert best("GGGAAAACCC", costs)[0] == 400 - 3 * 300 + 2 * 7
+    assert best("GGGGAAAACCCC", costs)[0] == 400 - 4 * 300
+    # The fifth pair is worth its length, a pair that costs more than it gives is left out.
+    assert best("GGGGGAAAACCCCC", costs) == (400 - 5 * 300 + 2 * 11, 0, 14)
+    assert best("GGGGGAAAACCCCC", replace(costs, long_step=200)) == (400 - 4 * 300, 1, 13)
+
+
 def test_hand_default_costs_against_twin() -> None:
     rng = np.random.default_rng(3)
     assert_as_twin(builders.hairpin(rng, stem=25, loop=8), 10, 58, DEFAULT_COSTS)
@@ -117,7 +156,7 @@ def test_hand_default_costs_against_twin() -> None:
     st.text(alphabet="ACGTN", max_size=90),
     st.integers(5, 40),
     st.integers(1, 90),
-    st.sampled_from([DEFAULT_COSTS, ROUND]),
+    st.sampled_from([DEFAULT_COSTS, LEVEL, ROUND]),
 )
 def test_as_twin(sequence: str, min_span: int, max_span: int, costs: StemCosts) -> None:
     assert_as_twin(sequence, min_span, max_span, costs)
@@ -138,6 +177,12 @@ def test_as_twin(sequence: str, min_span: int, max_span: int, costs: StemCosts) 
         hairpin_step=st.integers(0, 60),
         hairpin_free=st.integers(3, 15),
         min_loop=st.integers(3, 8),
+        tilt=st.integers(-200, 500),
+        window=st.integers(0, 60),
+        short_step=st.integers(0, 20),
+        short=st.integers(0, 60),
+        long_step=st.integers(0, 20),
+        long=st.integers(20, 90),
     ),
 )
 def test_as_twin_under_any_costs(seed: int, costs: StemCosts) -> None:
@@ -162,7 +207,7 @@ def test_as_twin_under_any_costs(seed: int, costs: StemCosts) -> None:
 )
 def test_as_twin_on_adversarial_sequences(sequence: str) -> None:
     assert_as_twin(sequence, 40, 160, DEFAULT_COSTS)
-    assert_as_twin(sequence, 5, len(sequence), DEFAULT_COSTS)
+    assert_as_twin(sequence, 5, len(sequence), LEVEL)
 
 
 @pytest.mark.parametrize("letters", ["ACGT", "GC", "AT"])
@@ -199,26 +244,26 @@ def test_no_seam_at_block_borders(bulge: int, side: str) -> None:
     left, right = ("A" * bulge, "") if side == "left" else ("", "A" * bulge)
     insert = outer[:15] + left + inner + right + outer[15:]
     longest = len(insert)  # no slack: the widest scan of a block reaches just far enough
-    energy, span = scan_stems(encode(insert), min_span=40, max_span=longest)
+    energy, span = scan_stems(encode(insert), min_span=40, max_span=longest, costs=LEVEL)
     expected = energy.min()
     assert expected < -2000
     for start in range(BLOCK - longest - 3, BLOCK + 4):
         sequence = "A" * start + insert + "A" * 300
-        energy, span = scan_stems(encode(sequence), min_span=40, max_span=longest)
+        energy, span = scan_stems(encode(sequence), min_span=40, max_span=longest, costs=LEVEL)
         assert energy.min() == expected, start
         assert span.max() == longest, start
 
 
 @pytest.mark.parametrize("max_span", [100, 160, 301])
 def test_part_of_a_sequence_gives_the_same(max_span: int) -> None:
-    """Whatever lies further away than half the longest span does not matter, nor do blocks."""
+    """Whatever lies further away than half the longest span and the window does not matter."""
     rng = np.random.default_rng(max_span)
     codes = encode(builders.random_sequence(rng, 4 * BLOCK, gc=0.6))
     codes[6_000:6_050] = 4
     energy, span = scan_stems(codes, min_span=40, max_span=max_span)
-    margin = max_span // 2 + 1
+    margin = max_span // 2 + DEFAULT_COSTS.window + 1
     for start in rng.integers(1, 2 * BLOCK, 12):
-        end = start + int(rng.integers(2 * max_span, 2 * BLOCK))
+        end = start + int(rng.integers(2 * margin + 100, 2 * BLOCK))
         part = scan_stems(codes[start:end].copy(), min_span=40, max_span=max_span)
         inside = slice(start + margin, end - margin)
         within = slice(margin, end - start - margin)
@@ -241,15 +286,15 @@ def test_reverse_complement_mirrors(n: int) -> None:
         mirrored = scan_stems(other, min_span=40, max_span=160, costs=costs)
         centres = np.arange(2 * n - 1)
         back = 2 * (n - 1) - centres
-        assert energy.min() < 0
+        assert span.any()
         assert np.array_equal(energy[centres % 2, centres // 2], mirrored[0][back % 2, back // 2])
         assert np.array_equal(span[centres % 2, centres // 2], mirrored[1][back % 2, back // 2])
 
 
 def test_wider_spans_only_add() -> None:
     codes = encode(builders.random_sequence(np.random.default_rng(2), 3_000))
-    narrow, _ = scan_stems(codes, min_span=40, max_span=100)
-    wide, span = scan_stems(codes, min_span=40, max_span=160)
+    narrow, _ = scan_stems(codes, min_span=40, max_span=100, costs=LEVEL)
+    wide, span = scan_stems(codes, min_span=40, max_span=160, costs=LEVEL)
     assert (wide <= narrow).all()
     assert np.array_equal(wide[span <= 100], narrow[span <= 100])
     assert (wide < narrow).any()
@@ -262,7 +307,7 @@ def test_planted_hairpins_are_found_whole() -> None:
             codes = encode(sequence)
             codes = codes if strand == "+" else reverse_complement(codes)
             energy, span = scan_stems(codes, min_span=40, max_span=160)
-            start, end = select_stems(energy, span, highest=-1500, radius=20)
+            start, end = select_stems(energy, span, highest=HIGHEST, radius=20)
             if strand == "-":
                 start, end = len(sequence) - end, len(sequence) - start
             for where, first, last, name, side in truth:
@@ -272,20 +317,32 @@ def test_planted_hairpins_are_found_whole() -> None:
 
 
 def test_as_twin_beyond_int16() -> None:
-    """200 C-G pairs would be -48,000 dcal/mol: energies saturate and never wrap."""
+    """200 C-G pairs would be -48,000: energies saturate and never wrap."""
+    costs = replace(LEVEL, cg=-240)
     repeat = inverted_repeat(np.random.default_rng(4), 200, 4, "GC")
-    energy, span = scan_stems(encode(repeat), min_span=40, max_span=len(repeat))
+    energy, span = scan_stems(encode(repeat), min_span=40, max_span=len(repeat), costs=costs)
     centre = len(repeat) - 1
     assert energy[centre % 2, centre // 2] == energy.min() <= -32_000
     assert 260 <= span[centre % 2, centre // 2] <= len(repeat)
-    assert_as_twin("ACCA" + repeat + "GUGU", 40, len(repeat) + 8, DEFAULT_COSTS)
+    assert_as_twin("ACCA" + repeat + "GUGU", 40, len(repeat) + 8, costs)
+    assert_as_twin("ACCA" + repeat + "GUGU", 40, len(repeat) + 8, replace(costs, tilt=-900))
+
+
+def test_costs_of_long_loops_and_spans_end_below_overflow() -> None:
+    costs = replace(DEFAULT_COSTS, hairpin_step=2_000, long_step=2_000)
+    for each in (costs, DEFAULT_COSTS):
+        for table in (each.hairpin_loops(1_000), each.spans(1_000)):
+            assert (np.diff(table[80:].astype(int)) >= 0).all()
+            assert table.max() <= INFINITE
+    rng = np.random.default_rng(3)
+    assert_as_twin(builders.random_sequence(rng, 150), 5, 150, costs)
 
 
 def test_no_stem_where_the_outermost_letters_cannot_pair() -> None:
     """However strong a stem is, no longer one is made of it with two letters that do not pair."""
     sequence = inverted_repeat(np.random.default_rng(4), 150, 4, "GC")
     sequence = "A" * 60 + sequence + "A" * 60
-    energy, span = scan_stems(encode(sequence), min_span=40, max_span=400)
+    energy, span = scan_stems(encode(sequence), min_span=40, max_span=400, costs=LEVEL)
     for row, column in np.argwhere(span > 0):
         length = int(span[row, column])
         start = (2 * int(column) + int(row) - (length - 1)) // 2
@@ -360,9 +417,9 @@ def test_hand_select(values: list[int], highest: int, radius: int, centres: list
 def test_select_does_not_depend_on_what_lies_beyond_the_radius() -> None:
     codes = encode(builders.random_sequence(np.random.default_rng(9), 6_000, gc=0.6))
     energy, span = scan_stems(codes, min_span=40, max_span=100)
-    start, end = select_stems(energy, span, highest=-600, radius=20)
+    start, end = select_stems(energy, span, highest=-800, radius=20)
     part = slice(1_000, 2_000)
-    a, b = select_stems(energy[:, part].copy(), span[:, part].copy(), highest=-600, radius=20)
+    a, b = select_stems(energy[:, part].copy(), span[:, part].copy(), highest=-800, radius=20)
     middle = (start + end - 1) // 2
     inside = (middle >= 1_000 + 11) & (middle < 2_000 - 11)
     own = (a + b - 1) // 2
