@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -43,9 +44,15 @@ def test_imports_run_one_way(path):
 
 def test_wheel_holds_the_whole_tree(tmp_path):
     pytest.importorskip("setuptools")
+    # A copy: what an earlier build left in the tree would be packed too.
+    tree = tmp_path / "tree"
+    for floor in FLOORS:
+        shutil.copytree(ROOT / floor, tree / floor)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree / name)
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
-        + ["-w", str(tmp_path), str(ROOT)],
+        + ["-w", str(tmp_path), str(tree)],
         capture_output=True,
         text=True,
         check=False,
