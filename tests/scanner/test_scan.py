@@ -317,3 +317,12 @@ def test_contig_without_candidates_gives_an_empty_file(scan, tmp_path):
     code, text = scan(tmp_path / "n.fa")
     assert code == 0
     assert rows(text) == []
+
+
+@pytest.mark.parametrize("preset, longest", [("animal", 160), ("plant", 300), ("virus", 120)])
+def test_presets_set_the_longest_hairpin(tiny_genome, scan, tmp_path, preset, longest):
+    code, text = scan(tiny_genome[0], "--preset", preset, "--min-prob", 0)
+    assert code == 0
+    assert f"## preset {preset} extractor stems max_span {longest} min_prob 0" in text.splitlines()
+    assert 0 < max(int(hit["length"]) for hit in rows(text)) <= longest
+    assert json.loads((tmp_path / "hits.bed.summary.json").read_text())["preset"] == preset
