@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -220,17 +220,6 @@ def curve(truths: dict[str, Known], found: Found, megabases: float, default: int
     return rows
 
 
-def cpu_seconds(work: Callable[[], Any], repeats: int) -> float:
-    """Median CPU seconds of this thread, after a run to warm up."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        begin = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - begin)
-    return float(np.median(seconds))
-
-
 def speed(codes: Codes, extractor: Extractor, repeats: int) -> float:
     """Megabases of one strand per CPU second of one core, scan and selection together."""
 
@@ -240,7 +229,8 @@ def speed(codes: Codes, extractor: Extractor, repeats: int) -> float:
         )
         select_stems(energy, span, highest=extractor.highest_energy, radius=extractor.radius)
 
-    return round(codes.size / 1e6 / cpu_seconds(work, repeats), 2)
+    seconds = float(np.median(record.cpu_seconds(work, repeats)))
+    return round(codes.size / 1e6 / seconds, 2)
 
 
 def compare(

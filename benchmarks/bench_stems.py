@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,6 @@ from premir.scanner.fasta import fasta_pieces
 SPANS = (100, 160, 300)
 SEED = 20180
 RANDOM_LENGTH = 4_000_000
-
-
-def cpu_seconds(work: Callable[[], Any], repeats: int) -> list[float]:
-    """Run once to warm up, then time several runs in CPU seconds of this thread."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        begin = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - begin)
-    return seconds
 
 
 def speed(seconds: Sequence[float], nucleotides: int) -> dict[str, float]:
@@ -61,10 +49,12 @@ def measure(codes: Codes, max_span: int, repeats: int) -> dict[str, Any]:
 
     candidates = sum(len(both(strand)[0]) for strand in (codes, reverse_complement(codes)))
     cells = codes.size * (max_span - 1)
-    scans = cpu_seconds(lambda: scan(codes), repeats)
+    scans = record.cpu_seconds(lambda: scan(codes), repeats)
     return {
         "scan_mb_per_s": speed(scans, codes.size),
-        "scan_and_select_mb_per_s": speed(cpu_seconds(lambda: both(codes), repeats), codes.size),
+        "scan_and_select_mb_per_s": speed(
+            record.cpu_seconds(lambda: both(codes), repeats), codes.size
+        ),
         "scan_gcells_per_s": round(cells / 1e9 / float(np.median(scans)), 2),
         "candidates_per_mb_both_strands": round(candidates / (codes.size / 1e6), 1),
     }

@@ -8,6 +8,8 @@ import os
 import platform
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,17 @@ def commit() -> str | None:
     except OSError:
         return None
     return git.stdout.strip() if git.returncode == 0 else None
+
+
+def cpu_seconds(work: Callable[[], Any], repeats: int) -> list[float]:
+    """Run once to warm up, then time several runs in CPU seconds of this thread."""
+    work()
+    seconds = []
+    for _ in range(repeats):
+        begin = time.thread_time()
+        work()
+        seconds.append(time.thread_time() - begin)
+    return seconds
 
 
 def sha256(path: Path) -> str:

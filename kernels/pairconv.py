@@ -13,6 +13,12 @@ _F32 = npt.NDArray[np.float32]
 _PLACES = "int64[::1], int64[::1], int64[::1], float32[::1]"
 
 
+@kernel("UniTuple(int64, 2)(int64, int64, int64, int64)")
+def _windows(position: int, size: int, stride: int, count: int) -> tuple[int, int]:
+    """Return the first window that covers a padded position, and the one after the last."""
+    return max(0, (position - size) // stride + 1), min(position // stride + 1, count)
+
+
 @kernel(f"void({_PLACES}, float32[:, :, ::1], int64, int64, float32[:, :, :, ::1])")
 def convolve_pairs(
     sample: _I64,
@@ -40,11 +46,13 @@ def convolve_pairs(
         out: float32 (N, P, P, channels), changed in place.
     """
     size = weight.shape[0]
-    last = out.shape[1] - 1
+    width = out.shape[1]
     for m in range(sample.size):
         i, j, value = row[m] + padding, column[m] + padding, energy[m]
-        for p in range(max(0, (i - size) // stride + 1), min(i // stride, last) + 1):
-            for q in range(max(0, (j - size) // stride + 1), min(j // stride, last) + 1):
+        first_q, end_q = _windows(j, size, stride, width)
+        first_p, end_p = _windows(i, size, stride, width)
+        for p in range(first_p, end_p):
+            for q in range(first_q, end_q):
                 target = out[sample[m], p, q]
                 kernel_row = weight[i - stride * p, j - stride * q]
                 for o in range(target.size):
@@ -75,11 +83,13 @@ def convolve_pairs_backward(
         out: float32 (size, size, channels), changed in place.
     """
     size = out.shape[0]
-    last = gradient.shape[1] - 1
+    width = gradient.shape[1]
     for m in range(sample.size):
         i, j, value = row[m] + padding, column[m] + padding, energy[m]
-        for p in range(max(0, (i - size) // stride + 1), min(i // stride, last) + 1):
-            for q in range(max(0, (j - size) // stride + 1), min(j // stride, last) + 1):
+        first_q, end_q = _windows(j, size, stride, width)
+        first_p, end_p = _windows(i, size, stride, width)
+        for p in range(first_p, end_p):
+            for q in range(first_q, end_q):
                 source = gradient[sample[m], p, q]
                 target = out[i - stride * p, j - stride * q]
                 for o in range(target.size):
