@@ -29,7 +29,7 @@ from premir.kernels.stems import scan_stems, select_stems
 from premir.scanner.candidates import PRESETS, Extractor, find_candidates
 from premir.scanner.fasta import fasta_pieces
 from premir.scanner.genome import read_genome
-from premir.scanner.tiles import plan_tiles, whole
+from premir.scanner.tiles import plan_tiles
 
 GENOMES = ("celegans_dev", "ebv", "hcmv", "mouse_pieces", "human_clones", "arabidopsis_1pct")
 COMPARED = ("ebv", "hcmv", "celegans_dev")
@@ -103,7 +103,7 @@ def best_scores(known: Known, found: Found) -> npt.NDArray[np.float64]:
 def cut_by_premir(genome: Any, extractor: Extractor) -> Found:
     """Candidates of all tiles."""
     parts = []
-    for tile in plan_tiles(whole(genome.contigs), genome.contigs, tile_size=TILE):
+    for tile in plan_tiles(None, genome.contigs, tile_size=TILE):
         loci, _, _ = find_candidates(genome.store, tile, extractor)
         key = 2 * loci.contig.astype(np.int64) + (loci.strand < 0)
         parts.append(np.stack([key, loci.start, loci.end, loci.stem_energy.astype(np.int64)]))

@@ -27,7 +27,7 @@ from premir.scanner.inference import batch_probabilities, canonical_probabilitie
 from premir.scanner.network import PairingBatch, VariableConvNet
 
 CPU = torch.device("cpu")
-_CELLS = 1 << 18
+_CELLS = 1 << 18  # what the dense tensors of a batch may take
 
 
 def read_hairpins(paths: Sequence[Path], limit: int) -> Hairpins:
@@ -38,7 +38,7 @@ def read_hairpins(paths: Sequence[Path], limit: int) -> Hairpins:
 
 
 def dense_logits(network: VariableConvNet, batch: PairingBatch) -> torch.Tensor:
-    return network.forward_dense(batch.dense(), batch.lengths)
+    return network.forward_dense(batch)
 
 
 def score(network: VariableConvNet, hairpins: Hairpins) -> None:

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+import time
 import warnings
 from collections.abc import Callable
 from functools import cache
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_log = logging.getLogger(__name__)
 
 
-def kernel(signature: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+class Compilation:
+    """What this process had to compile because no cache held it.
+
+    Attributes:
+        kernels: how many kernels.
+        seconds: how long it took.
+    """
+
+    def __init__(self) -> None:
+        self.kernels = 0
+        self.seconds = 0.0
+
+
+COMPILATION = Compilation()
+
+
+def kernel(
+    signature: str, *, name: str | None = None
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Compile a function for one explicit signature, without the GIL.
 
     One signature per kernel keeps numba's on-disk cache safe: the cache has no lock, and two
@@ -22,6 +44,8 @@ def kernel(signature: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
 
     Args:
         signature: numba signature, for example ``"void(uint8[::1], int16[::1])"``.
+        name: where one function makes two kernels, of two signatures, the name that the second
+            one has in the cache.
 
     Returns:
         A decorator that keeps the function's Python signature.
@@ -29,6 +53,9 @@ def kernel(signature: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+        if name is not None:
+            function = _renamed(function, name)
+        started = time.perf_counter()
         try:
             compiled = numba.njit(signature, cache=True, **options)(function)
         except RuntimeError as error:
@@ -36,9 +63,29 @@ def kernel(signature: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
                 raise
             _warn_without_cache()
             compiled = numba.njit(signature, **options)(function)
+        _count(compiled, time.perf_counter() - started)
         return cast("Callable[_P, _R]", compiled)
 
     return decorate
+
+
+def _count(compiled: Any, seconds: float) -> None:
+    """Count a kernel that was compiled, and say so the first time."""
+    stats = getattr(compiled, "stats", None)
+    if stats is None or sum(stats.cache_hits.values()):
+        return
+    if not COMPILATION.kernels:
+        _log.info("compiling kernels for this machine, which happens once")
+    COMPILATION.kernels += 1
+    COMPILATION.seconds += seconds
+
+
+def _renamed(function: Callable[_P, _R], name: str) -> Callable[_P, _R]:
+    """Return a copy of a function, which numba tells apart by its name."""
+    assert isinstance(function, FunctionType)
+    copy = FunctionType(function.__code__, function.__globals__, name)
+    copy.__qualname__, copy.__module__, copy.__doc__ = name, function.__module__, function.__doc__
+    return cast("Callable[_P, _R]", copy)
 
 
 @cache

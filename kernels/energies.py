@@ -10,6 +10,7 @@ folds A, C, G and U only. All energies are int32 in dcal/mol.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import re
@@ -134,6 +135,9 @@ def current_parameters() -> EnergyParameters:
 
     Returns:
         The loaded parameter file, rescaled to ``RNA.cvar.temperature``.
+
+    Raises:
+        OSError: the folder for temporary files is full; ViennaRNA itself would not say so.
     """
     import RNA
 
@@ -141,6 +145,9 @@ def current_parameters() -> EnergyParameters:
         path = Path(folder) / "energies.par"
         RNA.params_save(str(path))
         text = path.read_text()
+        if not text.rstrip().endswith("END"):
+            reason = "energy parameters could not be written; is the disk full?"
+            raise OSError(errno.ENOSPC, reason, str(path))
     return parse_parameters(text, RNA.md().temperature)
 
 

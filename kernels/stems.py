@@ -110,27 +110,28 @@ class StemCosts:
 DEFAULT_COSTS = StemCosts(**ANIMAL)
 
 
-@kernel("void(uint8[::1], int64, int64, int16[:, ::1])")
-def _tilts(codes: Codes, window: int, tilt: int, out: _I16) -> None:
+@kernel("void(uint8[::1], int64[::1], int64, int64, int16[:, ::1])")
+def _tilts(codes: Codes, borders: npt.NDArray[np.int64], window: int, tilt: int, out: _I16) -> None:
     """Tilt of every centre: letters within the window of it are counted, unknown ones are not."""
-    n = codes.size
-    excess = 0  # letters G and C less letters A and U
-    known = 0
-    first, end = 0, 0
-    for centre in range(2 * n):
-        # Letters x with |2 x - centre| <= 2 window: the same seen from either end of the sequence.
-        while end < n and 2 * end <= centre + 2 * window:
-            if codes[end] < 4:
-                known += 1
-                excess += 1 if codes[end] == 1 or codes[end] == 2 else -1
-            end += 1
-        while 2 * first < centre - 2 * window:
-            if codes[first] < 4:
-                known -= 1
-                excess -= 1 if codes[first] == 1 or codes[first] == 2 else -1
-            first += 1
-        # excess / known is twice the share of G and C above 1/2.
-        out[centre % 2, centre // 2] = tilt * excess // (2 * (known + _PSEUDO))
+    for number in range(borders.size - 1):
+        excess = 0  # letters G and C less letters A and U
+        known = 0
+        first = end = borders[number]
+        last = borders[number + 1]
+        for centre in range(2 * first, 2 * last):
+            # Letters x with |2 x - centre| <= 2 window: the same seen from either end.
+            while end < last and 2 * end <= centre + 2 * window:
+                if codes[end] < 4:
+                    known += 1
+                    excess += 1 if codes[end] == 1 or codes[end] == 2 else -1
+                end += 1
+            while 2 * first < centre - 2 * window:
+                if codes[first] < 4:
+                    known -= 1
+                    excess -= 1 if codes[first] == 1 or codes[first] == 2 else -1
+                first += 1
+            # excess / known is twice the share of G and C above 1/2.
+            out[centre % 2, centre // 2] = tilt * excess // (2 * (known + _PSEUDO))
 
 
 @kernel(
@@ -195,11 +196,12 @@ def _centre_row(
 
 
 @kernel(
-    "void(int16[::1], int16[:, ::1], int16[::1], int16[::1], int64, int64, int16[::1],"
+    "void(int16[::1], int64[::1], int16[:, ::1], int16[::1], int16[::1], int64, int64, int16[::1],"
     " int16[:, ::1], int16[:, ::1])"
 )
 def _scan(
     letters: _I16,
+    borders: npt.NDArray[np.int64],
     tilts: _I16,
     hairpin_loops: _I16,
     length_costs: _I16,
@@ -209,7 +211,6 @@ def _scan(
     best: npt.NDArray[np.int16],
     best_span: npt.NDArray[np.int16],
 ) -> None:
-    n = letters.size
     cg, au, gu, loop_open, bulge, interior = (
         costs[0],
         costs[1],
@@ -226,44 +227,54 @@ def _scan(
     far = np.int16(INFINITE)
     pair_rows = np.empty((3, width), np.int16)
     loop_rows = np.empty((3, width), np.int16)
-    # Backwards: a centre's short spans lie in later blocks than its long ones, and of equal
-    # energies the shortest span is to stay.
-    for start in range((n - 1) // _BLOCK * _BLOCK, -1, -_BLOCK):
-        pair_rows[:] = far
-        loop_rows[:] = far
-        for d in range(shortest, max_span):
-            # Inner starts reach beyond the block: L(i, d) needs L(i + 1, d - 1).
-            count = min(_BLOCK + max_span - d, n - d - start)
-            if count <= 0:
-                break
-            pair = pair_rows[d % 3][:count]
-            loop = loop_rows[d % 3][:count]
-            inner_pair = pair_rows[(d + 1) % 3][1 : 1 + count]
-            inner_loop = loop_rows[(d + 1) % 3][1 : 1 + count]
-            shorter = loop_rows[(d + 2) % 3]
-            left = letters[start : start + count]
-            right = letters[start + d : start + d + count]
-            first = start + d // 2
-            tilt = tilts[d % 2][first : first + count]
-            _pair_row(left, right, tilt, inner_pair, inner_loop, pair, hairpin_loops[d], cg, au, gu)
-            _loop_row(
-                pair, shorter[1 : 1 + count], shorter[:count], inner_loop, loop, loop_open,
-                bulge, interior,
-            )  # fmt: skip
-            if d + 1 < min_span:
-                continue
-            keep = min(_BLOCK, count)
-            _centre_row(
-                pair[:keep],
-                best[d % 2][first : first + keep],
-                best_span[d % 2][first : first + keep],
-                np.int16(d + 1),
-                length_costs[d],
-            )
+    for number in range(borders.size - 1):
+        begin, end = borders[number], borders[number + 1]
+        # Backwards: a centre's short spans lie in later blocks than its long ones, and of equal
+        # energies the shortest span is to stay.
+        for start in range(begin + (end - begin - 1) // _BLOCK * _BLOCK, begin - 1, -_BLOCK):
+            used = min(width, end - start)
+            pair_rows[:, :used] = far
+            loop_rows[:, :used] = far
+            for d in range(shortest, max_span):
+                # Inner starts reach beyond the block: L(i, d) needs L(i + 1, d - 1).
+                count = min(_BLOCK + max_span - d, end - d - start)
+                if count <= 0:
+                    break
+                pair = pair_rows[d % 3][:count]
+                loop = loop_rows[d % 3][:count]
+                inner_pair = pair_rows[(d + 1) % 3][1 : 1 + count]
+                inner_loop = loop_rows[(d + 1) % 3][1 : 1 + count]
+                shorter = loop_rows[(d + 2) % 3]
+                left = letters[start : start + count]
+                right = letters[start + d : start + d + count]
+                first = start + d // 2
+                tilt = tilts[d % 2][first : first + count]
+                _pair_row(
+                    left, right, tilt, inner_pair, inner_loop, pair, hairpin_loops[d], cg, au, gu
+                )
+                _loop_row(
+                    pair, shorter[1 : 1 + count], shorter[:count], inner_loop, loop, loop_open,
+                    bulge, interior,
+                )  # fmt: skip
+                if d + 1 < min_span:
+                    continue
+                keep = min(_BLOCK, count)
+                _centre_row(
+                    pair[:keep],
+                    best[d % 2][first : first + keep],
+                    best_span[d % 2][first : first + keep],
+                    np.int16(d + 1),
+                    length_costs[d],
+                )
 
 
 def scan_stems(
-    codes: Codes, *, min_span: int, max_span: int, costs: StemCosts = DEFAULT_COSTS
+    codes: Codes,
+    *,
+    min_span: int,
+    max_span: int,
+    costs: StemCosts = DEFAULT_COSTS,
+    borders: npt.NDArray[np.int64] | None = None,
 ) -> tuple[_I16, _I16]:
     """Find the best stem-loop of every hairpin centre on the strand given.
 
@@ -275,6 +286,8 @@ def scan_stems(
         min_span: shortest stem-loop, in nt.
         max_span: longest stem-loop, in nt.
         costs: energies in centibits.
+        borders: int64 (M + 1,), borders of M sequences that stand in ``codes`` one after another
+            and know nothing of each other; one sequence where None.
 
     Returns:
         ``energy`` int16 (2, n) in centibits, ``INFINITE`` where no stem-loop has that centre, and
@@ -286,39 +299,57 @@ def scan_stems(
         [costs.cg, costs.au, costs.gu, costs.loop_open, costs.bulge, costs.interior], np.int16
     )
     tilts = np.empty((2, codes.size), np.int16)
-    _tilts(codes, costs.window, costs.tilt, tilts)
+    borders = _borders(codes.size, borders)
+    _tilts(codes, borders, costs.window, costs.tilt, tilts)
     loops, lengths = costs.hairpin_loops(max_span), costs.spans(max_span)
-    _scan(_SUM_CODE[codes], tilts, loops, lengths, min_span, max_span, table, energy, span)
+    letters = _SUM_CODE[codes]
+    _scan(letters, borders, tilts, loops, lengths, min_span, max_span, table, energy, span)
     return energy, span
 
 
-@kernel("int64(int16[:, ::1], int16, int64, int64[::1])")
-def _select(energy: _I16, highest: int, radius: int, out: npt.NDArray[np.int64]) -> int:
+def _borders(size: int, borders: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
+    return np.array([0, size], np.int64) if borders is None else borders
+
+
+@kernel("int64(int16[:, ::1], int64[::1], int16, int64, int64[::1])")
+def _select(
+    energy: _I16,
+    borders: npt.NDArray[np.int64],
+    highest: int,
+    radius: int,
+    out: npt.NDArray[np.int64],
+) -> int:
     count = 0
-    last = 2 * energy.shape[1]
-    for centre in range(last):
-        value = energy[centre % 2, centre // 2]
-        if value > highest:
-            continue
-        lowest = True
-        for other in range(max(0, centre - radius), centre):
-            if energy[other % 2, other // 2] <= value:
-                lowest = False
-                break
-        if not lowest:
-            continue
-        for other in range(centre + 1, min(last, centre + radius + 1)):
-            if energy[other % 2, other // 2] < value:
-                lowest = False
-                break
-        if lowest:
-            out[count] = centre
-            count += 1
+    for number in range(borders.size - 1):
+        first, last = 2 * borders[number], 2 * borders[number + 1]
+        for centre in range(first, last):
+            value = energy[centre % 2, centre // 2]
+            if value > highest:
+                continue
+            lowest = True
+            for other in range(max(first, centre - radius), centre):
+                if energy[other % 2, other // 2] <= value:
+                    lowest = False
+                    break
+            if not lowest:
+                continue
+            for other in range(centre + 1, min(last, centre + radius + 1)):
+                if energy[other % 2, other // 2] < value:
+                    lowest = False
+                    break
+            if lowest:
+                out[count] = centre
+                count += 1
     return count
 
 
 def select_stems(
-    energy: _I16, span: _I16, *, highest: int, radius: int
+    energy: _I16,
+    span: _I16,
+    *,
+    highest: int,
+    radius: int,
+    borders: npt.NDArray[np.int64] | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Keep the stem-loops that are the best around their centre.
 
@@ -328,12 +359,14 @@ def select_stems(
         highest: energy in centibits above which no stem-loop is kept.
         radius: half-nucleotides on both sides within which no centre may be better; of equal ones
             the first, seen 5' to 3', stays.
+        borders: as in :func:`scan_stems`.
 
     Returns:
         ``start`` and ``end`` int64 (M,), 0-based half-open on the strand scanned, by centre.
     """
     centres = np.empty(energy.size, np.int64)
-    centres = centres[: _select(energy, highest, radius, centres)]
+    borders = _borders(energy.shape[1], borders)
+    centres = centres[: _select(energy, borders, highest, radius, centres)]
     length = span[centres % 2, centres // 2].astype(np.int64)
     start = (centres - (length - 1)) // 2
     return start, start + length

@@ -80,8 +80,27 @@ def join(records: Sequence[tuple[Codes, Pairs, int]]) -> Hairpins:
     return Hairpins(codes, pairs, np.array([mfe for _, _, mfe in records], np.int32), offsets)
 
 
+def concatenate(parts: Sequence[Hairpins]) -> Hairpins:
+    """Return the hairpins of several batches one after another."""
+    ends = np.cumsum([0, *(int(part.offsets[-1]) for part in parts)])
+    return Hairpins(
+        np.concatenate([np.empty(0, np.uint8), *(part.codes for part in parts)]),
+        np.concatenate([np.empty(0, np.int16), *(part.pairs for part in parts)]),
+        np.concatenate([np.empty(0, np.int32), *(part.mfe for part in parts)]),
+        np.concatenate(
+            [
+                np.zeros(1, np.int64),
+                *(part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)),
+            ]
+        ),
+    )
+
+
 def batches_by_length(
-    lengths: npt.NDArray[np.int64], *, cells: int
+    lengths: npt.NDArray[np.int64],
+    *,
+    cells: int,
+    groups: npt.NDArray[np.int64] | None = None,
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Split hairpins into batches of similar length whose padded area stays bounded.
 
@@ -89,15 +108,22 @@ def batches_by_length(
         lengths: int64 (N,), in nt.
         cells: most padded matrix cells, ``batch size x longest length squared``, in a batch; a
             single hairpin may exceed it.
+        groups: int64 (N,), does not decrease with the length; hairpins of different groups share
+            no batch.
 
     Yields:
         int64 indices into ``lengths``; each hairpin once, shortest first.
     """
     order = np.argsort(lengths, kind="stable")
+    group = np.zeros(order.size, np.int64) if groups is None else groups[order]
     first = 0
     while first < order.size:
         last = first + 1
-        while last < order.size and (last + 1 - first) * int(lengths[order[last]]) ** 2 <= cells:
+        while (
+            last < order.size
+            and group[last] == group[first]
+            and (last + 1 - first) * int(lengths[order[last]]) ** 2 <= cells
+        ):
             last += 1
         yield order[first:last]
         first = last

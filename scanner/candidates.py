@@ -1,21 +1,22 @@
-"""Candidate hairpins of one span, on both strands."""
+"""Candidate hairpins of a tile, on both strands."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
+from premir.kernels.cutting import cut
 from premir.kernels.stem_costs import HIGHEST, PLANT
 from premir.kernels.stems import DEFAULT_COSTS, StemCosts, scan_stems, select_stems
-from premir.scanner.batches import pack
-from premir.scanner.genome import read_letters
+from premir.scanner.genome import read_pieces
 from premir.scanner.shards import Loci
-from premir.scanner.tiles import Span, Tile
+from premir.scanner.tiles import Spans, Tile
 
 _I64: TypeAlias = npt.NDArray[np.int64]
 
@@ -77,6 +78,67 @@ long inverted repeats of large DNA viruses out.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Letters of a tile's spans, each with its halo, one after another.
+
+    Attributes:
+        spans: the tile's.
+        codes: uint8 (n,), plus strand.
+        borders: int64 (M + 1,), where the piece of each span begins in ``codes``.
+        shift: int64 (M,), what turns a position in ``codes`` into one on the contig.
+        unknown_before: int32 (n + 1,), letters other than A, C, G, T, U before each position.
+    """
+
+    spans: Spans
+    codes: Codes
+    borders: _I64
+    shift: _I64
+    unknown_before: npt.NDArray[np.int32]
+
+    @classmethod
+    def whole(cls, sequences: Sequence[bytes]) -> Pieces:
+        """Take whole contigs."""
+        sizes = np.array([len(letters) for letters in sequences], np.int64)
+        zero = np.zeros(sizes.size, np.int64)
+        spans = Spans(np.arange(sizes.size), zero, sizes, zero, sizes)
+        return cls._of(spans, encode(b"".join(sequences)), zero, sizes)
+
+    @classmethod
+    def read(cls, store: Path, spans: Spans, halo: int) -> Pieces:
+        """Read spans and so many letters on both sides, as far as contigs go."""
+        origin = np.maximum(spans.start - halo, 0)
+        end = np.minimum(spans.end + halo, spans.contig_length)
+        letters = read_pieces(store, spans.contig_offset + origin, spans.contig_offset + end)
+        return cls._of(spans, encode(letters), origin, end)
+
+    @classmethod
+    def _of(cls, spans: Spans, codes: Codes, origin: _I64, end: _I64) -> Pieces:
+        borders = np.concatenate([[0], np.cumsum(end - origin)])
+        unknown_before = np.zeros(codes.size + 1, np.int32)
+        np.cumsum(codes == UNKNOWN, out=unknown_before[1:])
+        return cls(spans, codes, borders, origin - borders[:-1], unknown_before)
+
+    def holding(self, position: _I64) -> _I64:
+        """Return the index of the piece that holds each position in ``codes``."""
+        return np.searchsorted(self.borders, position, side="right") - 1
+
+    def known(self, start: _I64, end: _I64) -> npt.NDArray[np.bool_]:
+        """Whether intervals hold only A, C, G, T and U."""
+        answer: npt.NDArray[np.bool_] = self.unknown_before[end] == self.unknown_before[start]
+        return answer
+
+    def widened(self, start: _I64, end: _I64, by: int) -> tuple[_I64, _I64]:
+        """Extend intervals on both sides, clipped at the ends of pieces and at unknown letters."""
+        left, right = start.copy(), end.copy()
+        piece = self.holding(start)
+        first, last = self.borders[piece], self.borders[piece + 1]
+        for _ in range(by):
+            left -= (left > first) & self.known(np.maximum(left - 1, 0), left)
+            right += (right < last) & self.known(right, np.minimum(right + 1, self.codes.size))
+        return left, right
+
+
 def find_candidates(store: Path, tile: Tile, extractor: Extractor) -> tuple[Loci, Codes, _I64]:
     """Find the candidates of a tile, on both strands.
 
@@ -90,82 +152,91 @@ def find_candidates(store: Path, tile: Tile, extractor: Extractor) -> tuple[Loci
         context included), packed; and their borders. Candidates with a letter other than A, C, G,
         T, U are left out.
     """
-    found: list[Loci] = []
-    sequences: list[Codes] = []
-    for span in tile.spans:
-        origin = max(0, span.start - extractor.halo)
-        end = min(span.contig_length, span.end + extractor.halo)
-        letters = read_letters(store, span.contig_offset + origin, span.contig_offset + end)
-        codes = encode(letters)
-        unknown_before = np.concatenate([[0], np.cumsum(codes == UNKNOWN)])
-        for strand in (1, -1):
-            start, stop, energy = _on_strand(codes, span, origin, strand, extractor)
-            known = unknown_before[stop] == unknown_before[start]
-            start, stop, energy = start[known], stop[known], energy[known]
-            if extractor.kind == "stems":
-                start, stop = _with_context(unknown_before, start, stop, extractor.overhang)
-            middle = (start + stop) // 2 + origin
-            keep = (middle >= span.start) & (middle < span.end)
-            start, stop, energy = start[keep], stop[keep], energy[keep]
-            left, right = _with_context(unknown_before, start, stop, extractor.context_nt)
-            found.append(
-                Loci(
-                    contig=np.full(start.size, span.contig, np.int32),
-                    start=start + origin,
-                    end=stop + origin,
-                    strand=np.full(start.size, strand, np.int8),
-                    stem_energy=energy,
-                    folded_start=left + origin,
-                    folded_end=right + origin,
-                )
-            )
-            for a, b in zip(left, right, strict=True):
-                sequences.append(codes[a:b] if strand > 0 else reverse_complement(codes[a:b]))
-    return Loci.concatenate(found), *pack(sequences)
+    return candidates_in(Pieces.read(store, tile.spans, extractor.halo), extractor)
 
 
-def _on_strand(
-    codes: Codes, span: Span, origin: int, strand: int, extractor: Extractor
+def candidates_in(pieces: Pieces, extractor: Extractor) -> tuple[Loci, Codes, _I64]:
+    """Find the candidates of pieces that are in memory; returns as :func:`find_candidates`."""
+    plus, minus = (_on_strand(pieces, strand, extractor) for strand in (1, -1))
+    loci = Loci.concatenate([plus, minus])
+    piece = pieces.holding(loci.start)
+    loci = loci.take(np.argsort(piece, kind="stable"))
+    codes, borders = cut(pieces.codes, loci.folded_start, loci.folded_end, loci.strand)
+    shift = pieces.shift[np.sort(piece)]
+    for column in (loci.start, loci.end, loci.folded_start, loci.folded_end):
+        column += shift
+    return loci, codes, borders
+
+
+def _on_strand(pieces: Pieces, strand: int, extractor: Extractor) -> Loci:
+    """Candidates of one strand by position, with coordinates in ``pieces.codes``."""
+    find = _windows if extractor.kind == "windows" else _stems
+    start, end, energy = find(pieces, strand, extractor)
+    known = pieces.known(start, end)
+    start, end, energy = start[known], end[known], energy[known]
+    if extractor.kind == "stems":
+        start, end = pieces.widened(start, end, extractor.overhang)
+    piece = pieces.holding(start)
+    middle = (start + end) // 2 + pieces.shift[piece]
+    keep = (middle >= pieces.spans.start[piece]) & (middle < pieces.spans.end[piece])
+    start, end, energy = start[keep], end[keep], energy[keep]
+    left, right = pieces.widened(start, end, extractor.context_nt)
+    return Loci(
+        contig=pieces.spans.contig[piece[keep]].astype(np.int32),
+        start=start,
+        end=end,
+        strand=np.full(start.size, strand, np.int8),
+        stem_energy=energy,
+        folded_start=left,
+        folded_end=right,
+    )
+
+
+def _stems(
+    pieces: Pieces, strand: int, extractor: Extractor
 ) -> tuple[_I64, _I64, npt.NDArray[np.int16]]:
-    """Intervals in ``codes`` (plus strand, 0-based half-open) and stem energies, by position."""
-    size = codes.size
-    if extractor.kind == "windows":
-        # Windows start at multiples of the step, counted from the strand's own 5' end.
-        before = origin if strand > 0 else span.contig_length - origin - size
-        last = size - min(WINDOW_LENGTH, span.contig_length)
-        start = np.arange(-before % WINDOW_STEP, last + 1, WINDOW_STEP)
-        start = start[size - start >= extractor.min_span]
-        end = np.minimum(start + WINDOW_LENGTH, size)
-        energy = np.zeros(start.size, np.int16)
-    else:
-        oriented = codes if strand > 0 else reverse_complement(codes)
-        energies, spans = scan_stems(
-            oriented,
-            min_span=extractor.min_span,
-            max_span=extractor.max_span - 2 * extractor.overhang,
-            costs=extractor.costs,
-        )
-        start, end = select_stems(
-            energies, spans, highest=extractor.highest_energy, radius=extractor.radius
-        )
-        centre = start + end - 1
-        energy = energies[centre % 2, centre // 2]
+    """Stem-loops, the best around their centres: start, end and energy, by position."""
+    size = pieces.codes.size
+    codes, borders = pieces.codes, pieces.borders
+    if strand < 0:
+        codes, borders = reverse_complement(codes), size - borders[::-1]
+    energies, spans = scan_stems(
+        codes,
+        min_span=extractor.min_span,
+        max_span=extractor.max_span - 2 * extractor.overhang,
+        costs=extractor.costs,
+        borders=borders,
+    )
+    start, end = select_stems(
+        energies,
+        spans,
+        highest=extractor.highest_energy,
+        radius=extractor.radius,
+        borders=borders,
+    )
+    centre = start + end - 1
+    energy = energies[centre % 2, centre // 2]
     if strand > 0:
         return start, end, energy
     return size - end[::-1], size - start[::-1], energy[::-1]
 
 
-def _with_context(
-    unknown_before: npt.NDArray[Any], start: _I64, end: _I64, context: int
-) -> tuple[_I64, _I64]:
-    """Extend intervals by the context, clipped at both ends of the piece and at unknown letters."""
-    left, right = start.copy(), end.copy()
-    size = unknown_before.size - 1
-    for _ in range(context):
-        more = (left > 0) & (unknown_before[left] == unknown_before[np.maximum(left - 1, 0)])
-        left -= more
-        more = (right < size) & (
-            unknown_before[right] == unknown_before[np.minimum(right + 1, size)]
-        )
-        right += more
-    return left, right
+def _windows(
+    pieces: Pieces, strand: int, extractor: Extractor
+) -> tuple[_I64, _I64, npt.NDArray[np.int16]]:
+    """Fixed windows, at multiples of the step from their strand's own 5' end, by position."""
+    starts, ends = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for n, span in enumerate(pieces.spans):
+        first, last = int(pieces.borders[n]), int(pieces.borders[n + 1])
+        size, origin = last - first, first + int(pieces.shift[n])
+        before = origin if strand > 0 else span.contig_length - origin - size
+        final = size - min(WINDOW_LENGTH, span.contig_length)
+        start = np.arange(-before % WINDOW_STEP, final + 1, WINDOW_STEP)
+        start = start[size - start >= extractor.min_span]
+        end = np.minimum(start + WINDOW_LENGTH, size)
+        if strand < 0:
+            start, end = size - end[::-1], size - start[::-1]
+        starts.append(first + start)
+        ends.append(first + end)
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    return start, end, np.zeros(start.size, np.int16)

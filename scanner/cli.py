@@ -9,11 +9,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from premir.scanner import __version__
 from premir.scanner.errors import InputError, PremirError, describe
 from premir.scanner.log import configure
-from premir.scanner.model_store import DEFAULT_MODEL, find_model, list_models
+from premir.scanner.model_store import (
+    DEFAULT_MODEL,
+    HAIRPIN_MODEL,
+    ModelSpec,
+    find_model,
+    list_models,
+)
+from premir.scanner.parts import Part
+
+if TYPE_CHECKING:
+    from premir.scanner.options import ScanOptions
 
 _EXAMPLES = """\
 examples:
@@ -22,11 +33,15 @@ examples:
   premir-scan genome.fa --out chr2.bed --regions chr2:1-2000000
   premir-scan genome.fa --out hits.bed --ray-address auto
   premir-scan genome.fa --candidates candidates.bed
+  premir-scan genome.fa --out hits.bed --part 3/100      # one job of an array, then
+  premir-scan genome.fa --out hits.bed --finalise
+  premir-scan a.fa b.fa.gz c.fa --out-dir hits            # many genomes, one engine
+  premir-scan --genomes list.tsv --out-dir hits --ray-address auto
   premir-scan --hairpins sequences.fa --out scores.tsv
 
 A scan that was interrupted goes on where it stopped when the same command runs again.
 exit codes: 0 done, 1 failed (run again to resume), 2 wrong usage or input, 3 finished but some
-tiles are missing, 4 the run directory belongs to another run, 130/143 interrupted
+tiles or genomes are missing, 4 the run directory belongs to another run, 130/143 interrupted
 """
 
 
@@ -42,12 +57,18 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("genome", nargs="?", type=Path, metavar="GENOME",
-        help="FASTA: plain, gzip or bgzip")  # fmt: skip
+    parser.add_argument("genome", nargs="*", type=Path, metavar="GENOME",
+        help="FASTA: plain, gzip or bgzip; several with --out-dir")  # fmt: skip
     add = parser.add_argument_group("input and output").add_argument
     add("--hairpins", type=Path, metavar="FASTA", help="classify these sequences as they are")
     add("--out", type=Path, metavar="FILE", help="BED of hits (.gz: bgzipped and indexed), or TSV "
         "with --hairpins; - for stdout")  # fmt: skip
+    add("--out-dir", type=Path, metavar="DIR", help="for any number of genomes: NAME.bed and "
+        "NAME.bed.summary.json of each, and genomes.tsv, go here")  # fmt: skip
+    add("--genomes", type=Path, metavar="TSV", help="with --out-dir: list of name, path and "
+        "(optional) preset in place of GENOME")  # fmt: skip
+    add("--format", choices=["bed", "bed.gz"], default="bed", help="with --out-dir: hits as plain "
+        "or as bgzipped and indexed BED; default: %(default)s")  # fmt: skip
     add("--candidates", type=Path, metavar="BED", help="write all candidate intervals, scored by "
         "minus their stem energy in centibits; without --out the scan stops there")  # fmt: skip
     add("--summary", type=Path, metavar="JSON", help="default: OUT.summary.json")
@@ -56,10 +77,19 @@ def build_parser() -> argparse.ArgumentParser:
         "inclusive); may be repeated")  # fmt: skip
 
     add = parser.add_argument_group("model").add_argument
-    add("--model", default=DEFAULT_MODEL, metavar="NAME|DIR", help="default: %(default)s")
+    add("--model", metavar="NAME|DIR", help=f"default: {DEFAULT_MODEL}; with --hairpins "
+        f"{HAIRPIN_MODEL}, which needs no flanks")  # fmt: skip
     add("--list-models", action="store_true", help="list the models that premir ships, and exit")
-    add("--min-prob", type=_probability, default=0.5, metavar="P",
-        help="report hits of at least this probability; default: %(default)s")  # fmt: skip
+    add(
+        "--min-prob",
+        type=_probability,
+        metavar="P",
+        help="report hits of at least this probability; default: the model's threshold",
+    )
+    add("--exhaustive", action="store_true", help="fold and score every candidate: no gates, which "
+        "reject what cannot become a hit at the model's threshold")  # fmt: skip
+    add("--max-copies", type=_whole, metavar="N", help="leave out hits whose arms recur more than "
+        "N times in the genome; default: no limit")  # fmt: skip
     add("--no-decoys", action="store_true", help="do not scan decoys: q_value and fp_per_mb stay "
         "empty (always so in this version)")  # fmt: skip
 
@@ -78,12 +108,22 @@ def build_parser() -> argparse.ArgumentParser:
         "machine belongs to)")  # fmt: skip
     add("--threads", type=_positive, default=_cpus(), metavar="N", help="default: all cores")
     add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: %(default)s")
+    add("--gpu-timeout", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait "
+        "for a Ray cluster's nodes and for a first CPU or GPU; default: %(default)g")  # fmt: skip
     add("--folder", choices=["kernel", "viennarna"], default="kernel", help="what folds "
         "candidates: the compiled kernel, whose hits ViennaRNA folds once more, or the ViennaRNA "
         "bindings alone; default: %(default)s")  # fmt: skip
     add("--tile-size", type=_positive, default=1_000_000, metavar="NT", help="nucleotides worked "
         "on at a time; no effect on results; default: %(default)s")  # fmt: skip
     add("--work-dir", type=Path, metavar="DIR", help="run directory; default: OUT.premir-work")
+    add("--resume", choices=["auto", "never", "require"], default="auto", help="auto: go on with "
+        "an earlier run of the same command; never: discard it; require: fail if there is none; "
+        "default: %(default)s")  # fmt: skip
+    add("--part", type=_part, metavar="i/N", help="work on the i-th of N parts of the genome, on "
+        "any number of machines that share the run directory; writes no output")  # fmt: skip
+    add("--plan", action="store_true", help="say what the scan would do, how long it would take "
+        "and what it would reuse; writes nothing")  # fmt: skip
+    add("--finalise", action="store_true", help="write the output when all parts are done")
     add("--keep-work", action="store_true", help="keep the run directory with its shards")
     add("--log-file", type=Path, metavar="FILE", help="write all messages there too")
     add("-v", "--verbose", action="count", default=0, help="more messages")
@@ -126,14 +166,20 @@ def _run(options: argparse.Namespace) -> int:
             default = " (default)" if spec.name == DEFAULT_MODEL else ""
             sys.stdout.write(f"{spec.name}{default}\t{spec.description}\n")
         return 0
-    if (options.genome is None) == (options.hairpins is None):
+    if options.out_dir is not None or options.genomes is not None:
+        return _run_many(options)
+    if len(options.genome) > 1:
+        raise InputError("several genomes need --out-dir DIR")
+    if bool(options.genome) == (options.hairpins is not None):
         raise InputError("give either a genome or --hairpins (see premir-scan --help)")
-    model = find_model(options.model)
+    model = find_model(options.model or (HAIRPIN_MODEL if options.hairpins else DEFAULT_MODEL))
     if options.hairpins is not None:
         if options.out is None:
             raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
         if options.candidates or options.regions or options.executor == "ray":
             raise InputError("--candidates, --regions and --executor ray go with a genome")
+        if options.max_copies is not None:
+            raise InputError("--max-copies goes with a genome")
         from premir.scanner.classify import classify
 
         return classify(
@@ -145,36 +191,87 @@ def _run(options: argparse.Namespace) -> int:
         )
     if options.out is None and options.candidates is None:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
-    if not options.genome.exists():
-        raise InputError(f"{options.genome}: no such file")
-    from premir.scanner.options import ScanOptions
+    (genome,) = options.genome
+    if not genome.exists():
+        raise InputError(f"{genome}: no such file")
+    if options.part or options.finalise:
+        _check_parts(options)
+    settings = scan_options(options, model, genome)
+    if options.plan:
+        from premir.scanner.planning import plan
+
+        return plan(settings, sys.stdout)
     from premir.scanner.scan import scan
+
+    return scan(settings)
+
+
+def _run_many(options: argparse.Namespace) -> int:
+    if options.out_dir is None:
+        raise InputError("--genomes needs --out-dir DIR")
+    if bool(options.genome) == (options.genomes is not None):
+        raise InputError("--out-dir needs genomes: either their paths or --genomes TSV")
+    for name in ("hairpins", "out", "candidates", "summary", "regions", "work_dir", "part"):
+        if getattr(options, name):
+            raise InputError(f"--{name.replace('_', '-')} does not go with --out-dir")
+    if options.finalise or options.plan or options.resume == "require":
+        raise InputError("--finalise, --plan and --resume require do not go with --out-dir")
+    from premir.scanner.candidates import PRESETS
+    from premir.scanner.genome_list import from_paths, read_list
+    from premir.scanner.many import scan_many
+
+    if options.genomes is not None:
+        entries = read_list(options.genomes, options.preset, PRESETS)
+    else:
+        entries = from_paths(options.genome, options.preset)
+    shape = scan_options(options, find_model(options.model or DEFAULT_MODEL), entries[0].path)
+    return scan_many(entries, shape, options.out_dir, f".{options.format}")
+
+
+def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) -> ScanOptions:
+    """Return the settings that a command line asks for."""
+    from premir.scanner.options import ScanOptions
 
     address = options.ray_address or os.environ.get("RAY_ADDRESS")
     executor = options.executor or ("ray" if address else "local")
-    return scan(
-        ScanOptions(
-            genome=options.genome,
-            out=options.out,
-            candidates=options.candidates,
-            summary=options.summary or _beside(options.out),
-            model=model,
-            min_prob=options.min_prob,
-            regions=options.regions,
-            preset=options.preset,
-            extractor=options.extractor,
-            max_span=options.max_span,
-            folder=options.folder,
-            executor=executor,
-            ray_address=address if executor == "ray" else None,
-            threads=options.threads,
-            device=options.device,
-            tile_size=options.tile_size,
-            work_dir=options.work_dir,
-            keep_work=options.keep_work,
-            quiet=options.quiet > 0,
-        )
+    return ScanOptions(
+        genome=genome,
+        out=options.out,
+        candidates=options.candidates,
+        summary=options.summary or _beside(options.out),
+        model=model,
+        min_prob=model.min_prob if options.min_prob is None else options.min_prob,
+        max_copies=options.max_copies,
+        exhaustive=options.exhaustive,
+        regions=options.regions,
+        preset=options.preset,
+        extractor=options.extractor,
+        max_span=options.max_span,
+        folder=options.folder,
+        executor=executor,
+        ray_address=address if executor == "ray" else None,
+        threads=options.threads,
+        device=options.device,
+        gpu_timeout=options.gpu_timeout,
+        tile_size=options.tile_size,
+        work_dir=options.work_dir,
+        resume=options.resume,
+        part=options.part,
+        finalise=options.finalise,
+        keep_work=options.keep_work,
+        quiet=options.quiet > 0,
     )
+
+
+def _check_parts(options: argparse.Namespace) -> None:
+    if options.part and options.finalise:
+        raise InputError("--part and --finalise exclude each other: finalise when parts are done")
+    if options.regions:
+        raise InputError("--regions does not go with --part and --finalise")
+    if options.resume == "never":
+        raise InputError("--resume never would discard other parts' work; remove the run directory")
+    if options.work_dir is None and str(options.out or options.candidates) == "-":
+        raise InputError("--part and --finalise need --work-dir when the output goes to stdout")
 
 
 def _beside(out: Path | None) -> Path | None:
@@ -189,10 +286,31 @@ def _cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _part(text: str) -> Part:
+    try:
+        return Part.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
     return value
 
 

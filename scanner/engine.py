@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Hashable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
-from premir.scanner.errors import InputError
-from premir.scanner.executors import Executor
+from premir.scanner.errors import ends_run
+from premir.scanner.executors import Executor, WorkerLostError
 from premir.scanner.progress import Progress
-from premir.scanner.tasks import Record
+from premir.scanner.tasks import Job, Record
 from premir.scanner.tiles import Tile
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 2
+_LOSSES = 5
+"""Attempts for a tile whose worker was lost with it: machines of a cluster come and go."""
 _PATIENCE = 1.0
 """Seconds between looks at the clock while tasks run."""
 
@@ -25,82 +27,108 @@ class Tally:
 
     Attributes:
         done: finished tiles.
-        reused: those of them whose shard was there before.
+        states: by stage (``fold``, ``score``): how many files were ``new``, ``reused`` or
+            ``redone``, because they were damaged or missing.
         quarantined: tiles that failed twice, with the last error.
-        counts: candidates, scored hairpins and those at or above the threshold.
-        seconds: by stage, summed over workers.
+        fresh: nucleotides of tiles for which something was computed.
+        counts: candidates, folded and scored hairpins and those at or above the threshold.
+        seconds: by stage, summed over workers; those of reused files as their records say.
     """
 
     done: list[Tile] = field(default_factory=list)
-    reused: int = 0
-    quarantined: dict[int, str] = field(default_factory=dict)
+    states: dict[str, Counter[str]] = field(
+        default_factory=lambda: {"fold": Counter(), "score": Counter()}
+    )
+    quarantined: list[tuple[Tile, str]] = field(default_factory=list)
+    fresh: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def add(self, record: Record) -> None:
-        """Count one commit record; a reused one cost no seconds."""
-        for name in ("candidates", "scored", "hits"):
+    def add(self, stage: str, record: Record) -> None:
+        """Count one commit record."""
+        self.states[stage][record["state"]] += 1
+        for name in ("candidates", "folded", "scored", "hits"):
             if name in record:
                 self.counts[name] = self.counts.get(name, 0) + record[name]
-        if not record["reused"]:
-            for stage, seconds in record["seconds"].items():
-                self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        for name, seconds in record["seconds"].items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
 def run_tiles(
-    executor: Executor, tiles: Sequence[Tile], tally: Tally, progress: Progress, *, score: bool
+    executor: Executor,
+    job: Job,
+    tiles: Sequence[Tile],
+    tally: Tally,
+    progress: Progress,
+    *,
+    check_stop: Callable[[], None],
+    name: Callable[[Tile], str],
 ) -> None:
     """Fold and score tiles with a bounded number of them in flight.
 
     A tile that fails is tried once more; when it fails again it is set aside and the rest goes on.
+    A tile whose worker was lost has more tries.
 
     Args:
         executor: where tasks run.
+        job: what tiles have in common; they are scored where it has a model.
         tiles: what to do.
         tally: gets the counts.
         progress: is told of every finished tile.
-        score: whether folded tiles are scored.
+        check_stop: raises an error where work shall stop.
+        name: says where a tile lies.
 
     Raises:
         InputError: a task found that the run as a whole cannot work.
+        OSError: the disk is full or cannot be written.
     """
     waiting = deque(tiles)
     ready: deque[Tile] = deque()
-    running: dict[Hashable, tuple[Tile, bool]] = {}
-    attempts: dict[int, int] = {}
-    fold_reused: dict[int, bool] = {}
+    running: dict[Hashable, tuple[Tile, str]] = {}
+    failures: Counter[tuple[int, bool]] = Counter()
+    untouched: set[int] = set()
+    scoring = 0
     while waiting or ready or running:
-        scoring = sum(1 for _, is_score in running.values() if is_score)
+        check_stop()
         while ready and scoring < executor.window:
             tile = ready.popleft()
-            running[executor.score(tile)] = (tile, True)
+            running[executor.score(job, tile)] = (tile, "score")
             scoring += 1
         # Scoring that lags behind holds folding up, so that what is in flight stays bounded.
         while waiting and len(running) + len(ready) - scoring < executor.window:
             tile = waiting.popleft()
-            running[executor.fold(tile)] = (tile, False)
+            running[executor.fold(job, tile)] = (tile, "fold")
         for handle in executor.wait(running.keys(), _PATIENCE):
-            tile, was_score = running.pop(handle)
+            tile, stage = running.pop(handle)
+            scoring -= stage == "score"
             try:
                 record = executor.result(handle)
-            except InputError:
-                raise
             except Exception as error:
-                attempts[tile.index] = attempts.get(tile.index, 0) + 1
-                if attempts[tile.index] < _ATTEMPTS:
-                    _log.warning("tile %d failed (%s); trying once more", tile.index, error)
-                    (ready if was_score else waiting).append(tile)
+                if ends_run(error):
+                    raise
+                lost = isinstance(error, WorkerLostError)
+                limit = _LOSSES if lost else _ATTEMPTS
+                failures[tile.index, lost] += 1
+                if failures[tile.index, lost] < limit:
+                    _log.warning("%s failed (%s); trying once more", name(tile), error)
+                    (ready if stage == "score" else waiting).append(tile)
                 else:
-                    _log.error("tile %d failed twice, set aside: %s", tile.index, error)
-                    tally.quarantined[tile.index] = f"{type(error).__name__}: {error}"
+                    times = "twice" if limit == 2 else f"{limit} times"
+                    _log.error("%s failed %s, set aside: %s", name(tile), times, error)
+                    tally.quarantined.append((tile, f"{type(error).__name__}: {error}"))
                 continue
-            tally.add(record)
-            if not was_score:
-                fold_reused[tile.index] = record["reused"]
-                tally.reused += record["reused"]
-                if score:
+            tally.add(stage, record)
+            if stage == "fold":
+                if record["state"] == "reused":
+                    untouched.add(tile.index)
+                if job.model is not None:
                     ready.append(tile)
                     continue
+            elif record["state"] != "reused":
+                untouched.discard(tile.index)
             tally.done.append(tile)
-            progress.advance(tile.length, record.get("hits", 0), reused=fold_reused.pop(tile.index))
+            reused = tile.index in untouched
+            untouched.discard(tile.index)
+            tally.fresh += 0 if reused else tile.length
+            progress.advance(tile.length, record.get("hits", 0), reused=reused)
         progress.tick()

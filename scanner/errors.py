@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+
 
 class PremirError(Exception):
     """Base of all errors raised on purpose. The run failed but can be resumed."""
@@ -23,6 +27,26 @@ class ShardError(PremirError):
     """A shard that is damaged or of another format version."""
 
 
+class FoldError(PremirError):
+    """A batch that cannot be folded."""
+
+
+class MissingTilesError(PremirError):
+    """Tiles of a scan that are not done yet."""
+
+
+class StoppedError(PremirError):
+    """Work was stopped before its end, on demand."""
+
+
+class ClusterError(PremirError):
+    """A Ray cluster that has nothing left to work with."""
+
+
+class NodeError(InputError):
+    """A machine of a Ray cluster that cannot take part."""
+
+
 class PlanMismatchError(PremirError):
     """A run directory that belongs to another run."""
 
@@ -33,3 +57,8 @@ def describe(error: OSError) -> str:
     """Say which file an operating-system error is about, and what it was."""
     reason = error.strerror or str(error)
     return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def ends_run(error: BaseException) -> bool:
+    """Tell errors that every other tile would meet too from those of one tile."""
+    return isinstance(error, InputError) or (isinstance(error, OSError) and error.errno in _DISK)

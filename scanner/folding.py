@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +18,10 @@ from premir.kernels.mfe import fold_batch
 from premir.kernels.pairing import Offsets, pair_table
 from premir.scanner import viennarna
 from premir.scanner.batches import Hairpins
+from premir.scanner.errors import FoldError
 from premir.scanner.processes import start_worker
+
+_log = logging.getLogger(__name__)
 
 _CHUNK_NT = 5000
 """Nucleotides sent to a folding process at a time: some 0.3 s of work."""
@@ -71,32 +77,65 @@ class InlineViennaFolder:
 class PoolViennaFolder:
     """Folds with the bindings in spawned processes, because they never release the GIL.
 
-    Many threads may call :meth:`fold` at once; the processes are shared.
+    Many threads may call :meth:`fold` at once; the processes are shared. When one of them is
+    killed, all work in the pool is lost: the pool is made anew, and every call that lost work does
+    it once more in a process of its own, so that only a batch that kills its process fails.
     """
 
     name = "viennarna"
 
     def __init__(self, processes: int) -> None:
-        self._pool = ProcessPoolExecutor(
-            processes,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=start_worker,
-        )
+        self._processes = processes
+        self._pool = _pool(processes)
+        self._lock = threading.Lock()
 
     def fold(self, codes: Codes, offsets: Offsets) -> Hairpins:
-        """Fold each sequence of the batch, spread over the processes."""
+        """Fold each sequence of the batch, spread over the processes.
+
+        Raises:
+            FoldError: a process died on this batch, and then another one.
+        """
         sequences = _sequences(codes, offsets)
         cut = offsets[:-1] // _CHUNK_NT
         borders = [0, *(np.flatnonzero(np.diff(cut)) + 1).tolist(), len(sequences)]
-        jobs = [
-            self._pool.submit(viennarna.fold, sequences[first:last])
-            for first, last in itertools.pairwise(borders)
-        ]
-        return _hairpins(codes, offsets, [record for job in jobs for record in job.result()])
+        chunks = [sequences[first:last] for first, last in itertools.pairwise(borders)]
+        pool = self._pool
+        try:
+            return _hairpins(codes, offsets, _fold_in(pool, chunks))
+        except BrokenExecutor:
+            self._replace(pool)
+        _log.warning("a ViennaRNA process died; folding its batch once more in a new one")
+        alone = _pool(1)
+        try:
+            return _hairpins(codes, offsets, _fold_in(alone, chunks))
+        except BrokenExecutor as error:
+            raise FoldError("the ViennaRNA process died twice on the same batch") from error
+        finally:
+            alone.shutdown(wait=True, cancel_futures=True)
+
+    def _replace(self, broken: ProcessPoolExecutor) -> None:
+        with self._lock:
+            if self._pool is broken:
+                self._pool = _pool(self._processes)
+        broken.shutdown(wait=False)
 
     def close(self) -> None:
         """End the processes; work not started yet is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=start_worker,
+    )
+
+
+def _fold_in(pool: ProcessPoolExecutor, chunks: Sequence[Sequence[str]]) -> list[tuple[str, int]]:
+    jobs = [pool.submit(viennarna.fold, chunk) for chunk in chunks]
+    return [record for job in jobs for record in job.result()]
 
 
 def make_folder(name: str, *, processes: int) -> Folder:

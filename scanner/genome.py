@@ -10,15 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+from typing import IO, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from premir.scanner.errors import InputError
 from premir.scanner.fasta import fasta_pieces
-from premir.scanner.files import whole_file
+from premir.scanner.files import naming, temporary_name
+
+_COPY = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,43 @@ class Contig:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contigs(Sequence[Contig]):
+    """The sequences of a genome, of which there may be millions, as parallel columns.
+
+    Attributes:
+        names: of all of them.
+        lengths: int64 (N,), in nt.
+        offsets: int64 (N,), where their letters begin in the store.
+        digests: uint8 (N, 32), SHA-256 of their letters.
+    """
+
+    names: list[str]
+    lengths: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    digests: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, names: list[str], lengths: npt.ArrayLike, digests: bytes | bytearray) -> Contigs:
+        """Put columns together; letters stand in the store in the same order, without gaps."""
+        sizes = np.asarray(lengths, np.int64)
+        sha256 = np.frombuffer(digests, np.uint8).reshape(sizes.size, -1)
+        return cls(names, sizes, np.cumsum(sizes) - sizes, sha256)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, n: int) -> Contig: ...
+    @overload
+    def __getitem__(self, n: slice) -> list[Contig]: ...
+    def __getitem__(self, n: int | slice) -> Contig | list[Contig]:
+        if isinstance(n, slice):
+            return [self[k] for k in range(*n.indices(len(self)))]
+        digest = self.digests[n].tobytes().hex()
+        return Contig(self.names[n], int(self.lengths[n]), int(self.offsets[n]), digest)
+
+
 @dataclass(frozen=True, slots=True)
 class Genome:
     """A validated genome.
@@ -50,48 +94,117 @@ class Genome:
 
     source: Path
     store: Path
-    contigs: tuple[Contig, ...]
+    contigs: Contigs
 
     @property
     def length(self) -> int:
         """Nucleotides in all contigs."""
-        return sum(contig.length for contig in self.contigs)
+        return int(self.contigs.lengths.sum())
 
     def digest(self) -> str:
         """SHA-256 over names, lengths and digests of all contigs."""
         table = hashlib.sha256()
-        for contig in self.contigs:
-            table.update(f"{contig.name}\t{contig.length}\t{contig.sha256}\n".encode())
+        columns = zip(self.contigs.names, self.contigs.lengths, self.contigs.digests, strict=True)
+        for name, length, digest in columns:
+            table.update(f"{name}\t{length}\t{digest.tobytes().hex()}\n".encode())
         return table.hexdigest()
 
 
 def read_genome(source: Path, store: Path) -> Genome:
-    """Validate a FASTA file and write its store.
+    """Validate a FASTA file, and write its letters unless they are in the store already.
 
     Args:
         source: FASTA; plain, gzip or bgzip.
-        store: file to make or replace.
+        store: file that may hold the very same letters. It is compared and never changed.
+
+    Returns:
+        The genome. Its ``store`` is the one given, or a new file beside it where that was missing
+        or different; :meth:`premir.scanner.rundir.RunDirectory.adopt` puts it in place.
 
     Raises:
-        InputError: the first fault of the file (see :func:`premir.scanner.fasta.fasta_pieces`),
-            or the store cannot be written.
+        InputError: the first fault of the file (see :func:`premir.scanner.fasta.fasta_pieces`).
+        OSError: the letters cannot be written.
     """
-    contigs: list[Contig] = []
-    offset = 0
-    pieces = itertools.groupby(fasta_pieces(source), key=lambda piece: piece[0])
-    with whole_file(store) as temporary, temporary.open("wb") as handle:
-        for name, group in pieces:
-            digest, length = hashlib.sha256(), 0
-            for _, letters in group:
-                digest.update(letters)
-                length += len(letters)
-                try:
-                    handle.write(letters)
-                except OSError as error:
-                    raise InputError(f"{store}: cannot be written: {error.strerror}") from error
-            contigs.append(Contig(name, length, offset, digest.hexdigest()))
-            offset += length
-    return Genome(source, store, tuple(contigs))
+    with _StoreWriter(store) as writer:
+        contigs = read_contigs(source, writer.write)
+        return Genome(source, writer.finish(), contigs)
+
+
+def read_contigs(source: Path, take: Callable[[bytes], object]) -> Contigs:
+    """Validate a FASTA file.
+
+    Args:
+        source: FASTA; plain, gzip or bgzip.
+        take: is given all letters, a piece of one contig at a time.
+
+    Raises:
+        InputError: as :func:`read_genome`.
+    """
+    names: list[str] = []
+    lengths = array("q")
+    digests = bytearray()
+    for name, group in itertools.groupby(fasta_pieces(source), key=itemgetter(0)):
+        digest, length = hashlib.sha256(), 0
+        for _, letters in group:
+            digest.update(letters)
+            length += len(letters)
+            take(letters)
+        names.append(name)
+        lengths.append(length)
+        digests += digest.digest()
+    return Contigs.of(names, lengths, digests)
+
+
+class _StoreWriter:
+    """Compares letters with those of an old store, and writes a new one from where they differ."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._fresh = temporary_name(store)
+        self._old: IO[bytes] | None = None
+        self._new: IO[bytes] | None = None
+        self._same = 0
+
+    def __enter__(self) -> _StoreWriter:
+        if self._store.exists():
+            self._old = self._store.open("rb")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for handle in (self._old, self._new):
+            if handle is not None:
+                handle.close()
+        if kind is not None:
+            self._fresh.unlink(missing_ok=True)
+
+    def write(self, letters: bytes) -> None:
+        """Take the next letters."""
+        if self._new is None and self._old is not None:
+            if self._old.read(len(letters)) == letters:
+                self._same += len(letters)
+                return
+        with naming(self._store, self._fresh):
+            self._begin().write(letters)
+
+    def finish(self) -> Path:
+        """Return the file that holds all letters, and nothing else."""
+        if self._new is None and self._old is not None and not self._old.read(1):
+            return self._store
+        with naming(self._store, self._fresh):
+            handle = self._begin()
+            handle.flush()
+            os.fsync(handle.fileno())
+        return self._fresh
+
+    def _begin(self) -> IO[bytes]:
+        """Open the new store, with the letters that were the same up to here."""
+        if self._new is None:
+            self._new = self._fresh.open("wb")
+            if self._old is not None:
+                self._old.seek(0)
+                for first in range(0, self._same, _COPY):
+                    self._new.write(self._old.read(min(_COPY, self._same - first)))
+        return self._new
 
 
 def read_letters(store: Path, start: int, end: int) -> npt.NDArray[np.uint8]:
@@ -105,7 +218,31 @@ def read_letters(store: Path, start: int, end: int) -> npt.NDArray[np.uint8]:
     Returns:
         uint8 (end - start,), ASCII.
     """
-    letters = np.fromfile(store, np.uint8, end - start, offset=start)
-    if letters.size < end - start:
-        raise InputError(f"{store}: shorter than the genome it was made from")
+    return read_pieces(store, np.array([start]), np.array([end]))
+
+
+def read_pieces(
+    store: Path, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint8]:
+    """Read pieces of a store, one after another; neighbours are read at once.
+
+    Args:
+        store: file made by :func:`read_genome`.
+        starts: int64 (M,), first positions in the store.
+        ends: int64 (M,), positions after the last.
+
+    Returns:
+        uint8 (sum of lengths,), ASCII.
+    """
+    letters = np.empty(int((ends - starts).sum()), np.uint8)
+    apart = np.flatnonzero(starts[1:] != ends[:-1]) + 1
+    firsts, lasts = np.append(0, apart), np.append(apart, starts.size)
+    filled = 0
+    with store.open("rb", buffering=0) as handle:
+        for first, last in zip(firsts, lasts, strict=True):
+            handle.seek(int(starts[first]))
+            size = int(ends[last - 1] - starts[first])
+            if handle.readinto(letters[filled : filled + size]) < size:  # type: ignore[arg-type]
+                raise InputError(f"{store}: shorter than the genome it was made from")
+            filled += size
     return letters

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 from premir.kernels.codes import Codes, decode
 from premir.kernels.pairing import Pairs, dot_bracket, terminal_loop
-from premir.scanner import shards
-from premir.scanner.batches import Hairpins, join
 from premir.scanner.errors import InputError
-from premir.scanner.files import whole_file
+from premir.scanner.files import naming, temporary_name, whole_file
 from premir.scanner.genome import Genome, read_letters
-from premir.scanner.merging import Scored
+from premir.scanner.merging import Scored, hairpins_of
 from premir.scanner.refolding import Refolder
 from premir.scanner.rundir import RunDirectory
 from premir.scanner.shards import Loci
@@ -27,7 +26,6 @@ COLUMNS = (
     "length", "loop_start", "loop_end", "masked_fraction", "copies", "mirror_prob", "sequence",
     "structure",
 )  # fmt: skip
-_CHUNK = 4096
 _CSI_LENGTH = 1 << 29
 """Contigs of this length and more do not fit a TBI index (SAM specification)."""
 
@@ -45,6 +43,7 @@ class Hit:
         mfe: minimum free energy, dcal/mol.
         loop: interval of the terminal loop of the longest stem, None where nothing is paired.
         masked_fraction: soft-masked (lower-case) share of the interval.
+        copies: how often the arms recur in the genome, None where they are too short to tell.
         sequence: RNA 5' to 3', as folded.
         structure: dot-bracket notation.
     """
@@ -57,6 +56,7 @@ class Hit:
     mfe: int
     loop: tuple[int, int] | None
     masked_fraction: float
+    copies: int | None
     sequence: str
     structure: str
 
@@ -78,7 +78,7 @@ class Hit:
             loop_start,
             loop_end,
             f"{self.masked_fraction:.3f}",
-            ".",
+            "." if self.copies is None else self.copies,
             ".",
             self.sequence,
             self.structure,
@@ -88,6 +88,7 @@ class Hit:
 
 def describe_hits(
     scored: Scored,
+    copies: npt.NDArray[np.int64],
     genome: Genome,
     run: RunDirectory,
     tiles: Sequence[Tile],
@@ -96,36 +97,33 @@ def describe_hits(
     """Read sequence, structure and soft mask of merged hits.
 
     Args:
-        scored: merged hits by position.
+        scored: N merged hits by position.
+        copies: int64 (N,), how often their arms recur, -1 where that cannot be told.
         genome: the genome scanned.
         run: run directory with its store and shards.
         tiles: the tiles that they come from.
         refolder: folds them once more with the bindings; None where the bindings folded them.
 
     Yields:
-        The hits, in the order given; few shards are in memory at any time.
+        The hits, in the order given.
     """
-    by_index = {tile.index: tile for tile in tiles}
-    open_shards: dict[int, Hairpins] = {}
-    for first in range(0, scored.prob.size, _CHUNK):
-        chunk = scored.take(np.arange(first, min(first + _CHUNK, scored.prob.size)))
-        needed = {int(index) for index in np.unique(chunk.tile)}
-        open_shards = {
-            index: open_shards.get(index) or shards.read_hairpins(run.shard(by_index[index]))
-            for index in needed
-        }
-        hairpins = join(
-            [open_shards[int(t)][int(r)] for t, r in zip(chunk.tile, chunk.row, strict=True)]
-        )
+    number = iter(copies.tolist())
+    for chunk, hairpins in hairpins_of(scored, run, tiles):
         probabilities = chunk.prob
         if refolder is not None:
             hairpins, probabilities = refolder.check(hairpins, probabilities)
         for n in range(len(hairpins)):
-            yield _describe(chunk.loci, n, hairpins[n], float(probabilities[n]), genome)
+            prob = float(probabilities[n])
+            yield _describe(chunk.loci, n, hairpins[n], prob, next(number), genome)
 
 
 def _describe(
-    loci: Loci, n: int, hairpin: tuple[Codes, Pairs, int], prob: float, genome: Genome
+    loci: Loci,
+    n: int,
+    hairpin: tuple[Codes, Pairs, int],
+    prob: float,
+    copies: int,
+    genome: Genome,
 ) -> Hit:
     codes, pairs, mfe = hairpin
     contig = genome.contigs[int(loci.contig[n])]
@@ -145,6 +143,7 @@ def _describe(
         mfe=mfe,
         loop=loop,
         masked_fraction=float(np.mean(letters >= ord("a"))),
+        copies=None if copies < 0 else copies,
         sequence=decode(codes),
         structure=dot_bracket(pairs),
     )
@@ -171,9 +170,9 @@ def write_bed_file(
             return write_bed(handle, hits, provenance)
     import pysam
 
-    plain = path.with_suffix(".tmp")
+    plain = temporary_name(path)
     try:
-        with plain.open("w", encoding="utf-8") as handle:
+        with naming(path, plain), plain.open("w", encoding="utf-8") as handle:
             count = write_bed(handle, hits, provenance)
         with whole_file(path) as temporary:
             pysam.tabix_compress(str(plain), str(temporary), force=True)
@@ -195,8 +194,8 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path}: is a directory; give a file name")
     try:
-        with whole_file(path.with_name(f"{path.name}.probe")) as temporary:
-            temporary.touch()
-        path.with_name(f"{path.name}.probe").unlink()
+        probe = temporary_name(path)
+        probe.touch()
+        probe.unlink()
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from premir.kernels.overlaps import KEPT, UNDECIDED, resolve_overlaps
 from premir.scanner import shards
-from premir.scanner.genome import Contig
+from premir.scanner.batches import Hairpins, join
+from premir.scanner.genome import Contigs
 from premir.scanner.regions import Intervals
 from premir.scanner.rundir import RunDirectory
 from premir.scanner.shards import Loci
@@ -19,6 +20,9 @@ from premir.scanner.tasks import read_scores
 from premir.scanner.tiles import Tile
 
 _I64: TypeAlias = npt.NDArray[np.int64]
+
+_CHUNK = 4096
+"""So many hits are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +45,61 @@ class Scored:
         """Return those that an index or mask array selects."""
         return Scored(self.loci.take(index), self.prob[index], self.tile[index], self.row[index])
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Scored]) -> Scored:
+        """Return those of several sets one after another."""
+        return cls(
+            Loci.concatenate([part.loci for part in parts]),
+            np.concatenate([np.empty(0), *(part.prob for part in parts)]),
+            np.concatenate([np.empty(0, np.int64), *(part.tile for part in parts)]),
+            np.concatenate([np.empty(0, np.int64), *(part.row for part in parts)]),
+        )
+
 
 def read_scored(run: RunDirectory, tiles: Sequence[Tile], score_key: str) -> Scored:
     """Read the scored candidates of some tiles."""
-    loci, probs, owners, rows = [], [], [], []
+    parts = []
     for tile in tiles:
         row, prob = read_scores(run.scores(tile, score_key))
-        loci.append(shards.read_loci(run.shard(tile)).take(row))
-        probs.append(prob)
-        owners.append(np.full(row.size, tile.index, np.int64))
-        rows.append(row)
-    return Scored(
-        Loci.concatenate(loci),
-        np.concatenate(probs),
-        np.concatenate(owners),
-        np.concatenate(rows),
-    )
+        loci = shards.read_loci(run.shard(tile)).take(row)
+        parts.append(Scored(loci, prob, np.full(row.size, tile.index, np.int64), row))
+    return Scored.concatenate(parts)
+
+
+def hairpins_of(
+    hits: Scored, run: RunDirectory, tiles: Sequence[Tile]
+) -> Iterator[tuple[Scored, Hairpins]]:
+    """Read the folds of hits.
+
+    Args:
+        hits: by position.
+        run: run directory with the shards.
+        tiles: the tiles that the hits come from.
+
+    Yields:
+        Some thousand hits and their folds, in the order given; few shards are in memory at any
+        time.
+    """
+    by_index = {tile.index: tile for tile in tiles}
+    open_shards: dict[int, Hairpins] = {}
+    for first in range(0, hits.prob.size, _CHUNK):
+        chunk = hits.take(np.arange(first, min(first + _CHUNK, hits.prob.size)))
+        needed = {int(index) for index in np.unique(chunk.tile)}
+        open_shards = {
+            index: open_shards.get(index) or shards.read_hairpins(run.shard(by_index[index]))
+            for index in needed
+        }
+        yield (
+            chunk,
+            join([open_shards[int(t)][int(r)] for t, r in zip(chunk.tile, chunk.row, strict=True)]),
+        )
 
 
 def groups_of_contigs(tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
     """Group tiles, in the order of the genome, so that no contig stands in two groups."""
     group: list[Tile] = []
-    for tile in sorted(tiles, key=lambda tile: (tile.spans[0].contig, tile.spans[0].start)):
-        if group and tile.spans[0].contig > max(span.contig for span in group[-1].spans):
+    for tile in sorted(tiles, key=lambda tile: (tile.spans.contig[0], tile.spans.start[0])):
+        if group and tile.spans.contig[0] > group[-1].spans.contig[-1]:
             yield group
             group = []
         group.append(tile)
@@ -73,7 +109,7 @@ def groups_of_contigs(tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
 
 def merge(
     scored: Scored,
-    contigs: Sequence[Contig],
+    contigs: Contigs,
     *,
     longest: int,
     scanned: Intervals | None,
@@ -93,7 +129,7 @@ def merge(
         The hits by position, and for each whether it is certain: it is not where candidates beyond
         what was scanned might have displaced it.
     """
-    offset = np.array([contig.offset for contig in contigs], np.int64)[scored.loci.contig]
+    offset = contigs.offsets[scored.loci.contig]
     # Contigs do not overlap in the store, so positions there tell all of them apart.
     start, end = scored.loci.start + offset, scored.loci.end + offset
     forward = scored.loci.strand > 0
@@ -115,7 +151,7 @@ def merge(
 
 
 def _exposed(
-    middle: _I64, contigs: Sequence[Contig], longest: int, scanned: Intervals | None
+    middle: _I64, contigs: Contigs, longest: int, scanned: Intervals | None
 ) -> npt.NDArray[np.bool_]:
     """Whether candidates that were not scanned for might reach one with this mid-point."""
     exposed = np.zeros(middle.size, np.bool_)

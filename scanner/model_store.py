@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from premir.scanner.network import VariableConvNet
 
-DEFAULT_MODEL = "do2018-crossspecies-new-variable"
+DEFAULT_MODEL = "premir-animal@1"
+HAIRPIN_MODEL = "do2018-crossspecies-new-variable"
+"""For sequences without flanks: hairpins cut as those of the benchmark are."""
 _SHIPPED = Path(__file__).parent / "models"
-_WEIGHTS, _CARD = "weights.safetensors", "card.json"
+_WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class ModelSpec:
         network: key of :data:`premir.scanner.network.NETWORKS`.
         feature_schema: definition of the tensors it was trained on.
         context_nt: nucleotides folded on both sides of a candidate.
+        min_prob: default reporting threshold.
         description: one sentence.
         digest: SHA-256 of the weights.
         card: the whole card.
@@ -40,6 +43,7 @@ class ModelSpec:
     network: str
     feature_schema: str
     context_nt: int
+    min_prob: float
     description: str
     digest: str
     card: dict[str, Any]
@@ -47,7 +51,7 @@ class ModelSpec:
 
 def list_models() -> list[ModelSpec]:
     """Return the models that premir ships, by name."""
-    return [read_spec(path.parent) for path in sorted(_SHIPPED.glob(f"*/{_CARD}"))]
+    return [read_spec(path.parent) for path in sorted(_SHIPPED.glob(f"*/{CARD}"))]
 
 
 def find_model(name: str) -> ModelSpec:
@@ -57,11 +61,11 @@ def find_model(name: str) -> ModelSpec:
         ModelError: neither exists, or its card is damaged.
     """
     for directory in (_SHIPPED / name, Path(name)):
-        if (directory / _CARD).is_file():
+        if (directory / CARD).is_file():
             return read_spec(directory)
-    known = ", ".join(path.parent.name for path in sorted(_SHIPPED.glob(f"*/{_CARD}")))
+    known = ", ".join(path.parent.name for path in sorted(_SHIPPED.glob(f"*/{CARD}")))
     raise ModelError(
-        f"{name}: no such model; give one of {known}, or a directory with {_CARD} and {_WEIGHTS}"
+        f"{name}: no such model; give one of {known}, or a directory with {CARD} and {_WEIGHTS}"
     )
 
 
@@ -71,7 +75,7 @@ def read_spec(directory: Path) -> ModelSpec:
     Raises:
         ModelError: the card is damaged or incomplete.
     """
-    path = directory / _CARD
+    path = directory / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         return ModelSpec(
@@ -80,12 +84,30 @@ def read_spec(directory: Path) -> ModelSpec:
             network=card["network"],
             feature_schema=card["feature_schema"],
             context_nt=int(card["context_nt"]),
+            min_prob=float(card.get("min_prob", 0.5)),
             description=card["description"],
             digest=card["weights_sha256"],
             card=card,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: damaged or incomplete model card: {error!r}") from error
+
+
+def on_this_machine(spec: ModelSpec) -> ModelSpec:
+    """Return a model that was found on another machine as it is found on this one.
+
+    A shipped model lies where premir is installed, which need not be the same place.
+    """
+    shipped = _SHIPPED / spec.directory.name
+    if not spec.directory.is_dir() and shipped.is_dir():
+        return replace(spec, directory=shipped)
+    return spec
+
+
+def digest_of_weights(spec: ModelSpec) -> str:
+    """Return the SHA-256 of a model's weights as they are on this machine, or ``missing``."""
+    path = spec.directory / _WEIGHTS
+    return sha256(path) if path.is_file() else f"missing ({path})"
 
 
 def load_network(spec: ModelSpec, *, dtype: torch.dtype | None = None) -> VariableConvNet:
@@ -111,10 +133,10 @@ def load_network(spec: ModelSpec, *, dtype: torch.dtype | None = None) -> Variab
     if sha256(path) != spec.digest:
         raise ModelError(f"{path}: digest differs from the card's; fetch or train the model again")
     if spec.network not in NETWORKS:
-        raise ModelError(f"{spec.directory / _CARD}: unknown network {spec.network!r}")
+        raise ModelError(f"{spec.directory / CARD}: unknown network {spec.network!r}")
     if spec.feature_schema != FEATURE_SCHEMA:
         raise ModelError(
-            f"{spec.directory / _CARD}: made for feature schema {spec.feature_schema!r}, "
+            f"{spec.directory / CARD}: made for feature schema {spec.feature_schema!r}, "
             f"this premir computes {FEATURE_SCHEMA!r}"
         )
     network = NETWORKS[spec.network]()
@@ -127,12 +149,13 @@ def load_network(spec: ModelSpec, *, dtype: torch.dtype | None = None) -> Variab
 
 
 def save_model(directory: Path, network: VariableConvNet, card: dict[str, Any]) -> ModelSpec:
-    """Write weights and card; the card gets the digest of the weights."""
+    """Write weights and card; the card gets the digest of the weights and loses foreign gates."""
     from safetensors.torch import save_file
 
     directory.mkdir(parents=True, exist_ok=True)
     with whole_file(directory / _WEIGHTS) as temporary:
         save_file(network.state_dict(), temporary)
         temporary.chmod(0o644)  # safetensors makes files that only their owner may read
-    write_json(directory / _CARD, {**card, "weights_sha256": sha256(directory / _WEIGHTS)})
+    own = {name: value for name, value in card.items() if name != "gates"}
+    write_json(directory / CARD, {**own, "weights_sha256": sha256(directory / _WEIGHTS)})
     return read_spec(directory)

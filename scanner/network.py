@@ -11,173 +11,131 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from premir.kernels.pairconv import convolve_pairs, convolve_pairs_backward
 from premir.kernels.pairing import CHANNELS
+from premir.kernels.tensorconv import (
+    convolve_tensors,
+    convolve_tensors_backward,
+    convolve_tensors_float64,
+)
 from premir.scanner.batches import Hairpins
 
 
 @dataclass(frozen=True, slots=True)
 class PairingBatch:
-    """A batch of hairpins in the factors of their pairing tensors.
-
-    Eight of the nine channels of a pairing tensor are constant along one axis; the one-hot matrix
-    holds all that they say. The ninth, the pairing matrix, is given by its entries.
+    """A packed batch of hairpins on a device; their pairing tensors are built there, if at all.
 
     Attributes:
-        one_hot: (N, 4, W), nucleotides A, C, G, U; zero beyond each hairpin.
-        sample: int64 (M,), hairpin of each entry of a pairing matrix (two for each pair).
-        row: int64 (M,), its row.
-        column: int64 (M,), its column.
-        energy: (M,), its value, kcal/mol.
-        lengths: int64 (N,), length of each hairpin in nt; W is the longest.
+        codes: uint8 (T,), as in :class:`premir.scanner.batches.Hairpins`; so are the next three.
+        pairs: int16 (T,).
+        mfe: int32 (N,), dcal/mol.
+        offsets: int64 (N + 1,).
+        lengths: int64 (N,), length of each hairpin in nt.
+        host_lengths: the same, on the host.
+        dtype: of the pairing tensors.
     """
 
-    one_hot: Tensor
-    sample: Tensor
-    row: Tensor
-    column: Tensor
-    energy: Tensor
+    codes: Tensor
+    pairs: Tensor
+    mfe: Tensor
+    offsets: Tensor
     lengths: Tensor
+    host_lengths: npt.NDArray[np.int64]
+    dtype: torch.dtype
 
     @classmethod
     def build(
         cls, hairpins: Hairpins, *, device: torch.device, dtype: torch.dtype = torch.float32
     ) -> PairingBatch:
-        """Send a packed batch to a device and expand its sequences there."""
+        """Send a packed batch to a device; a GPU gets it from pinned memory, without waiting."""
         lengths = hairpins.lengths
-        count, width = len(hairpins), int(lengths.max())
-        record = np.repeat(np.arange(count), lengths)
-        position = np.arange(hairpins.offsets[-1]) - hairpins.offsets[:-1][record]
-        letter = (record * 4 + hairpins.codes) * width + position
-        paired = np.flatnonzero(hairpins.pairs >= 0)
-        sample = record[paired]
 
         def send(array: npt.NDArray[Any]) -> Tensor:
-            return torch.from_numpy(array).to(device)
+            tensor = torch.from_numpy(array)
+            if device.type == "cuda":
+                tensor = tensor.pin_memory()
+            return tensor.to(device, non_blocking=True)
 
-        one_hot = torch.zeros(count * 4 * width, dtype=dtype, device=device)
-        one_hot[send(letter)] = 1.0
         return cls(
-            one_hot.view(count, 4, width),
-            send(sample),
-            send(position[paired]),
-            send(hairpins.pairs[paired].astype(np.int64)),
-            send(hairpins.mfe[sample] / 100.0).to(dtype),
-            send(lengths),
+            codes=send(hairpins.codes),
+            pairs=send(hairpins.pairs),
+            mfe=send(hairpins.mfe),
+            offsets=send(hairpins.offsets),
+            lengths=send(lengths),
+            host_lengths=lengths,
+            dtype=dtype,
         )
 
-    def matrices(self) -> Tensor:
-        """Return the pairing matrices, (N, 1, W, W)."""
-        count, _, width = self.one_hot.shape
-        matrices = self.one_hot.new_zeros(count * width * width)
-        matrices[(self.sample * width + self.row) * width + self.column] = self.energy
-        return matrices.view(count, 1, width, width)
-
     def dense(self) -> Tensor:
-        """Return the pairing tensors themselves, (N, 9, W, W): the reference form."""
-        inside = self.one_hot.sum(dim=1)
-        rows = self.one_hot.unsqueeze(3) * inside[:, None, None, :]
-        columns = self.one_hot.unsqueeze(2) * inside[:, None, :, None]
-        return torch.cat([self.matrices(), rows, columns], dim=1)
+        """Build the pairing tensors, (N, 9, W, W), on the device; W is the longest length."""
+        device = self.codes.device
+        count, width = self.host_lengths.size, int(self.host_lengths.max())
+        record = torch.repeat_interleave(
+            torch.arange(count, device=device), self.lengths, output_size=self.codes.numel()
+        )
+        position = torch.arange(record.numel(), device=device) - self.offsets[record]
+        tensors = torch.zeros(count, CHANNELS, width, width, dtype=self.dtype, device=device)
+        # An unpaired nucleotide writes a zero into its own row, where nothing else is.
+        energy = self.mfe[record].to(self.dtype) / 100.0 * (self.pairs >= 0)
+        tensors[record, 0, position, self.pairs.clamp(min=0).long()] = energy
+        one_hot = tensors.new_zeros(count, 4, width)
+        one_hot[record, self.codes.long(), position] = 1.0
+        inside = one_hot.sum(dim=1)
+        tensors[:, 1:5] = one_hot.unsqueeze(3) * inside[:, None, None, :]
+        tensors[:, 5:9] = one_hot.unsqueeze(2) * inside[:, None, :, None]
+        return tensors
 
 
 def pairing_conv2d(conv: nn.Conv2d, batch: PairingBatch) -> Tensor:
-    """Apply a square convolution to pairing tensors without building them.
+    """Apply a square convolution to pairing tensors.
 
-    A channel that is constant along the columns contributes, at output (p, q), a 1-D convolution
-    of the sequence with the kernel summed over those of its columns that lie inside the hairpin.
-    The 1-D convolutions with all prefix sums of the kernel are computed once per row p, and each q
-    takes the difference of two of them. Channels that are constant along the rows are the
-    transpose of this. The pairing matrix has two entries for each pair; on the CPU each is added to
-    the few outputs that it reaches, elsewhere (and in float64) the matrix is convolved as it is.
-    Exact up to rounding.
+    On the CPU a kernel does it without building them (:mod:`premir.kernels.tensorconv`), exact up
+    to rounding; elsewhere, and for gradients in float64, the tensors are built and convolved.
 
     Args:
         conv: layer with 9 input channels, a square kernel, and equal stride and padding.
         batch: N hairpins.
 
     Returns:
-        (N, out_channels, P, P), as ``conv`` of the dense tensors.
+        (N, out_channels, P, P), as ``conv`` of the pairing tensors within each hairpin's own
+        outputs; what lies beyond them means nothing.
     """
-    size, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
-    weight = conv.weight
-    sums = _selection(batch, size=size, stride=stride, padding=padding)
-    rows = _strip(weight[:, 1:5], batch.one_hot, sums, stride=stride, padding=padding)
-    columns = _strip(
-        weight[:, 5:9].transpose(2, 3), batch.one_hot, sums, stride=stride, padding=padding
+    differentiate = torch.is_grad_enabled() and conv.weight.requires_grad
+    if batch.codes.device.type != "cpu" or (batch.dtype != torch.float32 and differentiate):
+        return conv(batch.dense())  # type: ignore[no-any-return]
+    maps: Tensor = _TensorConv.apply(  # type: ignore[no-untyped-call]
+        conv.weight, conv.bias, batch, conv.stride[0], int(conv.padding[0])
     )
-    if weight.device.type == "cpu" and weight.dtype == torch.float32:
-        pairs = _SparseConv2d.apply(weight[:, 0], batch, rows.shape[1], stride, padding)  # type: ignore[no-untyped-call]
-    else:
-        pairs = functional.conv2d(
-            batch.matrices(), weight[:, :1], stride=stride, padding=padding
-        ).permute(0, 2, 3, 1)
-    # All terms have their channels last in memory, so that adding them is one pass.
-    maps: Tensor = pairs + columns + rows.transpose(1, 2)
-    maps = maps if conv.bias is None else maps + conv.bias
     return maps.permute(0, 3, 1, 2)
 
 
-class _SparseConv2d(torch.autograd.Function):
-    """Convolution of the pairing matrices, entry by entry (CPU, float32)."""
+class _TensorConv(torch.autograd.Function):
+    """Convolution of pairing tensors on the CPU; channels last."""
 
     @staticmethod
     def forward(
-        ctx: Any, weight: Tensor, batch: PairingBatch, width: int, stride: int, padding: int
+        ctx: Any, weight: Tensor, bias: Tensor, batch: PairingBatch, stride: int, padding: int
     ) -> Tensor:
-        """Convolve with ``weight`` (out, size, size); returns (N, width, width, out)."""
-        ctx.batch, ctx.size, ctx.stride, ctx.padding = batch, weight.shape[1], stride, padding
-        out = torch.zeros(batch.lengths.numel(), width, width, weight.shape[0])
-        channels_last = weight.detach().permute(1, 2, 0).contiguous()
-        convolve_pairs(*_entries(batch), channels_last.numpy(), stride, padding, out.numpy())
+        """Return (N, P, P, out_channels)."""
+        ctx.batch, ctx.stride, ctx.padding, ctx.size = batch, stride, padding, weight.shape[2]
+        width = (int(batch.host_lengths.max()) + 2 * padding - ctx.size) // stride + 1
+        out = bias.detach().expand(batch.host_lengths.size, width, width, -1).contiguous()
+        convolve = convolve_tensors if out.dtype == torch.float32 else convolve_tensors_float64
+        channels_last = weight.detach().permute(1, 2, 3, 0).contiguous()
+        convolve(*_packed(batch), channels_last.numpy(), stride, padding, out.numpy())
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-        """Return the gradient with respect to the weight; entries need none."""
-        out = torch.zeros(ctx.size, ctx.size, gradient.shape[3])
-        channels_last = gradient.contiguous()
-        convolve_pairs_backward(
-            *_entries(ctx.batch), channels_last.numpy(), ctx.stride, ctx.padding, out.numpy()
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        """Return the gradients with respect to weight and bias."""
+        out = torch.zeros(CHANNELS, ctx.size, ctx.size, gradient.shape[3])
+        convolve_tensors_backward(
+            *_packed(ctx.batch), gradient.contiguous().numpy(), ctx.stride, ctx.padding, out.numpy()
         )
-        return out.permute(2, 0, 1), None, None, None, None
+        return out.permute(3, 0, 1, 2), gradient.sum(dim=(0, 1, 2)), None, None, None
 
 
-def _entries(batch: PairingBatch) -> tuple[Any, Any, Any, Any]:
-    return batch.sample.numpy(), batch.row.numpy(), batch.column.numpy(), batch.energy.numpy()
-
-
-def _selection(batch: PairingBatch, *, size: int, stride: int, padding: int) -> Tensor:
-    """Which prefix sums make up each output: (N, size, P), entries -1, 0, 1.
-
-    Output q covers kernel columns [low, high) inside a hairpin of length L, where
-    ``0 <= stride * q - padding + b < L``: prefix ``high`` minus prefix ``low``.
-    """
-    width = batch.one_hot.shape[2]
-    q = torch.arange((width + 2 * padding - size) // stride + 1, device=batch.lengths.device)
-    low = (padding - stride * q).clamp(0, size).expand(batch.lengths.numel(), -1)
-    high = (batch.lengths[:, None] + padding - stride * q).clamp(0, size)
-    prefix = torch.arange(1, size + 1, device=q.device)[:, None]
-    chosen = (prefix == high[:, None, :]).to(torch.int8) - (prefix == low[:, None, :]).to(
-        torch.int8
-    )
-    return chosen.to(batch.one_hot.dtype)
-
-
-def _strip(
-    weight: Tensor, one_hot: Tensor, selection: Tensor, *, stride: int, padding: int
-) -> Tensor:
-    """Contribution of four channels that are constant along the columns.
-
-    Returns:
-        (N, Q, P, out): output column, output row, channel.
-    """
-    out, _, size, _ = weight.shape
-    prefixes = weight.cumsum(dim=3).permute(3, 0, 1, 2).reshape(size * out, 4, size)
-    lines = functional.conv1d(one_hot, prefixes, stride=stride, padding=padding)
-    count, _, p = lines.shape
-    lines = lines.view(count, size, out, p).transpose(2, 3).reshape(count, size, p * out)
-    return torch.bmm(selection.transpose(1, 2), lines).view(count, -1, p, out)
+def _packed(batch: PairingBatch) -> tuple[Any, Any, Any, Any]:
+    return batch.codes.numpy(), batch.pairs.numpy(), batch.mfe.numpy(), batch.offsets.numpy()
 
 
 def _masked(maps: Tensor, sizes: Tensor) -> Tensor:
@@ -215,23 +173,35 @@ class VariableConvNet(nn.Module):
         self.fc1 = nn.Linear(64 * 16, 256)
         self.fc2 = nn.Linear(256, 2)
 
+    @staticmethod
+    def map_sizes(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Side of the first pooled map for each length; hairpins that share it need no masks."""
+        return np.asarray(((lengths + 2 * 10 - 11) // 4 + 1) // 2)
+
     def forward(self, batch: PairingBatch) -> Tensor:
         """Return logits (N, 2); class 1 is pre-miRNA."""
-        return self._after_conv1(pairing_conv2d(self.conv1, batch), batch.lengths)
+        return self._after_conv1(pairing_conv2d(self.conv1, batch), batch)
 
-    def forward_dense(self, tensors: Tensor, lengths: Tensor) -> Tensor:
-        """Return the same logits from dense tensors (N, 9, W, W): the reference path."""
-        return self._after_conv1(self.conv1(tensors), lengths)
+    def forward_dense(self, batch: PairingBatch) -> Tensor:
+        """Return the same logits from dense tensors: the reference path."""
+        return self._after_conv1(self.conv1(batch.dense()), batch)
 
-    def _after_conv1(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        sizes = ((lengths + 2 * 10 - 11) // 4 + 1) // 2
-        maps = functional.avg_pool2d(functional.relu(maps), 2, divisor_override=1)
-        maps = functional.relu(self.conv2(_masked(maps, sizes)))
+    def _after_conv1(self, maps: Tensor, batch: PairingBatch) -> Tensor:
+        own = self.map_sizes(batch.host_lengths)
+        alike = bool((own == own[0]).all())
+        sizes = ((batch.lengths + 2 * 10 - 11) // 4 + 1) // 2
+        maps = functional.relu(maps, inplace=True)
+        maps = functional.avg_pool2d(maps, 2, divisor_override=1)
+        maps = self.conv2(maps if alike else _masked(maps, sizes))
         sizes = ((sizes + 2 * 4 - 5) // 2 + 1) // 2
-        maps = functional.max_pool2d(maps, 2)
-        maps = functional.relu(self.conv3(_masked(maps, sizes)))
-        features = _adaptive_average(maps, sizes, 4).flatten(1)
-        logits: Tensor = self.fc2(torch.sigmoid(self.fc1(features)))
+        # The largest of four is rectified: the same as the largest of four rectified ones.
+        maps = functional.relu(functional.max_pool2d(maps, 2), inplace=True)
+        maps = self.conv3(maps if alike else _masked(maps, sizes))
+        maps = functional.relu(maps, inplace=True)
+        maps = (
+            functional.adaptive_avg_pool2d(maps, 4) if alike else _adaptive_average(maps, sizes, 4)
+        )
+        logits: Tensor = self.fc2(torch.sigmoid(self.fc1(maps.flatten(1))))
         return logits
 
 

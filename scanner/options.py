@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from premir.scanner.model_store import ModelSpec
+from premir.scanner.parts import Part
+from premir.scanner.rundir import Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class ScanOptions:
         summary: JSON summary, None for none.
         model: shipped model or model directory.
         min_prob: reporting threshold.
+        max_copies: hits whose arms recur more often are not reported; None for no limit.
+        exhaustive: fold and score every candidate, without the model's gates.
         regions: regions to report, all where empty.
         preset: ``animal``, ``plant`` or ``virus``: what kind of hairpins to look for.
         extractor: ``stems`` or ``windows``.
@@ -29,8 +33,12 @@ class ScanOptions:
         ray_address: Ray cluster to use; a private instance where None.
         threads: local threads (and CPUs of a private Ray instance).
         device: ``auto``, ``cpu`` or ``cuda``.
+        gpu_timeout: seconds to wait for the nodes of a Ray cluster and for a first CPU or GPU.
         tile_size: nucleotides in a tile's core.
         work_dir: run directory; beside the output where None.
+        resume: ``auto``, ``never`` (discard an earlier run) or ``require`` (fail without one).
+        part: part of the tiles to work on, without writing output; None for all of them.
+        finalise: write the output of tiles that parts have worked on.
         keep_work: keep the run directory after success.
         quiet: no progress bar.
     """
@@ -41,6 +49,8 @@ class ScanOptions:
     summary: Path | None
     model: ModelSpec
     min_prob: float
+    max_copies: int | None
+    exhaustive: bool
     regions: Sequence[str]
     preset: str
     extractor: str
@@ -50,7 +60,16 @@ class ScanOptions:
     ray_address: str | None
     threads: int
     device: str
+    gpu_timeout: float
     tile_size: int
     work_dir: Path | None
+    resume: Resume
+    part: Part | None
+    finalise: bool
     keep_work: bool
     quiet: bool
+
+    @property
+    def folds(self) -> bool:
+        """Whether candidates are folded and scored, or only listed."""
+        return self.out is not None

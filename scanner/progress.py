@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from types import TracebackType
 
@@ -22,6 +23,7 @@ class Progress:
         self._fresh = 0
         self._hits = 0
         self._started = self._said = time.monotonic()
+        self._lock = threading.Lock()  # several scans may share the display
         terminal = sys.stderr.isatty() and not quiet
         self._bar = tqdm(total=0.0, unit="Mb", file=sys.stderr, leave=False) if terminal else None
 
@@ -39,19 +41,21 @@ class Progress:
 
     def grow(self, nucleotides: int) -> None:
         """Add planned work."""
-        self._total += nucleotides
-        if self._bar is not None:
-            self._bar.total = round(self._total / 1e6, 3)
-            self._bar.refresh()
+        with self._lock:
+            self._total += nucleotides
+            if self._bar is not None:
+                self._bar.total = round(self._total / 1e6, 3)
+                self._bar.refresh()
 
     def advance(self, nucleotides: int, hits: int, *, reused: bool) -> None:
         """Count a finished tile; reused ones do not enter the speed."""
-        self._done += nucleotides
-        self._fresh += 0 if reused else nucleotides
-        self._hits += hits
-        if self._bar is not None:
-            self._bar.update(round(nucleotides / 1e6, 3))
-            self._bar.set_postfix(hits=self._hits)
+        with self._lock:
+            self._done += nucleotides
+            self._fresh += 0 if reused else nucleotides
+            self._hits += hits
+            if self._bar is not None:
+                self._bar.update(round(nucleotides / 1e6, 3))
+                self._bar.set_postfix(hits=self._hits)
 
     def tick(self) -> None:
         """Say where we are, if it is time."""

@@ -7,19 +7,18 @@ import zlib
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from premir.kernels.codes import decode
 from premir.scanner.batches import Hairpins, join
 from premir.scanner.folding import Folder
 from premir.scanner.inference import canonical_probabilities
-from premir.scanner.network import VariableConvNet
+from premir.scanner.model_store import ModelSpec, load_network
 
 _log = logging.getLogger(__name__)
 
-ALWAYS = 0.5
-"""From this probability on every hit is refolded."""
 _ONE_IN = 100
-"""Below it, one hit in so many is, chosen by its sequence alone."""
+"""Of hits below the model's own threshold one in so many is refolded, chosen by its sequence."""
 
 
 class Refolder:
@@ -30,9 +29,9 @@ class Refolder:
         disagreements: those whose MFE or structure differed.
     """
 
-    def __init__(self, folder: Folder, canonical: VariableConvNet) -> None:
+    def __init__(self, folder: Folder, model: ModelSpec) -> None:
         self._folder = folder
-        self._canonical = canonical
+        self._model = model
         self.refolded = 0
         self.disagreements = 0
 
@@ -54,7 +53,7 @@ class Refolder:
             [
                 n
                 for n, prob in enumerate(probabilities)
-                if prob >= ALWAYS or _sampled(records[n][0])
+                if prob >= self._model.min_prob or _sampled(records[n][0])
             ],
             np.int64,
         )
@@ -81,7 +80,7 @@ class Refolder:
             records[chosen[k]] = theirs[k]
         probabilities = probabilities.copy()
         probabilities[chosen[differing]] = canonical_probabilities(
-            self._canonical, theirs.take(differing)
+            load_network(self._model, dtype=torch.float64), theirs.take(differing)
         )
         return join(records), probabilities
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from premir.scanner.errors import InputError
-from premir.scanner.genome import Contig
+from premir.scanner.genome import Contigs
 
 Intervals: TypeAlias = dict[int, list[tuple[int, int]]]
 """By contig index: sorted, disjoint, 0-based half-open intervals."""
@@ -15,7 +15,7 @@ Intervals: TypeAlias = dict[int, list[tuple[int, int]]]
 _RANGE = re.compile(r"([\d,]+)(?:-([\d,]*))?")
 
 
-def parse_regions(texts: Sequence[str], contigs: Sequence[Contig]) -> Intervals:
+def parse_regions(texts: Sequence[str], contigs: Contigs) -> Intervals:
     """Turn ``chr1``, ``chr1:1000-2000`` or ``chr1:1,000-`` into intervals.
 
     Args:
@@ -28,7 +28,7 @@ def parse_regions(texts: Sequence[str], contigs: Sequence[Contig]) -> Intervals:
     Raises:
         InputError: unknown contig, or a range that is not inside it.
     """
-    index = {contig.name: number for number, contig in enumerate(contigs)}
+    index = {name: number for number, name in enumerate(contigs.names)}
     intervals: Intervals = {}
     for text in texts:
         number, start, end = _parse(text, index, contigs)
@@ -36,9 +36,9 @@ def parse_regions(texts: Sequence[str], contigs: Sequence[Contig]) -> Intervals:
     return {number: merge_intervals(intervals[number]) for number in sorted(intervals)}
 
 
-def _parse(text: str, index: dict[str, int], contigs: Sequence[Contig]) -> tuple[int, int, int]:
+def _parse(text: str, index: dict[str, int], contigs: Contigs) -> tuple[int, int, int]:
     if text in index:
-        return index[text], 0, contigs[index[text]].length
+        return index[text], 0, int(contigs.lengths[index[text]])
     name, colon, numbers = text.rpartition(":")
     match = _RANGE.fullmatch(numbers)
     if name in index and match is None:
@@ -47,7 +47,7 @@ def _parse(text: str, index: dict[str, int], contigs: Sequence[Contig]) -> tuple
         wanted = name if colon and match else text
         known = ", ".join(list(index)[:5]) + (", ..." if len(index) > 5 else "")
         raise InputError(f"--regions {text}: no contig {wanted!r} in the genome; it has {known}")
-    length = contigs[index[name]].length
+    length = int(contigs.lengths[index[name]])
     first = int(match[1].replace(",", "") or 0)
     last = int((match[2] or "").replace(",", "") or length)
     if not 1 <= first <= last <= length:
@@ -66,11 +66,11 @@ def merge_intervals(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def grow(intervals: Intervals, margin: int, contigs: Sequence[Contig]) -> Intervals:
+def grow(intervals: Intervals, margin: int, contigs: Contigs) -> Intervals:
     """Extend intervals by ``margin`` nt on both sides, as far as the contigs go."""
     return {
         number: merge_intervals(
-            [(max(0, a - margin), min(contigs[number].length, b + margin)) for a, b in parts]
+            [(max(0, a - margin), min(int(contigs.lengths[number]), b + margin)) for a, b in parts]
         )
         for number, parts in intervals.items()
     }

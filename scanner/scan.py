@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from contextlib import nullcontext
 
-from premir.kernels.energies import current_parameters
-from premir.kernels.pairing import FEATURE_SCHEMA
-from premir.scanner import __version__, viennarna
-from premir.scanner.candidates import PRESETS
 from premir.scanner.engine import run_tiles
+from premir.scanner.errors import MissingTilesError
 from premir.scanner.executors import Executor
-from premir.scanner.files import write_json
+from premir.scanner.files import sweep, write_json
 from premir.scanner.genome import Genome, read_genome
 from premir.scanner.hits import check_writable
 from premir.scanner.merging import inside
 from premir.scanner.options import ScanOptions
-from premir.scanner.progress import Progress
+from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
 from premir.scanner.regions import Intervals, grow, parse_regions, subtract
-from premir.scanner.rundir import RunDirectory, open_run_directory
+from premir.scanner.rundir import OpenRun, RunDirectory, open_run_directory
 from premir.scanner.sealing import Done, merged_hits, write_candidates, write_hits
+from premir.scanner.session import Session, open_session
 from premir.scanner.summary import summarise
 from premir.scanner.tasks import Job
-from premir.scanner.tiles import plan_tiles, whole
+from premir.scanner.tiles import Tile, place, plan_tiles
 
 _log = logging.getLogger(__name__)
 
-_FIRST_MARGIN, _MARGIN_GROWTH = 8, 4
-"""A region is first scanned with a margin of 8 candidate lengths, then 32, 128, ..."""
+_MARGIN_GROWTH = 4
+"""The margin of a region grows so many times in each round."""
+_NAMED = 20
+"""So many missing tiles are named in one message."""
 
 
-def scan(options: ScanOptions) -> int:
+def scan(options: ScanOptions, session: Session | None = None) -> int:
     """Scan a genome and write what was asked for.
+
+    Args:
+        options: what, and how.
+        session: workers shared with other scans, which speaks for all of them; without one they
+            are started and ended here.
 
     Returns:
         Exit code: 0, or 3 where tiles had to be left out.
@@ -47,38 +46,77 @@ def scan(options: ScanOptions) -> int:
         PremirError: anything that a user can act on.
     """
     started = time.monotonic()
-    for path in (options.out, options.candidates, options.summary):
-        if path is not None and str(path) != "-":
-            check_writable(path)
-    with _work_directory(options) as work, open_run_directory(work) as run:
-        genome = read_genome(options.genome, run.store)
-        megabases = genome.length / 1e6
-        _log.info("%s: %d contigs, %.3f Mb", genome.source, len(genome.contigs), megabases)
-        regions = parse_regions(options.regions, genome.contigs) if options.regions else None
-        job = _job(options, run)
-        if run.bind(_identity(options, genome, job)):
-            _log.info("resuming in %s", work)
+    say = logging.INFO if session is None else logging.DEBUG
+    outputs = [
+        path
+        for path in (options.out, options.candidates, options.summary)
+        if path is not None and str(path) != "-" and options.part is None
+    ]
+    for path in outputs:
+        check_writable(path)
+    resume = "require" if options.finalise else options.resume
+    with (
+        work_directory(options) as work,
+        open_run_directory(work, part=options.part, resume=resume) as opened,
+        nullcontext(session) if session else open_session(options) as shared,
+    ):
+        executor = shared.executor
+        if session is None and executor is not None:
+            executor.check(opened.run.path)
+        for path in outputs:
+            sweep(path)
+        run = opened.run
+        genome, regions, job = _bind(options, opened, say)
         done = Done()
-        with _executor(options, job) as executor, Progress(quiet=options.quiet) as progress:
-            _scan_tiles(options, genome, regions, job, executor, progress, done)
+        if executor is None:
+            _take_up(options, genome, job, done)
+        else:
+            _scan_tiles(options, genome, regions, job, executor, shared, done)
+        _note_quarantined(run, genome, done)
+        if options.part is not None:
+            _log.info(
+                "part %s: %d tiles done in %.1f s; when all parts are done, run the command with "
+                "--finalise in place of --part",
+                options.part,
+                len(done.tiles),
+                time.monotonic() - started,
+            )
+            return 3 if done.tally.quarantined else 0
         sealing = time.monotonic()
-        count = write_hits(options, genome, regions, job, done)
+        count = write_hits(options, genome, regions, job, done, shared.second)
         if options.candidates is not None:
             write_candidates(options.candidates, genome, regions, run, done.tiles)
-        done.tally.seconds["output"] = time.monotonic() - sealing
+        copies = done.tally.seconds.get("copies", 0.0)
+        done.tally.seconds["output"] = time.monotonic() - sealing - copies
         if options.summary is not None:
             write_json(options.summary, summarise(options, genome, job, done, count, started))
         if done.tally.quarantined:
-            _log.error(
-                "%d tiles failed and are missing from the output; run the same command again",
-                len(done.tally.quarantined),
-            )
             return 3
-        if not options.keep_work:
-            run.remove()
+        opened.finished = not options.keep_work
     found = f"{count} hits" if options.out else f"{done.tally.counts['candidates']} candidates"
-    _log.info("%s in %.1f s", found, time.monotonic() - started)
+    _log.log(say, "%s in %.1f s", found, time.monotonic() - started)
     return 0
+
+
+def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Intervals | None, Job]:
+    """Read the genome and tie the run directory to this scan of it."""
+    run = opened.run
+    genome = fresh = read_genome(options.genome, run.store)
+    try:
+        megabases = genome.length / 1e6
+        _log.log(say, "%s: %d contigs, %.3f Mb", genome.source, len(genome.contigs), megabases)
+        regions = parse_regions(options.regions, genome.contigs) if options.regions else None
+        job = make_job(options, run, say=say)
+        with opened.lock.exclusive():
+            if options.resume == "never":
+                run.discard()
+            if run.bind(identity(options, genome, job)):
+                _log.info("resuming in %s", run.path)
+            genome = run.adopt(genome)
+    finally:
+        if fresh.store != run.store:
+            fresh.store.unlink(missing_ok=True)
+    return genome, regions, job
 
 
 def _scan_tiles(
@@ -87,7 +125,7 @@ def _scan_tiles(
     regions: Intervals | None,
     job: Job,
     executor: Executor,
-    progress: Progress,
+    session: Session,
     done: Done,
 ) -> None:
     """Run all tiles, in rounds where regions were asked for.
@@ -95,23 +133,32 @@ def _scan_tiles(
     A hit may be displaced by a better candidate beside it, and that one by another. Regions are
     scanned with a margin, which grows until no hit inside depends on what lies beyond.
     """
-    wanted = whole(genome.contigs) if regions is None else regions
     covered: Intervals = {}
-    margin = _FIRST_MARGIN * job.extractor.longest
+    margin = FIRST_MARGIN * job.extractor.longest
     planned = 0
     while True:
-        target = wanted if regions is None else grow(wanted, margin, genome.contigs)
+        target = grow(regions, margin, genome.contigs) if regions is not None else None
         tiles = plan_tiles(
-            subtract(target, covered),
+            subtract(target, covered) if target is not None else None,
             genome.contigs,
             tile_size=options.tile_size,
             first_index=planned,
         )
         planned += len(tiles)
-        progress.grow(sum(tile.length for tile in tiles))
-        run_tiles(executor, tiles, done.tally, progress, score=job.model is not None)
+        if options.part is not None:
+            tiles = options.part.choose(tiles)
+        session.progress.grow(sum(tile.length for tile in tiles))
+        run_tiles(
+            executor,
+            job,
+            tiles,
+            done.tally,
+            session.progress,
+            check_stop=session.check_stop,
+            name=lambda tile: place(tile, genome.contigs),
+        )
         done.tiles = sorted(done.tally.done, key=lambda tile: tile.index)
-        if regions is None or job.model is None:
+        if regions is None or target is None or job.model is None:
             return
         covered = done.scanned = target
         margin *= _MARGIN_GROWTH
@@ -122,66 +169,52 @@ def _scan_tiles(
             return
 
 
-@contextmanager
-def _work_directory(options: ScanOptions) -> Iterator[Path]:
-    """Choose the run directory: given, beside the output, or a temporary one for stdout."""
-    beside = options.out or options.candidates
-    if options.work_dir is not None:
-        yield options.work_dir
-    elif beside is not None and str(beside) != "-":
-        yield beside.with_name(f"{beside.name}.premir-work")
-    else:
-        with tempfile.TemporaryDirectory(prefix="premir-") as folder:
-            yield Path(folder)
+def _take_up(options: ScanOptions, genome: Genome, job: Job, done: Done) -> None:
+    """Check that all tiles are done, by whomever, and count them.
+
+    Raises:
+        MissingTilesError: some are not; names them.
+    """
+    run = job.run
+    missing: list[tuple[Tile, str]] = []
+    for tile in plan_tiles(None, genome.contigs, tile_size=options.tile_size):
+        folded = run.committed(run.shard(tile))
+        scored = run.committed(run.scores(tile, job.score_key)) if job.model else None
+        if folded is None or (job.model and scored is None):
+            missing.append((tile, run.why_set_aside(tile) or "not done"))
+            continue
+        done.tally.add("fold", folded)
+        if scored is not None:
+            done.tally.add("score", scored)
+        done.tiles.append(tile)
+    if missing:
+        total = len(missing) + len(done.tiles)
+        raise MissingTilesError(
+            f"{run.path}: {len(missing)} of {total} tiles are missing; run their parts again: "
+            + _list(missing, genome, run.parts_started())
+        )
 
 
-def _job(options: ScanOptions, run: RunDirectory) -> Job:
-    fold = options.out is not None
-    preset = PRESETS[options.preset]
-    extractor = replace(
-        preset,
-        kind=options.extractor,
-        max_span=options.max_span or preset.max_span,
-        context_nt=options.model.context_nt,
-    )
-    key = f"{options.model.digest} {options.min_prob!r}"
-    return Job(
-        run=run,
-        extractor=extractor,
-        folder=options.folder if fold else None,
-        model=options.model if fold else None,
-        min_prob=options.min_prob,
-        device=options.device,
-        score_key=hashlib.sha256(key.encode()).hexdigest()[:16],
-    )
+def _note_quarantined(run: RunDirectory, genome: Genome, done: Done) -> None:
+    for tile in done.tiles:
+        run.take_back(tile)
+    for tile, reason in done.tally.quarantined:
+        run.set_aside(tile, place(tile, genome.contigs), reason)
+    if done.tally.quarantined:
+        _log.error(
+            "%d tiles failed and are missing from the output; run the same command again: %s",
+            len(done.tally.quarantined),
+            _list(done.tally.quarantined, genome),
+        )
 
 
-def _identity(options: ScanOptions, genome: Genome, job: Job) -> dict[str, Any]:
-    """Everything that shards depend on; the model stands apart, so that folds can be reused."""
-    return {
-        "premir": __version__,
-        "viennarna": viennarna.version() if job.folder else None,
-        "energy_parameters": current_parameters().digest if job.folder else None,
-        "feature_schema": FEATURE_SCHEMA,
-        "genome": genome.digest(),
-        "extractor": asdict(job.extractor),
-        "tile_size": options.tile_size,
-        "regions": sorted(options.regions),
-    }
-
-
-@contextmanager
-def _executor(options: ScanOptions, job: Job) -> Iterator[Executor]:
-    executor: Executor
-    if options.executor == "ray":
-        from premir.scanner.executors.ray_cluster import RayExecutor
-
-        executor = RayExecutor(job, threads=options.threads, address=options.ray_address)
-    else:
-        from premir.scanner.executors.local import LocalExecutor
-
-        executor = LocalExecutor(job, threads=options.threads)
-    try:
-        yield executor
-    finally:
-        executor.close()
+def _list(tiles: list[tuple[Tile, str]], genome: Genome, parts: int | None = None) -> str:
+    """Name tiles with the reasons why they are missing, and their parts where there are some."""
+    named = [
+        (f"part {tile.index % parts + 1}/{parts}, " if parts else "")
+        + f"{place(tile, genome.contigs)} ({reason})"
+        for tile, reason in tiles[:_NAMED]
+    ]
+    if len(tiles) > _NAMED:
+        named.append(f"and {len(tiles) - _NAMED} more")
+    return "; ".join(named)

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
+from premir.scanner.copies import count_copies
 from premir.scanner.engine import Tally
 from premir.scanner.files import whole_file
-from premir.scanner.folding import make_folder
+from premir.scanner.folding import Folder
 from premir.scanner.genome import Genome
-from premir.scanner.hits import Hit, describe_hits, write_bed, write_bed_file
+from premir.scanner.hits import describe_hits, write_bed, write_bed_file
 from premir.scanner.merging import Scored, groups_of_contigs, inside, merge, read_scored
-from premir.scanner.model_store import load_network
 from premir.scanner.options import ScanOptions
 from premir.scanner.refolding import Refolder
 from premir.scanner.regions import Intervals
 from premir.scanner.rundir import RunDirectory
 from premir.scanner.shards import Loci, read_loci
 from premir.scanner.tasks import Job
-from premir.scanner.tiles import Tile
+from premir.scanner.tiles import Tile, place
 
 
 @dataclass
@@ -53,41 +52,44 @@ def merged_hits(genome: Genome, job: Job, done: Done) -> Iterator[tuple[Scored, 
 
 
 def write_hits(
-    options: ScanOptions, genome: Genome, regions: Intervals | None, job: Job, done: Done
+    options: ScanOptions,
+    genome: Genome,
+    regions: Intervals | None,
+    job: Job,
+    done: Done,
+    second: Folder | None,
 ) -> int:
-    """Write the BED file and return the number of hits."""
+    """Write the BED file and return the number of hits; ``second`` gives a second opinion."""
     if options.out is None:
         return 0
 
-    def hits(refolder: Refolder | None) -> Iterator[Hit]:
-        for merged, _ in merged_hits(genome, job, done):
-            chosen = merged.take(inside(merged.loci, regions)) if regions else merged
-            yield from describe_hits(chosen, genome, job.run, done.tiles, refolder)
-
+    chosen = Scored.concatenate(
+        [
+            merged.take(inside(merged.loci, regions)) if regions else merged
+            for merged, _ in merged_hits(genome, job, done)
+        ]
+    )
+    started = time.monotonic()
+    copies = count_copies(chosen, genome, job.run, done.tiles, threads=options.threads)
+    done.tally.seconds["copies"] = time.monotonic() - started
+    if options.max_copies is not None:
+        few = copies <= options.max_copies
+        chosen, copies = chosen.take(few), copies[few]
+        done.tally.counts["over_max_copies"] = int((~few).sum())
     provenance = _provenance(options, job)
-    with _refolder(options) as refolder:
-        if str(options.out) == "-":
-            count = write_bed(sys.stdout, hits(refolder), provenance)
-        else:
-            longest = max(contig.length for contig in genome.contigs)
-            count = write_bed_file(options.out, hits(refolder), provenance, longest_contig=longest)
-        if refolder is not None:
-            done.tally.counts["refolded"] = refolder.refolded
-            done.tally.counts["fold_disagreements"] = refolder.disagreements
+    for tile, _ in done.tally.quarantined:
+        provenance.append(f"incomplete: {place(tile, genome.contigs)} is missing")
+    refolder = Refolder(second, options.model) if second is not None else None
+    hits = describe_hits(chosen, copies, genome, job.run, done.tiles, refolder)
+    if str(options.out) == "-":
+        count = write_bed(sys.stdout, hits, provenance)
+    else:
+        longest = int(genome.contigs.lengths.max())
+        count = write_bed_file(options.out, hits, provenance, longest_contig=longest)
+    if refolder is not None:
+        done.tally.counts["refolded"] = refolder.refolded
+        done.tally.counts["fold_disagreements"] = refolder.disagreements
     return count
-
-
-@contextmanager
-def _refolder(options: ScanOptions) -> Iterator[Refolder | None]:
-    """The second opinion on the kernel's folds; none where the bindings did the folding."""
-    if options.folder == "viennarna":
-        yield None
-        return
-    folder = make_folder("viennarna", processes=options.threads)
-    try:
-        yield Refolder(folder, load_network(options.model, dtype=torch.float64))
-    finally:
-        folder.close()
 
 
 def write_candidates(
@@ -102,7 +104,7 @@ def write_candidates(
             if regions:
                 loci = loci.take(inside(loci, regions))
             for n in range(len(loci)):
-                name = genome.contigs[loci.contig[n]].name
+                name = genome.contigs.names[loci.contig[n]]
                 start, end = int(loci.start[n]), int(loci.end[n])
                 strand = "+" if loci.strand[n] > 0 else "-"
                 place = f"{name}:{start + 1}-{end}({strand})"
@@ -112,10 +114,12 @@ def write_candidates(
 
 def _provenance(options: ScanOptions, job: Job) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
+    limit = "" if options.max_copies is None else f" max_copies {options.max_copies}"
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
         f"genome {options.genome.name}",
         f"model {options.model.name} sha256 {options.model.digest}",
+        f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {options.preset} extractor {options.extractor} "
-        f"max_span {job.extractor.max_span} min_prob {options.min_prob:g}",
+        f"max_span {job.extractor.max_span} min_prob {options.min_prob:g}{limit}",
     ]

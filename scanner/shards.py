@@ -6,6 +6,7 @@ run directory or cache of our own, after its digest was checked where a commit r
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -71,6 +72,12 @@ class Loci:
         """Return the loci that an index or mask array selects."""
         return Loci(*(getattr(self, name)[index] for name in _LOCI))
 
+    def contexts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return how much was folded before and after each candidate, 5' to 3', in nt."""
+        left, right = self.start - self.folded_start, self.folded_end - self.end
+        forward = self.strand > 0
+        return np.where(forward, left, right), np.where(forward, right, left)
+
     @classmethod
     def concatenate(cls, parts: list[Loci]) -> Loci:
         """Return the loci of several sets one after another."""
@@ -81,17 +88,20 @@ class Loci:
         return cls(**columns)
 
 
-def write_shard(path: Path, *, hairpins: Hairpins | None = None, loci: Loci | None = None) -> None:
-    """Write a shard, whole or not at all.
+def shard_bytes(*, hairpins: Hairpins | None = None, loci: Loci | None = None) -> bytes:
+    """Return the content of a shard.
+
+    It is made in memory, because HDF5 says nothing clear about a disk that is full.
 
     Args:
-        path: file to make or replace.
         hairpins: what was folded, if anything was.
         loci: where each hairpin (or candidate) lies in a genome, if it has a place.
     """
     import h5py
 
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    # HDF5 tells open files apart by name, also those that no disk ever sees.
+    name = secrets.token_hex(16)
+    with h5py.File(name, "w", driver="core", backing_store=False) as file:
         if hairpins is not None:
             _write_group(file, "hairpins", _HAIRPINS, hairpins)
         if loci is not None:
@@ -99,6 +109,14 @@ def write_shard(path: Path, *, hairpins: Hairpins | None = None, loci: Loci | No
         file.attrs["feature_schema"] = FEATURE_SCHEMA
         file.attrs["version"] = VERSION
         file.attrs["format"] = FORMAT
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+def write_shard(path: Path, *, hairpins: Hairpins | None = None, loci: Loci | None = None) -> None:
+    """Write a shard (see :func:`shard_bytes`), whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(shard_bytes(hairpins=hairpins, loci=loci))
 
 
 def read_hairpins(path: Path) -> Hairpins:

@@ -7,11 +7,15 @@ import resource
 import time
 from typing import Any
 
+from premir.kernels._jit import COMPILATION
 from premir.scanner import __version__, viennarna
+from premir.scanner.gates import choose_gates
 from premir.scanner.genome import Genome
 from premir.scanner.options import ScanOptions
+from premir.scanner.rundir import STATES
 from premir.scanner.sealing import Done
 from premir.scanner.tasks import Job
+from premir.scanner.tiles import place
 
 
 def summarise(
@@ -39,6 +43,7 @@ def summarise(
         "model": options.model.name if options.out else None,
         "model_sha256": options.model.digest if options.out else None,
         "min_prob": options.min_prob,
+        "max_copies": options.max_copies,
         "extractor": options.extractor,
         "preset": options.preset,
         "max_span": job.extractor.max_span,
@@ -46,17 +51,27 @@ def summarise(
         "executor": options.executor,
         "threads": options.threads,
         "tiles_total": len(done.tiles) + len(tally.quarantined),
-        "tiles_reused": tally.reused,
-        "tiles_quarantined": tally.quarantined,
+        **{f"tiles_{state}": tally.states["fold"][state] for state in STATES},
+        "tiles_quarantined": len(tally.quarantined),
+        "quarantined": [
+            {"tile": tile.index, "place": place(tile, genome.contigs), "reason": reason}
+            for tile, reason in tally.quarantined
+        ],
+        **{f"scores_{state}": tally.states["score"][state] for state in STATES},
         "candidates": tally.counts.get("candidates", 0),
+        "folded": tally.counts.get("folded", 0),
         "scored": tally.counts.get("scored", 0),
+        "gates": _gates(options, job),
         "above_threshold": tally.counts.get("hits", 0),
+        "over_max_copies": tally.counts.get("over_max_copies", 0),
         "hits": count if options.out else None,
         "refolded": tally.counts.get("refolded"),
         "fold_disagreements": tally.counts.get("fold_disagreements"),
         "seconds": round(seconds, 3),
         "seconds_by_stage": {name: round(value, 3) for name, value in tally.seconds.items()},
-        "mb_per_min": round(scanned / 1e6 / seconds * 60, 3),
+        "kernels_compiled": COMPILATION.kernels,
+        "compile_seconds": round(COMPILATION.seconds, 3),
+        "mb_per_min": round(tally.fresh / 1e6 / seconds * 60, 3),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "versions": {
             "premir": __version__,
@@ -64,3 +79,10 @@ def summarise(
             "python": platform.python_version(),
         },
     }
+
+
+def _gates(options: ScanOptions, job: Job) -> dict[str, Any]:
+    """Say which gates there were and what they lose, or why there were none."""
+    if job.gates is None:
+        return {"off": choose_gates(options)[1] if options.folds else "nothing is folded"}
+    return {"sha256": job.gates.digest, "judged": job.gates.card["judged"]}

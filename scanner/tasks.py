@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from premir.scanner import shards
-from premir.scanner.candidates import Extractor, find_candidates
+from premir.scanner.batches import Hairpins, gather
+from premir.scanner.candidates import Extractor, Pieces, candidates_in
 from premir.scanner.files import whole_file
 from premir.scanner.folding import Folder
+from premir.scanner.gates import Gates
 from premir.scanner.inference import batch_probabilities, canonical_probabilities
 from premir.scanner.model_store import ModelSpec, load_network
 from premir.scanner.rundir import RunDirectory
+from premir.scanner.shards import Loci
 from premir.scanner.tiles import Tile
 
 SELECTION_MARGIN = 0.01
 """How far below the threshold a float32 score may be and still be scored canonically."""
 
 Record = dict[str, Any]
+Seconds = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,8 @@ class Job:
             and shards hold loci only.
         model: scores what was folded; None where nothing is folded.
         min_prob: reporting threshold.
-        device: where batches are scored: ``auto``, ``cpu`` or ``cuda``.
         score_key: names the model and the threshold in the run directory.
+        gates: reject candidates before and after folding; None to fold and score all.
     """
 
     run: RunDirectory
@@ -45,8 +50,8 @@ class Job:
     folder: str | None
     model: ModelSpec | None
     min_prob: float
-    device: str
     score_key: str
+    gates: Gates | None
 
 
 def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
@@ -58,30 +63,48 @@ def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
         folder: folds candidates; None where only candidates are wanted.
 
     Returns:
-        The commit record; ``reused`` tells whether it was there before.
+        The commit record; its ``state`` is ``new``, ``reused`` or ``redone``.
     """
     path = job.run.shard(tile)
     if record := job.run.committed(path):
-        return {**record, "reused": True}
+        return record
     started = time.monotonic()
-    loci, codes, offsets = find_candidates(job.run.store, tile, job.extractor)
-    found = time.monotonic()
-    hairpins = folder.fold(codes, offsets) if folder is not None else None
+    pieces = Pieces.read(job.run.store, tile.spans, job.extractor.halo)
+    reading = time.monotonic() - started
+    loci, hairpins, count, seconds = find_and_fold(job, pieces, folder)
+    seconds["candidates"] += reading
     folded = time.monotonic()
     shards.write_shard(path, hairpins=hairpins, loci=loci)
-    record = job.run.commit(
+    return job.run.commit(
         path,
         {
             "tile": tile.index,
-            "candidates": len(loci),
-            "seconds": {
-                "candidates": found - started,
-                "folding": folded - found,
-                "shards": time.monotonic() - folded,
-            },
+            "candidates": count,
+            "folded": len(loci) if folder is not None else 0,
+            "seconds": {**seconds, "shards": time.monotonic() - folded},
         },
     )
-    return {**record, "reused": False}
+
+
+def find_and_fold(
+    job: Job, pieces: Pieces, folder: Folder | None
+) -> tuple[Loci, Hairpins | None, int, Seconds]:
+    """Find candidates and fold those that pass the gate.
+
+    Returns:
+        What passed, where and how it folds; how many candidates there were; seconds by stage.
+    """
+    started = time.monotonic()
+    loci, codes, offsets = candidates_in(pieces, job.extractor)
+    count = len(loci)
+    if job.gates is not None:
+        passed = np.flatnonzero(job.gates.before_folding(loci, codes, offsets))
+        flat, offsets = gather(offsets, passed)
+        loci, codes = loci.take(passed), codes[flat]
+    found = time.monotonic()
+    hairpins = folder.fold(codes, offsets) if folder is not None else None
+    seconds = {"candidates": found - started, "folding": time.monotonic() - found}
+    return loci, hairpins, count, seconds
 
 
 class Scorer:
@@ -93,36 +116,62 @@ class Scorer:
         self.canonical = load_network(spec, dtype=torch.float64)
 
     def score_tile(self, job: Job, tile: Tile) -> Record:
-        """Score the hairpins of a tile and commit those at or above the threshold.
-
-        Batches select; whatever comes within ``SELECTION_MARGIN`` of the threshold or above is
-        scored again one hairpin at a time, and that score decides.
-        """
+        """Score the hairpins of a tile and commit those at or above the threshold."""
         path = job.run.scores(tile, job.score_key)
         if record := job.run.committed(path):
-            return {**record, "reused": True}
+            return record
         started = time.monotonic()
-        hairpins = shards.read_hairpins(job.run.shard(tile))
-        rough = batch_probabilities(self.network, hairpins, device=self.device)
-        selected = np.flatnonzero(rough >= job.min_prob - SELECTION_MARGIN)
-        batched = time.monotonic()
-        probabilities = canonical_probabilities(self.canonical, hairpins.take(selected))
-        reported = probabilities >= job.min_prob
+        shard = job.run.shard(tile)
+        hairpins = shards.read_hairpins(shard)
+        loci = shards.read_loci(shard) if job.gates is not None else None
+        reading = time.monotonic() - started
+        index, probabilities, scored, seconds = self.score(job, loci, hairpins)
+        seconds["gates"] += reading
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_scores(path, selected[reported], probabilities[reported])
-        record = job.run.commit(
+        write_scores(path, index, probabilities)
+        return job.run.commit(
             path,
             {
                 "tile": tile.index,
-                "scored": len(hairpins),
-                "hits": int(reported.sum()),
-                "seconds": {
-                    "scoring": batched - started,
-                    "canonical": time.monotonic() - batched,
-                },
+                "scored": scored,
+                "hits": int(index.size),
+                "seconds": seconds,
             },
         )
-        return {**record, "reused": False}
+
+    def score(
+        self, job: Job, loci: Loci | None, hairpins: Hairpins
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], int, Seconds]:
+        """Score the hairpins that pass the gate.
+
+        Batches select; whatever comes within ``SELECTION_MARGIN`` of the threshold or above is
+        scored again one hairpin at a time, and that score decides.
+
+        Args:
+            job: the scan.
+            loci: where the hairpins lie; needed where there are gates.
+            hairpins: what was folded.
+
+        Returns:
+            Indices of the hairpins at or above the threshold and their canonical probabilities;
+            how many were scored; seconds by stage.
+        """
+        started = time.monotonic()
+        worth = np.arange(len(hairpins))
+        if job.gates is not None and loci is not None:
+            worth = np.flatnonzero(job.gates.after_folding(loci, hairpins))
+        gated = time.monotonic()
+        rough = batch_probabilities(self.network, hairpins.take(worth), device=self.device)
+        selected = worth[rough >= job.min_prob - SELECTION_MARGIN]
+        batched = time.monotonic()
+        probabilities = canonical_probabilities(self.canonical, hairpins.take(selected))
+        reported = probabilities >= job.min_prob
+        seconds = {
+            "gates": gated - started,
+            "scoring": batched - gated,
+            "canonical": time.monotonic() - batched,
+        }
+        return selected[reported], probabilities[reported], int(worth.size), seconds
 
 
 def write_scores(path: Path, index: np.ndarray[Any, Any], prob: np.ndarray[Any, Any]) -> None:

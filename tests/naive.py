@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -24,6 +25,17 @@ def decode(codes: list[int]) -> str:
 def reverse_complement(codes: list[int]) -> list[int]:
     opposite = {0: 3, 1: 2, 2: 1, 3: 0, 4: 4}
     return [opposite[code] for code in reversed(codes)]
+
+
+# cutting.py
+
+
+def cut(codes: list[int], start: list[int], end: list[int], strand: list[int]) -> list[list[int]]:
+    pieces = [codes[a:b] for a, b in zip(start, end, strict=True)]
+    return [
+        piece if side > 0 else reverse_complement(piece)
+        for piece, side in zip(pieces, strand, strict=True)
+    ]
 
 
 # pairing.py
@@ -220,14 +232,175 @@ def resolve_overlaps(
     return [state[i] for i in range(len(intervals))]
 
 
-def convolve_pairs(sample, row, column, energy, weight, stride, padding, count, width):
-    """Convolution of sparse matrices: every output looks at every entry under its window."""
-    size, _, channels = weight.shape
-    out = np.zeros((count, width, width, channels))
-    for n, i, j, value in zip(sample, row, column, energy, strict=True):
-        for p in range(width):
-            for q in range(width):
-                a, b = i + padding - stride * p, j + padding - stride * q
-                if 0 <= a < size and 0 <= b < size:
-                    out[n, p, q] += value * weight[a, b]
+def convolve_tensor(codes, pairs, mfe, weight, stride, padding):
+    """Convolution of one hairpin's pairing tensor, built and padded; channels last."""
+    length, size = len(codes), weight.shape[1]
+    tensor = np.zeros((9, length + 2 * padding, length + 2 * padding))
+    for i in range(length):
+        for j in range(length):
+            tensor[0, i + padding, j + padding] = mfe / 100 if pairs[i] == j else 0
+            tensor[1 + codes[i], i + padding, j + padding] = 1
+            tensor[5 + codes[j], i + padding, j + padding] = 1
+    width = max(0, (length + 2 * padding - size) // stride + 1)
+    out = np.zeros((width, width, weight.shape[3]))
+    for p in range(width):
+        for q in range(width):
+            window = tensor[:, stride * p :, stride * q :][:, :size, :size]
+            out[p, q] = np.einsum("cab,cabo->o", window, weight)
     return out
+
+
+_PAIR_POINTS = {"CG": 3, "GC": 3, "AU": 2, "UA": 2, "GU": 1, "UG": 1}
+
+
+def composition(sequence):
+    """Shares of letters and of neighbours, per thousand letters."""
+    letters = [sequence.count(x) for x in "ACGU"]
+    twos = [sequence[i : i + 2] for i in range(len(sequence) - 1)]
+    counts = letters + [twos.count(x + y) for x in "ACGU" for y in "ACGU"]
+    return [1000 * count // max(1, len(sequence)) for count in counts]
+
+
+def facing(sequence, first, last, mirror, shifts):
+    """Best points, over shifts, of the pairs between a piece and its mirror image."""
+    points = [0]
+    for shift in shifts:
+        partners = [(i, mirror - i + shift) for i in range(first, last)]
+        points.append(
+            sum(
+                _PAIR_POINTS.get(sequence[i] + sequence[j], 0)
+                for i, j in partners
+                if last <= j < len(sequence)
+            )
+        )
+    return max(points)
+
+
+def stem_features(sequence, before, after, stem_energy, segments, shifts):
+    """Features of one candidate, given with its context as RNA letters."""
+    own = sequence[before : len(sequence) - after]
+    shares, half = composition(own), len(own) // 2
+    row = [stem_energy, len(own), 100 * stem_energy // len(own), shares[1] + shares[2], *shares]
+    for k in range(segments):
+        first, last = k * half // segments, (k + 1) * half // segments
+        found = facing(own, first, last, len(own) - 1, shifts)
+        row.append(1000 * found // max(1, last - first))
+    depth = min(before, after)
+    mirror = 2 * before + len(own) - 1
+    row.append(1000 * facing(sequence, before - depth, before, mirror, shifts) // max(1, depth))
+    run = 0
+    while run < depth and sequence[before - 1 - run] + sequence[before + len(own) + run] in (
+        _PAIR_POINTS
+    ):
+        run += 1
+    return row + [run]
+
+
+def stems_of(pairs):
+    """Stems from their hairpin loops outwards, each a list of pairs (i, j)."""
+    opens = [i for i, j in enumerate(pairs) if j > i]
+    closers = [(i, pairs[i]) for i in opens if all(pairs[k] < 0 for k in range(i + 1, pairs[i]))]
+    stems = []
+    for i, j in sorted(closers):
+        stem = [(i, j)]
+        while True:
+            outside = [
+                (a, b)
+                for a, b in ((a, pairs[a]) for a in opens)
+                if a < stem[-1][0] and b > stem[-1][1]
+            ]
+            if not outside:
+                break
+            a, b = max(outside)  # the nearest pair around; a branch beside it ends the stem
+            if any(pairs[k] >= 0 for k in [*range(a + 1, stem[-1][0]), *range(stem[-1][1] + 1, b)]):
+                break
+            stem.append((a, b))
+        stems.append(stem)
+    return stems
+
+
+def fold_features(sequence, pairs, mfe, before, after, per_step, steps):
+    """Features of one folded candidate, given with its context as RNA letters."""
+    size = len(sequence)
+    paired = [k for k in range(size) if pairs[k] >= 0]
+    letters = [{sequence[k], sequence[pairs[k]]} for k in paired]
+    stems = stems_of(pairs)
+    row = [mfe, size, 100 * mfe // max(1, size), len(paired) // 2, len(stems)]
+    row += [letters.count({"C", "G"}), letters.count({"G", "U"})]
+    row += [sum(k < before for k in paired), sum(k >= size - after for k in paired)]
+    inside = [[0] * steps, [0] * steps]
+    if stems:
+        stem = max(stems, key=len)
+        gaps = [(a - c - 1, d - b - 1) for (a, b), (c, d) in itertools.pairwise(stem)]
+        runs = "".join(" " if sum(gap) else "x" for gap in gaps).split(" ")
+        for n, gap in enumerate(gaps):
+            at = min((n + 1) // per_step, steps - 1)
+            inside[0][at] += gap[0]
+            inside[1][at] += gap[1]
+        row += [len(stem), stem[0][1] - stem[0][0] - 1]
+        row += [stem[-1][0] - before, size - after - 1 - stem[-1][1]]
+        row += [sum(map(bool, map(sum, gaps))), sum(map(sum, gaps)), max(map(sum, gaps), default=0)]
+        row += [sum(abs(a - b) for a, b in gaps), max(map(len, runs)) + 1]
+    else:
+        row += [0] * 9
+    row += [1000 * row[9] // max(1, row[3]), 2000 * row[3] // max(1, size)]
+    return row + inside[0] + inside[1] + composition(sequence[before : size - after])
+
+
+def votes(row, nodes, roots):
+    """Votes of all trees for one row of features."""
+    total = 0
+    for at in roots:
+        while nodes[at][0] >= 0:
+            feature, threshold, low, high, _ = nodes[at]
+            at = low if row[feature] <= threshold else high
+        total += nodes[at][4]
+    return total
+
+
+# kmers.py
+
+
+def canonical_kmers(codes: list[int], k: int) -> list[tuple[int, ...] | None]:
+    """The smaller of each k-mer and its reverse complement; None where a letter is unknown."""
+    found: list[tuple[int, ...] | None] = []
+    for i in range(len(codes) - k + 1):
+        kmer = codes[i : i + k]
+        known = all(code < 4 for code in kmer)
+        found.append(min(tuple(kmer), tuple(reverse_complement(kmer))) if known else None)
+    return found
+
+
+def copies(
+    genome: list[list[tuple[int, ...] | None]],
+    contig: int,
+    place: tuple[int, int],
+    arms: list[tuple[int, int]],
+    *,
+    k: int,
+    per_arm: int,
+) -> int | None:
+    """How often the arms of one hit recur, given the canonical k-mers of all contigs.
+
+    An arm is (first, last + 1) on the plus strand, or (last, first - 1) on the minus strand.
+    """
+    start, end = place
+    values = []
+    for first, stop in arms:
+        step = 1 if first <= stop else -1
+        letters = list(range(first, stop, step))
+        windows = [letters[i : i + k] for i in range(len(letters) - k + 1)]
+        if not windows:
+            continue
+        m = min(per_arm, len(windows))
+        chosen = [windows[math.floor(Fraction(n * (len(windows) - 1), max(1, m - 1)))]
+                  for n in range(m)]  # fmt: skip
+        elsewhere = []
+        for window in chosen:
+            kmer = genome[contig][min(window)]
+            inside = genome[contig][start : end - k + 1].count(kmer)
+            outside = sum(kmers.count(kmer) for kmers in genome) - inside
+            elsewhere.append(math.ceil(Fraction(outside, inside)))
+        elsewhere.sort()
+        values.append(elsewhere[(m - 1) // 2])
+    return max(values, default=None)

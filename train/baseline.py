@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,18 +53,15 @@ def eight_numbers(hairpins: Hairpins) -> npt.NDArray[np.float64]:
     return rows
 
 
-def baseline_probabilities(
-    training: Dataset, test: Dataset, *, seed: int
-) -> npt.NDArray[np.float64]:
-    """Train the baseline and score a test set.
+def fit_baseline(training: Dataset, *, seed: int) -> Callable[[Hairpins], npt.NDArray[np.float64]]:
+    """Train the baseline.
 
     Args:
         training: hairpins to learn from; classes are weighted to equal sums.
-        test: N hairpins to score.
         seed: of the boosting.
 
     Returns:
-        float64 (N,), probability of pre-miRNA.
+        A function from N hairpins to float64 (N,), probability of pre-miRNA.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -70,5 +69,9 @@ def baseline_probabilities(
         class_weight="balanced", early_stopping=False, random_state=seed
     )
     model.fit(eight_numbers(training.hairpins), training.labels)
-    scores: npt.NDArray[np.float64] = model.predict_proba(eight_numbers(test.hairpins))[:, 1]
-    return scores
+
+    def score(hairpins: Hairpins) -> npt.NDArray[np.float64]:
+        scores: npt.NDArray[np.float64] = model.predict_proba(eight_numbers(hairpins))[:, 1]
+        return scores
+
+    return score

@@ -46,8 +46,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument_group("what to do").add_argument
-    add("--protocol", choices=[*BENCHMARKS, "custom"], help="training and test data")
+    add("--protocol", choices=[*BENCHMARKS, "custom", "genome"], help="training and test data")
     add("--list-protocols", action="store_true", help="explain the protocols, and exit")
+    add("--run-all", action="store_true", help="train and judge every row of the paper's tables, "
+        "one by one; goes on where it stopped, and several at once share the work")  # fmt: skip
     add("--evaluate", metavar="NAME|DIR", help="judge this model by the protocol, train nothing")
     add("--baseline", action="store_true", help="judge the trivial baseline by the protocol: "
         "gradient boosting on eight numbers of each fold")  # fmt: skip
@@ -57,6 +59,15 @@ def build_parser() -> argparse.ArgumentParser:
         "default: fetched once into the user's cache")  # fmt: skip
     for option in ("--positives", "--negatives", "--test-positives", "--test-negatives"):
         add(option, type=Path, nargs="+", default=[], metavar="FASTA", help="for --protocol custom")
+
+    add("--config", type=Path, metavar="TOML", help="for --protocol genome: sources and settings, "
+        "with paths relative to --data; default: those of premir-animal@1")  # fmt: skip
+
+    add("--adapt", type=Path, metavar="FASTA", help="for --protocol genome: fine-tune --start on "
+        "the unlabelled candidates of this genome")  # fmt: skip
+    add("--contigs", metavar="A,B,...", help="with --adapt: use these contigs only")
+    add("--start", metavar="NAME|DIR", help="with --adapt: the model to start from; default: "
+        "premir-animal@1")  # fmt: skip
 
     add = parser.add_argument_group("training").add_argument
     add("--network", default="variable", choices=["variable"], help="default: %(default)s")
@@ -71,6 +82,10 @@ def build_parser() -> argparse.ArgumentParser:
         "default: the recipe's (64 or 128)")  # fmt: skip
     add("--class-weights", action=argparse.BooleanOptionalAction, help="weight the rarer class; "
         "default: the recipe's")  # fmt: skip
+    add("--dropout", type=_share, metavar="P", help="share of the 256 hidden units dropped in "
+        "training; default: the recipe's (0)")  # fmt: skip
+    add("--encoding", choices=["onehot", "soft0.1", "soft0.2"], help="soft0.1: a nucleotide is "
+        "0.9 in its own channel and a third of 0.1 in the others; default: onehot")  # fmt: skip
     add("--ablate", choices=["pairing"], help="keep the pairing matrix from the network")
 
     add = parser.add_argument_group("output and machine").add_argument
@@ -108,8 +123,20 @@ def _run(options: argparse.Namespace) -> int:
             first, second = benchmark.description.split("\n")
             sys.stdout.write(f"{benchmark.name:<20}{first}\n{'':<20}{second}\n")
         return 0
+    if options.run_all:
+        _refuse_what_run_all_sets(options)
+        from premir.train.table import run_all
+
+        return run_all(
+            _data(options),
+            options.out or Path("premir-table"),
+            device_name=options.device,
+            threads=options.threads,
+        )
     if options.protocol is None:
         raise InputError("give --protocol (see premir-train --list-protocols)")
+    if options.protocol == "genome":
+        return _run_genome(options)
     model = find_model(options.evaluate) if options.evaluate else None
     protocols = _protocols(options)
     if (model or options.baseline) and not all(protocol.test.positives for protocol in protocols):
@@ -125,10 +152,12 @@ def _run(options: argparse.Namespace) -> int:
     }
     if options.baseline:
         folds = machine["folder"]
-        _report([evaluate_baseline(p, seed=options.seed, folder=folds) for p in protocols])
+        scored = [evaluate_baseline(p, seed=options.seed, folder=folds) for p in protocols]
+        _report([each.judgement() for each in scored])
         return 0
     if model is not None:
-        _report([evaluate_model(model, protocol, **machine) for protocol in protocols])
+        scored = [evaluate_model(model, protocol, **machine) for protocol in protocols]
+        _report([each.judgement() for each in scored])
         return 0
     recipe = _recipe(options)
     out = options.out or Path(
@@ -137,7 +166,7 @@ def _run(options: argparse.Namespace) -> int:
     judgements: list[Judgement] = []
     for protocol in protocols:
         folder = out / f"fold{protocol.name.partition('/')[2]}" if len(protocols) > 1 else out
-        spec, judgement = train(
+        spec, result = train(
             protocol,
             recipe,
             network=options.network,
@@ -147,21 +176,68 @@ def _run(options: argparse.Namespace) -> int:
             **machine,
         )
         logging.getLogger("premir").info("wrote %s", spec.directory)
-        if judgement is not None:
-            judgements.append(judgement)
+        if result is not None:
+            judgements.append(result.judgement())
     _report(judgements)
     return 0
+
+
+def _run_genome(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from premir.scanner.folding import KernelFolder
+    from premir.train.genome.config import ANIMAL, read_config
+    from premir.train.genome.run import train_genome
+    from premir.train.genome.sources import Adaptation
+
+    if options.data is None:
+        raise InputError("--protocol genome needs --data DIR, the folder of its sources")
+    config = read_config(options.config or ANIMAL, options.data)
+    if options.seed:
+        config = replace(config, seed=options.seed)
+    start, adapt = None, None
+    name, kind = config.name, f"premir-genome-seed{config.seed}"
+    if options.adapt is not None:
+        start = find_model(options.start or "premir-animal@1")
+        adapt = Adaptation(options.adapt, tuple(filter(None, (options.contigs or "").split(","))))
+        config = config.for_adapting()
+        kind = f"{options.adapt.name.partition('.')[0]}-adapted"
+        name = kind
+    spec = train_genome(
+        replace(config, name=options.name or name),
+        out=options.out or Path(kind),
+        device_name=options.device,
+        threads=options.threads,
+        folder=KernelFolder(),
+        start=start,
+        adapt=adapt,
+    )
+    sys.stdout.write(json.dumps(spec.card["held_out"]) + "\n")
+    return 0
+
+
+def _refuse_what_run_all_sets(options: argparse.Namespace) -> None:
+    free = {"run_all", "list_protocols", "data", "out", "device", "threads", "verbose", "quiet"}
+    parser = build_parser()
+    for name, value in vars(options).items():
+        if name not in free and value != parser.get_default(name):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} does not go with --run-all, which sets it by itself")
+
+
+def _data(options: argparse.Namespace) -> Path:
+    if options.data is not None:
+        return Path(options.data)
+    from premir.train.download import fetch_benchmark
+
+    return fetch_benchmark()
 
 
 def _protocols(options: argparse.Namespace) -> list[Protocol]:
     if options.protocol != "custom":
         if options.positives or options.negatives:
             raise InputError("--positives and --negatives go with --protocol custom")
-        if options.data is None:
-            from premir.train.download import fetch_benchmark
-
-            return BENCHMARKS[options.protocol].build(fetch_benchmark())
-        return BENCHMARKS[options.protocol].build(options.data)
+        return BENCHMARKS[options.protocol].build(_data(options))
     if not (options.positives and options.negatives):
         raise InputError("--protocol custom needs --positives and --negatives")
     if bool(options.test_positives) != bool(options.test_negatives):
@@ -182,6 +258,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         "group": options.accumulate,
         "class_weights": options.class_weights,
         "ablate": options.ablate,
+        "dropout": options.dropout,
+        "encoding": options.encoding,
     }
     given = {name: value for name, value in changes.items() if value is not None}
     recipe = RECIPES[options.recipe]
@@ -191,14 +269,21 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _report(judgements: list[Judgement]) -> None:
-    """Print the measures, of several folds their means, in words and as one JSON object."""
+    """Print the measures, of several folds their means, as one JSON object; log them in words."""
     if not judgements:
         return
     from premir.train.judging import mean
 
     judgement = mean(judgements)
-    sys.stdout.write(f"{judgement.as_published}\n")
+    logging.getLogger("premir").info("%s", judgement.as_published)
     sys.stdout.write(json.dumps(judgement.rounded()) + "\n")
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to below 1")
+    return value
 
 
 def _positive(text: str) -> int:

@@ -64,25 +64,37 @@ def contaminated(training: Dataset, test: Dataset) -> npt.NDArray[np.bool_]:
     )
 
 
-def judge(
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A test set with the probabilities that a classifier gave it.
+
+    Attributes:
+        labels: int64 (N,), 1 for pre-miRNA.
+        probabilities: float64 (N,), of pre-miRNA.
+        contaminated: bool (N,), see :func:`contaminated`.
+    """
+
+    labels: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+    contaminated: npt.NDArray[np.bool_]
+
+    def judgement(self) -> Judgement:
+        """Measure, as published and decontaminated."""
+        clean = ~self.contaminated
+        return Judgement(
+            evaluate(self.labels, self.probabilities),
+            evaluate(self.labels[clean], self.probabilities[clean]),
+            int((self.contaminated & (self.labels == 1)).sum()),
+            int((self.contaminated & (self.labels == 0)).sum()),
+        )
+
+
+def score(
     network: VariableConvNet, training: Dataset, test: Dataset, device: torch.device
-) -> Judgement:
-    """Measure a network on a test set, as published and decontaminated."""
+) -> Scored:
+    """Score a test set by a network."""
     probabilities = batch_probabilities(network, test.hairpins, device=device).astype(np.float64)
-    return judge_probabilities(probabilities, training, test)
-
-
-def judge_probabilities(
-    probabilities: npt.NDArray[np.float64], training: Dataset, test: Dataset
-) -> Judgement:
-    """Measure float64 (N,) probabilities for a test set, as published and decontaminated."""
-    bad = contaminated(training, test)
-    return Judgement(
-        evaluate(test.labels, probabilities),
-        evaluate(test.labels[~bad], probabilities[~bad]),
-        int((bad & (test.labels == 1)).sum()),
-        int((bad & (test.labels == 0)).sum()),
-    )
+    return Scored(test.labels, probabilities, contaminated(training, test))
 
 
 def _sequences(hairpins: Hairpins) -> list[bytes]:

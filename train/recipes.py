@@ -22,6 +22,8 @@ class Recipe:
         weight_decay: L2 penalty of the optimiser.
         class_weights: weight positives by 2 Nn / (Np + Nn) and negatives by 2 Np / (Np + Nn).
         ablate: ``pairing`` keeps the pairing matrix from the network; None for nothing.
+        dropout: probability with which each of the 256 hidden units is dropped in training.
+        encoding: of a nucleotide, one of :data:`ENCODINGS`.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Recipe:
     weight_decay: float
     class_weights: bool
     ablate: str | None = None
+    dropout: float = 0.0
+    encoding: str = "onehot"
 
     def make_optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser for a network's parameters."""
@@ -46,6 +50,9 @@ OPTIMIZERS: dict[str, Any] = {
     "adam": torch.optim.Adam,
     "sgd": torch.optim.SGD,
 }
+
+ENCODINGS = {"onehot": 0.0, "soft0.1": 0.1, "soft0.2": 0.2}
+"""Softness e by name: a nucleotide is 1 - e in its own channel and e / 3 in the three others."""
 
 RECIPES = {
     "paper": Recipe(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import platform
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,14 @@ import torch
 
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
-from premir.scanner.errors import InputError
+from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.folding import Folder
 from premir.scanner.inference import choose_device
 from premir.scanner.model_store import ModelSpec, load_network, save_model
-from premir.train.baseline import baseline_probabilities
+from premir.train.baseline import fit_baseline
 from premir.train.dataset import Dataset, load_dataset
-from premir.train.judging import Judgement, judge, judge_probabilities
+from premir.train.judging import Judgement, Scored, contaminated, score
+from premir.train.metrics import evaluate
 from premir.train.protocols import Files, Protocol
 from premir.train.recipes import Recipe
 from premir.train.trainer import Trainer
@@ -39,7 +39,9 @@ def train(
     threads: int,
     folder: Folder,
     name: str,
-) -> tuple[ModelSpec, Judgement | None]:
+    checkpoint: Path | None = None,
+    follow: bool = False,
+) -> tuple[ModelSpec, Scored | None]:
     """Train (or go on training), judge once at the end, and write weights and card.
 
     Args:
@@ -52,9 +54,15 @@ def train(
         threads: CPU threads; the sums of a float32 training depend on it in the last digits.
         folder: folds what the cache of folds lacks.
         name: the model's name.
+        checkpoint: file to go on from after every epoch; by default in ``out``.
+        follow: measure after every epoch too, on the test set and (by the probabilities of the
+            epoch itself) on the training set, for curves.
 
     Returns:
-        The model, and its measures on the test set if the protocol has one.
+        The model, and the test set as it scores it if the protocol has one.
+
+    Raises:
+        PlanMismatchError: the checkpoint belongs to another training, or to a longer one.
     """
     torch.set_num_threads(threads)
     device = choose_device(device_name)
@@ -71,26 +79,37 @@ def train(
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from error
     trainer = Trainer(network, recipe, seed, training, device)
-    checkpoint = out / CHECKPOINT
+    checkpoint = checkpoint or out / CHECKPOINT
     if checkpoint.exists():
         trainer.resume(checkpoint)
         _log.info("continuing after epoch %d of %s", trainer.epoch, checkpoint)
+    if trainer.epoch > recipe.epochs:
+        raise PlanMismatchError(
+            f"{checkpoint}: is past epoch {recipe.epochs} already (at {trainer.epoch}); "
+            "choose another --out or more --epochs"
+        )
     while trainer.epoch < recipe.epochs:
-        started = time.monotonic()
         loss = trainer.train_epoch()
+        epoch = trainer.history[-1]
+        if follow and test is not None:
+            scored = score(trainer.plain_network(), training, test, device)
+            epoch["training"] = evaluate(training.labels, trainer.seen).rounded()
+            epoch["test"] = scored.judgement().as_published.rounded()
         trainer.save(checkpoint)
-        seconds = time.monotonic() - started
+        seconds = epoch["wall_seconds"]
         _log.info("epoch %d/%d  loss %.5f  %.1f s", trainer.epoch, recipe.epochs, loss, seconds)
 
-    judgement = judge(trainer.network, training, test, device) if test is not None else None
+    plain = trainer.plain_network()
+    result = score(plain, training, test, device) if test is not None else None
+    judgement = result.judgement() if result is not None else None
     card = _card(trainer, protocol, name, threads, judgement, test)
-    return save_model(out, trainer.network, card), judgement
+    return save_model(out, plain, card), result
 
 
 def evaluate_model(
     spec: ModelSpec, protocol: Protocol, *, device_name: str, threads: int, folder: Folder
-) -> Judgement:
-    """Judge a trained model by a protocol's test set.
+) -> Scored:
+    """Score a protocol's test set by a trained model.
 
     Args:
         spec: the model.
@@ -102,13 +121,24 @@ def evaluate_model(
     torch.set_num_threads(threads)
     device = choose_device(device_name)
     network = load_network(spec).to(device)
-    return judge(network, _load(protocol.training, folder), _load(protocol.test, folder), device)
+    return score(network, _load(protocol.training, folder), _load(protocol.test, folder), device)
 
 
-def evaluate_baseline(protocol: Protocol, *, seed: int, folder: Folder) -> Judgement:
-    """Train the eight-number baseline by a protocol and judge it; see :mod:`.baseline`."""
+def evaluate_baseline(protocol: Protocol, *, seed: int, folder: Folder) -> Scored:
+    """Train the eight-number baseline (:mod:`.baseline`) and score a protocol's test set."""
     training, test = _load(protocol.training, folder), _load(protocol.test, folder)
-    return judge_probabilities(baseline_probabilities(training, test, seed=seed), training, test)
+    probabilities = fit_baseline(training, seed=seed)(test.hairpins)
+    return Scored(test.labels, probabilities, contaminated(training, test))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a trained network may depend on."""
+    return {
+        "premir": __version__,
+        "torch": torch.__version__,
+        "viennarna": viennarna.version(),
+        "python": platform.python_version(),
+    }
 
 
 def _load(files: Files, folder: Folder) -> Dataset:
@@ -140,12 +170,7 @@ def _card(
         "training_sha256": trainer.data.digests,
         "test_sha256": test.digests if test is not None else None,
         "test_metrics": judgement.rounded() if judgement is not None else None,
-        "versions": {
-            "premir": __version__,
-            "torch": torch.__version__,
-            "viennarna": viennarna.version(),
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "device": str(trainer.device),
         "threads": threads,
         "limits": protocol.limits,

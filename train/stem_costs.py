@@ -21,14 +21,11 @@ and 40 of 40 in two herpesviruses at 20,800 was known before this was written.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import hashlib
 import itertools
 import json
 import logging
 import sys
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -38,28 +35,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.codes import Codes, encode, reverse_complement
+from premir.kernels.codes import Codes, reverse_complement
 from premir.kernels.energies import current_parameters
 from premir.kernels.mfe import fold_batch
 from premir.kernels.stems import StemCosts, scan_stems, select_stems
 from premir.scanner.batches import pack
+from premir.train.precursors import (
+    INSECTS,
+    Locus,
+    Precursor,
+    best_match,
+    cut_background,
+    gc_share,
+    read_contigs,
+    read_precursors,
+)
 
 _log = logging.getLogger(__name__)
 
 _F64 = npt.NDArray[np.float64]
 _I64 = npt.NDArray[np.int64]
-
-NEMATODES = frozenset("cel cbr crm cbn ppc str hco asu bma prd hpo".split())
-VIRUSES = frozenset(
-    "bfv bhv1 bhv5 bkv blv bpcv1 bpcv2 dev ebv gggpv1 hbv hcmv hhv6b hiv1 hsv1 hsv2 hvsa hvt iltv "
-    "jcv kshv mcmv mcpv mdv1 mdv2 mghv prv ptvpv2a racpv rlcv rrv sfv sv40 ttv".split()
-)
-"""Species codes of miRBase 22.1 (and of MirGeneDB, in lower case) that are never learned from."""
-
-_INSECTS = frozenset("dme dsi dan dmo dps dvi dwi aae aga ame api bmo dpu hme isc pxy tca".split())
-
-FOUND_WITHIN = 50
-"""Twice the distance in nt that a candidate's mid-point may have from a locus's."""
 
 HIGHEST = -2_000
 """Energy above which a scan has no candidate. Tables are shifted so that it is this for all."""
@@ -71,34 +66,6 @@ _LOOSEST = 600
 
 _PER_FAMILY = 3
 _RICH_GC = 0.6
-
-Locus = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Precursor:
-    """A known hairpin.
-
-    Attributes:
-        name: miRBase identifier.
-        species: its code, lower case.
-        family: all hairpins of a family stand on the same side of the split.
-        kind: ``animal`` or ``plant``.
-        codes: the miRBase hairpin.
-        core: where the curated precursor lies in it; all of it for plants.
-    """
-
-    name: str
-    species: str
-    family: str
-    kind: str
-    codes: Codes
-    core: Locus
-
-    @property
-    def held_out(self) -> bool:
-        """Half of the families, chosen by their names."""
-        return zlib.crc32(self.family.lower().encode()) % 2 == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,66 +89,6 @@ class Background:
 
     codes: Codes
     weight: float
-
-
-# Reading
-
-
-def _records(path: Path) -> dict[str, str]:
-    """Read gzipped FASTA, RNA letters, by header."""
-    text = gzip.decompress(path.read_bytes()).decode("ascii")
-    records = [record.partition("\n") for record in text.split(">")[1:]]
-    return {head: body.replace("\n", "").upper().replace("T", "U") for head, _, body in records}
-
-
-def read_precursors(data: Path) -> list[Precursor]:
-    """Read the hairpins that may be learned from, in the order of miRBase.
-
-    Args:
-        data: folder with ``mirbase/`` and ``genomes/``.
-    """
-    annotated = {
-        line.split("\t")[6]
-        for bed in sorted((data / "genomes").glob("*/hairpins.bed"))
-        for line in bed.read_text(encoding="utf-8").splitlines()
-    }
-    with gzip.open(data / "mirbase" / "hairpin.tsv.gz", "rt", encoding="utf-8") as lines:
-        rows = csv.DictReader(lines, delimiter="\t")
-        proven = {row["hairpin_id"] for row in rows if int(row["n_experimental"])}
-    curated: dict[str, list[tuple[str, str]]] = {}
-    for head, sequence in _records(data / "mirbase" / "mirgenedb_ALL_pre.fas.gz").items():
-        species, _, name = head.partition("-")
-        family = "-".join(name.removesuffix("_pre").split("-")[:2])
-        curated.setdefault(species.lower(), []).append((family, sequence))
-    found: dict[str, Precursor] = {}
-    for head, sequence in _records(data / "mirbase" / "hairpin.fa.gz").items():
-        name, accession = head.split()[:2]
-        species, _, rest = name.partition("-")
-        if species in NEMATODES | VIRUSES or accession in annotated or set(sequence) - set("ACGU"):
-            continue
-        kind, family, core = "", "", (0, len(sequence))
-        for own, inner in curated.get(species, ()):
-            at = sequence.find(inner)
-            if at >= 0:
-                kind, family, core = "animal", own, (at, at + len(inner))
-                break
-        if not kind and name in proven and rest.startswith("MIR"):
-            kind, family = "plant", rest.split("-")[0].rstrip("abcdefghijklmnopqrstuvwxyz")
-        if kind and len(sequence) <= 400 and sequence not in found:
-            codes = encode(sequence)
-            found[sequence] = Precursor(name, species, family, kind, codes, core)
-    return list(found.values())
-
-
-def read_contigs(data: Path, genome: str, shortest: int = 5_000) -> list[Codes]:
-    """Read the contigs of a genome that are long enough to cut flanks from."""
-    records = _records(data / "genomes" / genome / "genome.fa.gz").values()
-    return [encode(sequence) for sequence in records if len(sequence) > shortest]
-
-
-def gc_share(codes: Codes) -> float:
-    """Return the share of G and C among all letters."""
-    return float(((codes == 1) | (codes == 2)).mean())
 
 
 def random_codes(rng: np.random.Generator, n: int, gc: float) -> Codes:
@@ -319,7 +226,7 @@ def plant(
         if len(loci) == limit or taken[precursor.family] == per_family:
             continue
         taken[precursor.family] += 1
-        insect = "insect" if precursor.species in _INSECTS else "other"
+        insect = "insect" if precursor.species in INSECTS else "other"
         source = precursor.kind if precursor.kind == "plant" else insect
         for part in (True, False, True):
             if not part:
@@ -330,19 +237,9 @@ def plant(
             elif sources is None:
                 parts.append(random_codes(rng, flank, _RICH_GC))
             else:
-                parts.append(_cut(sources[source], rng, flank))
+                parts.append(cut_background(sources[source], rng, flank))
             at += parts[-1].size
     return Planted(np.concatenate(parts), np.array(loci), np.array(hairpins))
-
-
-def _cut(contigs: Sequence[Codes], rng: np.random.Generator, n: int) -> Codes:
-    sizes = np.array([contig.size for contig in contigs])
-    while True:
-        contig = contigs[rng.choice(sizes.size, p=sizes / sizes.sum())]
-        start = rng.integers(0, contig.size - n)
-        part = contig[start : start + n]
-        if (part < 4).all():
-            return part if rng.random() < 0.5 else reverse_complement(part)
 
 
 def candidates(
@@ -353,27 +250,6 @@ def candidates(
     start, end = select_stems(energy, span, highest=highest, radius=_RADIUS)
     centre = start + end - 1
     return start, end, energy[centre % 2, centre // 2].astype(np.int64)
-
-
-def best_match(loci: _I64, start: _I64, end: _I64) -> list[_I64]:
-    """Find the candidates that match each locus: half of it covered, mid-points at most 25 nt off.
-
-    Args:
-        loci: int64 (N, 2).
-        start: int64 (M,), candidates of the same strand and contig, by centre.
-        end: int64 (M,).
-
-    Returns:
-        For each locus the indices of its candidates.
-    """
-    middle = start + end
-    first = np.searchsorted(middle, loci.sum(axis=1) - FOUND_WITHIN)
-    last = np.searchsorted(middle, loci.sum(axis=1) + FOUND_WITHIN, "right")
-    found = []
-    for (a, b), i, j in zip(loci, first, last, strict=True):
-        shared = np.minimum(end[i:j], b) - np.maximum(start[i:j], a)
-        found.append(i + np.flatnonzero(2 * shared >= b - a))
-    return found
 
 
 def best_energies(planted: Planted, costs: StemCosts, max_span: int) -> _I64:

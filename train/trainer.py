@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
 from premir.scanner.batches import batches_by_length
-from premir.scanner.errors import InputError, PlanMismatchError
-from premir.scanner.files import whole_file
-from premir.scanner.network import NETWORKS, PairingBatch
+from premir.scanner.network import NETWORKS, PairingBatch, VariableConvNet
+from premir.train.checkpoint import load_checkpoint, save_checkpoint
 from premir.train.dataset import Dataset
-from premir.train.recipes import Recipe
+from premir.train.encoding import SoftEncoding, with_plain_encoding
+from premir.train.recipes import ENCODINGS, Recipe
 
 _CELLS = 400_000
 """Padded matrix cells in a micro-batch: some 46 hairpins of 93 nt."""
@@ -37,8 +37,10 @@ class Trainer:
         seed: of the initial weights and of the sample order.
         data: the training set.
         device: where to compute.
-        epoch: epochs done.
-        losses: mean loss per hairpin of each epoch done.
+        history: what is known of each epoch done: ``loss`` (mean per hairpin), ``wall_seconds``,
+            ``cpu_seconds``, and what the caller adds.
+        seen: float64 (N,), probabilities of pre-miRNA of the training set in the last epoch, each
+            as the network stood when it saw the hairpin.
     """
 
     network_name: str
@@ -46,15 +48,36 @@ class Trainer:
     seed: int
     data: Dataset
     device: torch.device
-    epoch: int = 0
-    losses: list[float] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seen: npt.NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)
         self.network = NETWORKS[self.network_name]().to(self.device)
+        self.seen = np.full(len(self.data.hairpins), np.nan)
         if self.recipe.ablate == "pairing":
             self._keep_out_the_pairing_matrix()
+        if self.recipe.dropout:
+            self._drop_out_hidden_units()
+        if softness := ENCODINGS[self.recipe.encoding]:
+            parametrize.register_parametrization(
+                self.network.conv1, "weight", SoftEncoding(softness)
+            )
         self.optimizer = self.recipe.make_optimizer(self.network.parameters())
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    @property
+    def losses(self) -> list[float]:
+        """Mean loss per hairpin of each epoch done."""
+        return [epoch["loss"] for epoch in self.history]
+
+    def plain_network(self) -> VariableConvNet:
+        """Return the network as the scanner uses it, on plain one-hot channels."""
+        return with_plain_encoding(self.network)
 
     def train_epoch(self) -> float:
         """Train for one epoch and return its mean loss per hairpin.
@@ -62,10 +85,13 @@ class Trainer:
         The epoch is shuffled and cut into consecutive groups; inside a group hairpins are split by
         length into micro-batches, whose summed losses add up to one optimiser step.
         """
+        wall, cpu = time.perf_counter(), time.process_time()
+        torch.manual_seed(self.seed * 1_000_003 + self.epoch)  # of the dropout
         data, weights = self.data, self._class_weights()
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(data.hairpins))
         lengths = data.hairpins.lengths
         total = torch.zeros((), device=self.device)
+        seen = torch.zeros(order.size, device=self.device)
         self.network.train()
         for first in range(0, order.size, self.recipe.group):
             group = order[first : first + self.recipe.group]
@@ -74,15 +100,21 @@ class Trainer:
                 chosen = group[index]
                 batch = PairingBatch.build(data.hairpins.take(chosen), device=self.device)
                 labels = torch.from_numpy(data.labels[chosen]).to(self.device)
-                loss = functional.cross_entropy(
-                    self.network(batch), labels, weight=weights, reduction="sum"
-                )
+                logits = self.network(batch)
+                loss = functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
+                seen[torch.from_numpy(chosen)] = logits.detach().softmax(dim=1)[:, 1]
             self.optimizer.step()
         self.network.eval()
-        self.epoch += 1
-        self.losses.append(float(total) / order.size)
+        self.seen = seen.cpu().numpy().astype(np.float64)
+        self.history.append(
+            {
+                "loss": float(total) / order.size,
+                "wall_seconds": round(time.perf_counter() - wall, 3),
+                "cpu_seconds": round(time.process_time() - cpu, 3),
+            }
+        )
         return self.losses[-1]
 
     def _keep_out_the_pairing_matrix(self) -> None:
@@ -97,6 +129,14 @@ class Trainer:
             return gradient
 
         weight.register_hook(without_pairing)  # type: ignore[no-untyped-call]
+
+    def _drop_out_hidden_units(self) -> None:
+        """Drop units between the two fully connected layers, in training only."""
+
+        def drop(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+            return (functional.dropout(inputs[0], self.recipe.dropout, self.network.training),)
+
+        self.network.fc2.register_forward_pre_hook(drop)
 
     def _class_weights(self) -> torch.Tensor | None:
         if not self.recipe.class_weights:
@@ -119,13 +159,8 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
-        progress = {"epoch": self.epoch, "losses": self.losses}
-        metadata = {"identity": json.dumps(self.identity()), "progress": json.dumps(progress)}
-        with whole_file(path) as temporary:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata)
+        networks = {"network": self.network}
+        save_checkpoint(path, networks, self.optimizer, self.identity(), self.history)
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint.
@@ -134,29 +169,5 @@ class Trainer:
             PlanMismatchError: it belongs to another training; the differing field is named.
             InputError: it is damaged.
         """
-        try:
-            with safe_open(path, "pt", device=str(self.device)) as file:
-                metadata = file.metadata()
-                tensors = {key: file.get_tensor(key) for key in file.keys()}
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path}: damaged checkpoint; remove it to start again") from error
-        found, mine = json.loads(metadata["identity"]), self.identity()
-        for name, value in mine.items():
-            if found.get(name) != value:
-                raise PlanMismatchError(
-                    f"{path}: belongs to another training: {name} is {found.get(name)!r}, "
-                    f"not {value!r}; choose another --out"
-                )
-        self.network.load_state_dict(
-            {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-        )
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in tensors.items():
-            kind, _, rest = key.partition(".")
-            if kind == "optimizer":
-                number, _, name = rest.partition(".")
-                state.setdefault(int(number), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        progress = json.loads(metadata["progress"])
-        self.epoch, self.losses = progress["epoch"], progress["losses"]
+        networks = {"network": self.network}
+        self.history = load_checkpoint(path, networks, self.optimizer, self.identity(), self.device)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import cast
 
 import torch
 
 from premir.scanner.folding import make_folder
 from premir.scanner.inference import choose_device
+from premir.scanner.options import ScanOptions
 from premir.scanner.tasks import Job, Record, Scorer, fold_tile
 from premir.scanner.tiles import Tile
 
@@ -21,31 +23,34 @@ class LocalExecutor:
     processes of their own.
     """
 
-    def __init__(self, job: Job, *, threads: int) -> None:
+    def __init__(self, options: ScanOptions) -> None:
+        threads = options.threads
         self.window = threads + 1
-        self._job = job
-        self._folder = make_folder(job.folder, processes=threads) if job.folder else None
-        self._folding = ThreadPoolExecutor(threads, thread_name_prefix="fold")
-        self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="score")
         self._scorer: Scorer | None = None
-        if job.model is not None:
+        if options.folds:
             # Maps are small: a second thread inside an operation costs more than it brings.
             torch.set_num_threads(1)
-            self._scorer = Scorer(job.model, choose_device(job.device))
+            self._scorer = Scorer(options.model, choose_device(options.device))
+        self._folder = make_folder(options.folder, processes=threads) if options.folds else None
+        self._folding = ThreadPoolExecutor(threads, thread_name_prefix="fold")
+        self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="score")
 
-    def fold(self, tile: Tile) -> Hashable:
+    def check(self, shared: Path) -> None:
+        """Do nothing: threads compute what their process computes."""
+
+    def fold(self, job: Job, tile: Tile) -> Hashable:
         """Start folding a tile."""
-        return self._folding.submit(fold_tile, self._job, tile, self._folder)
+        return self._folding.submit(fold_tile, job, tile, self._folder)
 
-    def score(self, tile: Tile) -> Hashable:
+    def score(self, job: Job, tile: Tile) -> Hashable:
         """Start scoring a tile."""
         assert self._scorer is not None
-        return self._scoring.submit(self._scorer.score_tile, self._job, tile)
+        return self._scoring.submit(self._scorer.score_tile, job, tile)
 
-    def wait(self, handles: Collection[Hashable], timeout: float) -> list[Hashable]:
+    def wait(self, handles: Collection[Hashable], timeout: float) -> Collection[Hashable]:
         """Wait for the first task to end."""
         futures = cast("Collection[Future[Record]]", handles)
-        return list(wait(futures, timeout, FIRST_COMPLETED).done)
+        return wait(futures, timeout, FIRST_COMPLETED).done
 
     def result(self, handle: Hashable) -> Record:
         """Return a task's record."""

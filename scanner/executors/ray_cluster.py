@@ -1,139 +1,151 @@
-"""Ray: tasks for tiles, actors for scoring. Ray schedules; the run directory is the truth."""
+"""Ray: tasks for tiles, actors for GPUs. Ray schedules; the run directory is the truth."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
-import socket
-import tempfile
+import logging
+import threading
+import time
 from collections.abc import Collection, Hashable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-import torch
-
-from premir.scanner.errors import InputError
-from premir.scanner.folding import make_folder
-from premir.scanner.inference import choose_device
-from premir.scanner.model_store import ModelSpec
-from premir.scanner.tasks import Job, Record, Scorer, fold_tile
+from premir.scanner.errors import ClusterError, InputError
+from premir.scanner.executors import WorkerLostError, ray_workers
+from premir.scanner.executors.probe import fingerprint, host_name, shown_token
+from premir.scanner.executors.ray_instance import JoinedCluster, PrivateInstance
+from premir.scanner.executors.ray_nodes import first_of, probe_nodes
+from premir.scanner.options import ScanOptions
+from premir.scanner.rundir import RunDirectory
+from premir.scanner.tasks import Job, Record
 from premir.scanner.tiles import Tile
+
+_log = logging.getLogger(__name__)
+
+_LOOK_AGAIN = 10.0
+"""Seconds between looks at how large the cluster is."""
 
 
 class RayExecutor:
-    """Folds tiles in Ray tasks and scores them in Ray actors.
+    """Folds and scores tiles in Ray tasks of one CPU; with GPUs, scores them in actors.
 
-    Without an address a private instance is started: loopback listeners only, no dashboard, no
-    usage reports, a session folder that only this user can enter, and gone when closed.
+    Ray itself repeats no task: a lost worker is reported to the engine, which starts the tile
+    again and counts. Handles are Python's futures, because a signal that arrives inside one of
+    Ray's own waits is lost or comes out as a SystemError.
     """
 
-    def __init__(self, job: Job, *, threads: int, address: str | None) -> None:
-        self._session: Path | None = None
-        self._ray = self._start(threads, address)
-        ray = self._ray
-        resources = ray.cluster_resources()
-        cpus = max(1, int(resources.get("CPU", 1)))
-        gpus = int(resources.get("GPU", 0))
-        on_gpu = job.device == "cuda" or (job.device == "auto" and gpus > 0)
-        if on_gpu and not gpus:
-            self.close()
-            raise InputError("--device cuda: the Ray cluster has no GPU; use --device cpu")
-        self.window = 2 * cpus
-        self._job = ray.put(job)
-        self._fold = ray.remote(num_cpus=1, max_retries=3)(_fold)
-        actor = ray.remote(
-            num_cpus=0, num_gpus=1 if on_gpu else 0, max_restarts=3, max_task_retries=3
-        )(_ScoringActor)
-        self._actors: list[Any] = []
-        if job.model is not None:
-            count = gpus if on_gpu else max(1, cpus // 4)
-            device = "cuda" if on_gpu else "cpu"
-            # By value: an actor that restarts must not depend on the driver's object store.
-            self._actors = [actor.remote(job.model, device) for _ in range(count)]
-        self._next = 0
-
-    def _start(self, threads: int, address: str | None) -> Any:
-        # Before ray is imported: these are read then.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if address is None:
-            # Keeps every listener of a local instance on the loopback interface.
-            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    def __init__(self, options: ScanOptions) -> None:
+        self._model = options.model if options.folds else None
+        self._device = options.device
+        self._patience = options.gpu_timeout
+        self._expected = fingerprint(self._model)
+        address = options.ray_address
+        if address in (None, "local"):  # what Ray itself would start there is open to others
+            self._instance: JoinedCluster | PrivateInstance = PrivateInstance(options.threads)
         else:
-            _check_reachable(address)
-        import ray
+            self._instance = JoinedCluster(address)
+        self._ray = ray = self._instance.ray
+        self._fold = ray.remote(num_cpus=1, max_retries=0)(ray_workers.fold)
+        self._score = ray.remote(num_cpus=1, max_retries=0)(ray_workers.score)
+        self._gpus = ray_workers.GpuActors(ray, self._model, options.device)
+        self._cpus = 1
+        self._looked = float("-inf")
+        self._well = time.monotonic()
+        self._lock = threading.Lock()
 
-        options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-        if address is not None:
-            try:
-                ray.init(address=address, **options)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                reason = str(error).strip().splitlines()[0]
-                raise InputError(
-                    f"--ray-address {address}: no Ray cluster there: {reason}"
-                ) from error
-            return ray
-        # Socket names below it must stay under 107 bytes: a short folder, for this user only.
-        self._session = Path(tempfile.mkdtemp(prefix="premir-", dir="/tmp"))
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
-        ray.init(
-            address="local",
-            num_cpus=threads,
-            include_dashboard=False,
-            _temp_dir=str(self._session),
-            **options,
-        )
-        return ray
+    @property
+    def window(self) -> int:
+        """Twice the CPUs of the cluster: tasks that wait are what an autoscaler acts upon."""
+        self._look()
+        return 2 * self._cpus
 
-    def fold(self, tile: Tile) -> Hashable:
+    def check(self, shared: Path) -> None:
+        """Ask every node what it has, then wait for the first CPU and the first GPU."""
+        with shown_token(shared) as token:
+            probe_nodes(self._ray, self._expected, self._model, token, self._patience)
+        task = self._ray.remote(num_cpus=1, max_retries=0)(host_name)
+        if not first_of([task.remote().future()], "CPU", self._ray, self._patience):
+            raise InputError(
+                f"no CPU of the Ray cluster came free within {self._patience:g} s "
+                "(a longer --gpu-timeout waits longer)"
+            )
+        if self._model is not None and self._device != "cpu":
+            self._find_gpus()
+
+    def _find_gpus(self) -> None:
+        total = int(self._ray.cluster_resources().get("GPU", 0))
+        if not total and self._device == "auto":
+            return
+        if not total and isinstance(self._instance, PrivateInstance):
+            raise InputError("--device cuda: this machine has no GPU; use --device cpu")
+        self._gpus.fill(max(1, total))
+        if first_of(self._gpus.coming, "GPU", self._ray, self._patience):
+            return
+        if self._device == "cuda":
+            raise InputError(
+                f"--device cuda: no GPU of the Ray cluster came free within {self._patience:g} s; "
+                "use --device cpu, or a longer --gpu-timeout"
+            )
+        _log.warning("no GPU came free within %g s: scoring on CPUs", self._patience)
+        self._gpus.clear()
+
+    def _look(self) -> None:
+        """See, every now and then, how large the cluster is; it may grow, shrink or vanish."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked < _LOOK_AGAIN:
+                return
+            self._looked = now
+            resources = self._ray.cluster_resources()
+            self._cpus = max(1, int(resources.get("CPU", 0)))
+            gpus = int(resources.get("GPU", 0))
+            if self._gpus:
+                self._gpus.fill(gpus)
+            missing = "GPU" if self._gpus and not gpus else ""
+            missing = missing if resources.get("CPU") else "CPU"
+            if not missing:
+                self._well = now
+            elif now - self._well > self._patience:
+                raise ClusterError(
+                    f"the Ray cluster has had no {missing} for {self._patience:g} s; "
+                    "run the same command again to go on"
+                )
+            else:
+                _log.warning("the Ray cluster has no %s at the moment: waiting", missing)
+
+    def fold(self, job: Job, tile: Tile) -> Hashable:
         """Start folding a tile."""
-        return cast("Hashable", self._fold.remote(self._job, tile))
+        return cast("Hashable", self._fold.remote(self._expected, _absolute(job), tile).future())
 
-    def score(self, tile: Tile) -> Hashable:
-        """Start scoring a tile on the next actor in turn."""
-        self._next = (self._next + 1) % len(self._actors)
-        return cast("Hashable", self._actors[self._next].score.remote(self._job, tile))
+    def score(self, job: Job, tile: Tile) -> Hashable:
+        """Start scoring a tile, on the least busy GPU where there are any."""
+        if self._gpus:
+            return self._gpus.score(self._expected, _absolute(job), tile)
+        return cast("Hashable", self._score.remote(self._expected, _absolute(job), tile).future())
 
-    def wait(self, handles: Collection[Hashable], timeout: float) -> list[Hashable]:
+    def wait(self, handles: Collection[Hashable], timeout: float) -> Collection[Hashable]:
         """Wait for the first task to end."""
-        done, _ = self._ray.wait(list(handles), num_returns=1, timeout=timeout)
-        return list(done)
+        self._look()
+        futures = cast("Collection[Future[Record]]", handles)
+        return wait(futures, timeout, FIRST_COMPLETED).done
 
     def result(self, handle: Hashable) -> Record:
         """Return a task's record."""
-        return cast("Record", self._ray.get(handle))
+        errors = self._ray.exceptions
+        try:
+            return cast("Future[Record]", handle).result()
+        except errors.RayTaskError as error:
+            raise error.cause from None
+        except errors.RayError as error:
+            reason = str(error).strip().splitlines()[0].partition(". ")[0]
+            raise WorkerLostError(f"{type(error).__name__}: {reason}") from error
 
     def close(self) -> None:
-        """Leave the cluster, or end the private instance and remove its session folder."""
-        self._ray.shutdown()
-        if self._session is not None:
-            shutil.rmtree(self._session, ignore_errors=True)
+        """Leave the cluster, or end the private instance."""
+        self._instance.close()
 
 
-def _check_reachable(address: str) -> None:
-    """Fail within seconds where nothing listens; Ray itself would try for many minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"--ray-address {address}: no Ray cluster there: {reason}") from error
-
-
-def _fold(job: Job, tile: Tile) -> Record:
-    return fold_tile(job, tile, make_folder(job.folder, processes=0) if job.folder else None)
-
-
-class _ScoringActor:
-    """A scorer in a process of its own."""
-
-    def __init__(self, model: ModelSpec, device: str) -> None:
-        # Ray sets the number of OpenMP threads to the task's CPUs; say it to torch ourselves.
-        torch.set_num_threads(1)
-        self.scorer = Scorer(model, choose_device(device))
-
-    def score(self, job: Job, tile: Tile) -> Record:
-        """Score one tile."""
-        return self.scorer.score_tile(job, tile)
+def _absolute(job: Job) -> Job:
+    """Return the job with a path that means the same in processes that work elsewhere."""
+    return replace(job, run=RunDirectory(job.run.path.absolute()))

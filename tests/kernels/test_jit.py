@@ -164,7 +164,7 @@ def test_one_warning_for_all_kernels_where_nothing_can_be_cached() -> None:
 
 def test_hand_cases_pass_without_compilation() -> None:
     """The same kernels as plain Python: what coverage sees, and no reliance on wrap-around."""
-    files = [f"tests/kernels/test_{name}.py" for name in ("pairing", "stems", "overlaps")]
+    files = [f"tests/kernels/test_{name}.py" for name in ("pairing", "stems", "overlaps", "kmers")]
     done = run(
         *("-m", "pytest", "-q", "-k", "hand", "-p", "no:cacheprovider"),
         *("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
@@ -173,6 +173,24 @@ def test_hand_cases_pass_without_compilation() -> None:
     )
     assert done.returncode == 0, done.stdout
     assert int(done.stdout.split(" passed")[0].split()[-1]) > 60
+
+
+def test_what_is_compiled_is_counted_and_said_once(tmp_path: Path) -> None:
+    script = (
+        "import logging, sys\n"
+        "logging.basicConfig(stream=sys.stderr, level=logging.INFO)\n"
+        "import premir.kernels.overlaps, premir.kernels.codes\n"
+        "from premir.kernels._jit import COMPILATION\n"
+        "print(COMPILATION.kernels, COMPILATION.seconds > 0)\n"
+    )
+    first, second = (run("-c", script, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    count, took_time = first.stdout.split()
+    assert int(count) >= 1
+    assert took_time == "True"
+    assert first.stderr.count("compiling kernels for this machine") == 1
+    assert second.stdout.split() == ["0", "False"]
+    assert "compiling" not in second.stderr
 
 
 # python -m premir.kernels --check
@@ -252,3 +270,14 @@ def test_check_runs_as_a_module(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.endswith("cannot be read: No such file or directory\n")
+
+
+def test_a_second_kernel_of_one_function_has_a_cache_of_its_own() -> None:
+    if os.environ.get("NUMBA_DISABLE_JIT"):
+        pytest.skip("nothing is compiled")
+    first = kernel("int64(int16[::1])")(add_one)
+    second = kernel("int64(int32[::1])", name="add_one_wide")(add_one)
+    assert second(np.zeros(2, np.int32)) == 2
+    names = [compiled._cache._impl.filename_base for compiled in (first, second)]  # type: ignore[attr-defined]
+    assert names[0] != names[1]
+    assert second.__name__ == "add_one_wide"

@@ -427,3 +427,39 @@ def test_select_does_not_depend_on_what_lies_beyond_the_radius() -> None:
     assert inside.sum() > 5
     assert np.array_equal(start[inside], a[inner] + 1_000)
     assert np.array_equal(end[inside], b[inner] + 1_000)
+
+
+@given(
+    st.lists(st.text(alphabet="ACGUN", min_size=1, max_size=70), min_size=1, max_size=8),
+    st.sampled_from([LEVEL, DEFAULT_COSTS, ROUND]),
+)
+@settings(deadline=None, max_examples=60)
+def test_sequences_side_by_side_know_nothing_of_each_other(
+    sequences: list[str], costs: StemCosts
+) -> None:
+    """All in one call or each in its own: the same energies, spans and selection."""
+    codes = [encode(sequence) for sequence in sequences]
+    borders = np.cumsum([0, *(part.size for part in codes)])
+    how = {"min_span": 10, "max_span": 60, "costs": costs}
+    energy, span = scan_stems(np.concatenate(codes), borders=borders, **how)
+    start, end = select_stems(energy, span, highest=500, radius=12, borders=borders)
+    found = []
+    for part, first, last in zip(codes, borders[:-1], borders[1:], strict=True):
+        own_energy, own_span = scan_stems(part, **how)
+        assert np.array_equal(energy[:, first:last], own_energy)
+        assert np.array_equal(span[:, first:last], own_span)
+        own_start, own_end = select_stems(own_energy, own_span, highest=500, radius=12)
+        found += [(first + a, first + b) for a, b in zip(own_start, own_end, strict=True)]
+    assert list(zip(start, end, strict=True)) == found
+
+
+def test_long_sequences_side_by_side() -> None:
+    rng = np.random.default_rng(8)
+    sizes = [3, BLOCK + 100, 1, 50, 2 * BLOCK, BLOCK]
+    codes = [encode(builders.random_sequence(rng, size)) for size in sizes]
+    borders = np.cumsum([0, *sizes])
+    energy, span = scan_stems(np.concatenate(codes), min_span=40, max_span=160, borders=borders)
+    for part, first, last in zip(codes, borders[:-1], borders[1:], strict=True):
+        own_energy, own_span = scan_stems(part, min_span=40, max_span=160)
+        assert np.array_equal(energy[:, first:last], own_energy)
+        assert np.array_equal(span[:, first:last], own_span)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from premir.kernels.codes import decode
 from premir.scanner.candidates import PRESETS, Extractor, find_candidates
 from premir.scanner.genome import read_genome
 from premir.scanner.shards import Loci
-from premir.scanner.tiles import plan_tiles, whole
+from premir.scanner.tiles import plan_tiles
 
 Rows = list[tuple[str, int, int, str, int, str]]
 
@@ -36,7 +37,7 @@ def rows_of(folder: Path, sequences: dict[str, str], extractor: Extractor, tile_
     source = builders.write_fasta(folder / "genome.fa", sequences)
     genome = read_genome(source, folder / "letters")
     rows: Rows = []
-    for tile in plan_tiles(whole(genome.contigs), genome.contigs, tile_size=tile_size):
+    for tile in plan_tiles(None, genome.contigs, tile_size=tile_size):
         loci, codes, borders = find_candidates(genome.store, tile, extractor)
         assert isinstance(loci, Loci)
         for k in range(len(loci)):
@@ -170,3 +171,22 @@ def test_planted_hairpins_are_candidates(tmp_path: Path) -> None:
             and abs(row[1] + row[2] - start - end) <= 50
             for row in rows
         ), name
+
+
+@pytest.mark.parametrize("kind", ["stems", "windows"])
+def test_packed_scaffolds_are_scanned_as_if_alone(tmp_path: Path, kind: str) -> None:
+    extractor = replace(LOOSE["animal"], kind=kind, context_nt=9)
+    long = patchwork(4, 12_000, gap=30)
+    cuts = np.random.default_rng(1).integers(1, 12_000, 60)
+    borders = sorted({0, 12_000, *cuts.tolist()})
+    scaffolds = {
+        f"s{n}": long[a:b] for n, (a, b) in enumerate(itertools.pairwise(borders)) if b - a > 1
+    }
+    together = rows_of(tmp_path / "together", scaffolds, extractor, 1_000_000)
+    alone = [
+        row
+        for name, letters in scaffolds.items()
+        for row in rows_of(tmp_path / name, {name: letters}, extractor, 1_000_000)
+    ]
+    assert len(together) > 100
+    assert together == sorted(alone)

@@ -118,15 +118,6 @@ def test_foreign_work_directory(genome, tmp_path, capsys):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_work_directory_in_use(genome, tmp_path, capsys):
-    from premir.scanner.rundir import open_run_directory
-
-    with open_run_directory(tmp_path / "work"):
-        arguments = (genome, "--out", tmp_path / "hits.bed", "--work-dir", tmp_path / "work")
-        assert run(*arguments) == 2
-        assert one_line(capsys) == f"{tmp_path / 'work'}: another premir-scan is working here"
-
-
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -135,8 +126,28 @@ def test_work_directory_in_use(genome, tmp_path, capsys):
         (("a.fa",), "give --out FILE (or --out - for stdout), --candidates, or both"),
         (("--hairpins", "b.fa"), "--hairpins needs --out FILE"),
         (
+            (__file__, "--out", "o", "--part", "1/2", "--finalise"),
+            "--part and --finalise exclude each other",
+        ),
+        (
+            (__file__, "--out", "o", "--part", "1/2", "--regions", "chr1"),
+            "--regions does not go with --part and --finalise",
+        ),
+        (
+            (__file__, "--out", "o", "--finalise", "--resume", "never"),
+            "--resume never would discard other parts' work",
+        ),
+        (
+            (__file__, "--out", "-", "--part", "1/2"),
+            "--part and --finalise need --work-dir when the output goes to stdout",
+        ),
+        (
             ("--hairpins", "b.fa", "--out", "-", "--regions", "chr1"),
             "--candidates, --regions and --executor ray go with a genome",
+        ),
+        (
+            ("--hairpins", "b.fa", "--out", "-", "--max-copies", "0"),
+            "--max-copies goes with a genome",
         ),
     ],
 )
@@ -146,7 +157,19 @@ def test_incomplete_commands(capsys, arguments, message):
 
 
 @pytest.mark.parametrize(
-    "options", [("--min-prob", "1.5"), ("--threads", "0"), ("--max-span", "10"), ("--folder", "x")]
+    "options",
+    [
+        ("--min-prob", "1.5"),
+        ("--threads", "0"),
+        ("--max-span", "10"),
+        ("--max-copies", "-1"),
+        ("--max-copies", "few"),
+        ("--folder", "x"),
+        ("--part", "0/3"),
+        ("--part", "4/3"),
+        ("--part", "3"),
+        ("--resume", "maybe"),
+    ],
 )
 def test_values_out_of_range(options):
     with pytest.raises(SystemExit) as stop:
@@ -157,7 +180,7 @@ def test_values_out_of_range(options):
 def test_list_models(capsys):
     assert run("--list-models") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("do2018-crossspecies-new-variable (default)\t") for line in lines)
+    assert any(line.startswith("premir-animal@1 (default)\t") for line in lines)
 
 
 def test_hairpins_are_classified_as_they_are(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 
 import builders
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from premir.scanner import fasta
 from premir.scanner.errors import InputError
 from premir.scanner.fasta import fasta_pieces, read_records
-from premir.scanner.genome import read_genome, read_letters
+from premir.scanner.genome import read_genome, read_letters, read_pieces
 
 SEQUENCES = {"chr1": "ACGTNacgtURYK" * 30, "chr2": "GATTACA" * 100, "tiny": "A"}
 
@@ -130,3 +131,50 @@ def test_digest_depends_on_names_and_letters(tmp_path):
         digests.add(read_genome(tmp_path / "g.fa", tmp_path / f"store{number}").digest())
     assert len(digests) == 3
     assert np.all([len(digest) == 64 for digest in digests])
+
+
+def test_contigs_are_columns_and_rows(tmp_path):
+    builders.write_fasta(tmp_path / "g.fa", {"a": "ACGTA", "b": "gg", "c": "NNN"})
+    genome = read_genome(tmp_path / "g.fa", tmp_path / "store")
+    contigs = genome.contigs
+    assert (len(contigs), genome.length) == (3, 10)
+    assert contigs.names == ["a", "b", "c"]
+    assert contigs.offsets.tolist() == [0, 5, 7]
+    assert [(c.name, c.length, c.offset) for c in contigs] == [
+        ("a", 5, 0),
+        ("b", 2, 5),
+        ("c", 3, 7),
+    ]
+    assert contigs[-1] == contigs[2] == contigs[1:][1]
+    assert contigs[1].sha256 == hashlib.sha256(b"gg").hexdigest()
+
+
+def test_pieces_of_a_store_are_read_in_order(tmp_path):
+    path = tmp_path / "store"
+    path.write_bytes(b"ABCDEFGHIJ")
+    starts, ends = np.array([7, 0, 2, 2, 9]), np.array([9, 2, 5, 3, 10])
+    assert read_pieces(path, starts, ends).tobytes() == b"HIABCDECJ"
+    with pytest.raises(InputError, match="shorter than the genome"):
+        read_pieces(path, np.array([3]), np.array([11]))
+
+
+def test_store_that_agrees_is_kept_and_another_one_is_not_touched(tmp_path):
+    source, store = tmp_path / "g.fa", tmp_path / "store"
+    builders.write_fasta(source, {"a": "ACGT" * 700_000, "b": "GATTACA"})
+    first = read_genome(source, store).store
+    assert first != store
+    first.rename(store)
+    letters = store.read_bytes()
+    assert letters == b"ACGT" * 700_000 + b"GATTACA"
+    assert read_genome(source, store).store == store
+    for damage in (letters[:-1], letters + b"A", letters[:1_500_000] + b"T" + letters[1_500_001:]):
+        store.write_bytes(damage)
+        fresh = read_genome(source, store).store
+        assert fresh != store
+        assert fresh.read_bytes() == letters
+        assert store.read_bytes() == damage
+        fresh.unlink()
+    source.write_text(source.read_text() + ">a\nA\n")
+    with pytest.raises(InputError, match="name occurs twice"):
+        read_genome(source, store)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["g.fa", "store"]

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from premir.scanner.genome import Contig
+from premir.scanner.genome import Contigs
 from premir.scanner.merging import Scored, inside, merge
 from premir.scanner.shards import Loci
 
-CONTIGS = (Contig("a", 2000, 0, ""), Contig("b", 1000, 2000, ""))
+CONTIGS = Contigs.of(["a", "b"], [2000, 1000], bytes(64))
 
 
 def scored(records):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,8 +33,17 @@ def test_every_shipped_model_loads_and_says_what_it_is():
         assert spec.card["training_sha256"]
 
 
-def test_default_model_is_the_network_of_the_protocol():
-    card = find_model(DEFAULT_MODEL).card
+def test_default_model_has_never_seen_what_scans_are_judged_by():
+    spec = find_model(DEFAULT_MODEL)
+    assert spec.card["protocol"] == "genome"
+    assert spec.min_prob == spec.card["min_prob"] > 0.9
+    assert spec.context_nt == 20
+    lenders = {Path(each["genome"]).parts[1] for each in spec.card["configuration"]["backgrounds"]}
+    assert lenders.isdisjoint({"celegans_dev", "yeast", "ecoli", "ebv", "hcmv"})
+
+
+def test_the_papers_network_is_the_network_of_the_protocol():
+    card = find_model("do2018-crossspecies-new-variable").card
     assert (card["protocol"], card["seed"], card["epochs"]) == ("crossspecies-new", 0, 40)
     assert card["recipe"]["name"] == "paper"
     assert card["test_metrics"]["as_published"]["auroc"] >= 0.975

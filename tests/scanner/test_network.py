@@ -9,7 +9,7 @@ from torch.nn import functional
 from premir.kernels.pairing import pairing_tensors
 from premir.scanner.batches import batches_by_length
 from premir.scanner.inference import batch_probabilities, canonical_probabilities
-from premir.scanner.network import PairingBatch, VariableConvNet
+from premir.scanner.network import PairingBatch, VariableConvNet, pairing_conv2d
 
 CPU = torch.device("cpu")
 LENGTHS = [1, 2, 5, 12, 44, 45, 46, 47, 48, 90, 93, 110, 161, 398]
@@ -43,16 +43,31 @@ def test_layer_sizes():
     assert sizes["fc2.weight"] == (2, 256)
 
 
-def test_batch_is_the_pairing_tensor_in_factors(hairpins):
+def test_batch_builds_the_pairing_tensors(hairpins):
     batch = PairingBatch.build(hairpins, device=CPU)
     dense = pairing_tensors(hairpins.codes, hairpins.pairs, hairpins.mfe, hairpins.offsets)
     assert torch.equal(batch.dense(), torch.from_numpy(dense))
 
 
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_first_layer_equals_the_dense_convolution(hairpins, dtype, tolerance):
+    torch.manual_seed(1)
+    layer = torch.nn.Conv2d(9, 32, 11, stride=4, padding=10).to(dtype).requires_grad_(False)
+    found = pairing_conv2d(layer, PairingBatch.build(hairpins, device=CPU, dtype=dtype))
+    for n, length in enumerate(LENGTHS):
+        one = PairingBatch.build(hairpins.take([n]), device=CPU, dtype=dtype)
+        expected = layer(one.dense())[0]
+        own = (length + 2 * 10 - 11) // 4 + 1
+        assert expected.shape[1:] == (own, own)
+        scale = float(expected.abs().max())
+        difference = (found[n, :, :own, :own] - expected).abs().max()
+        assert float(difference) <= tolerance * scale
+
+
 def test_factorised_batch_equals_each_sample_alone(network, hairpins):
     batch = PairingBatch.build(hairpins, device=CPU, dtype=torch.float64)
     together = network(batch)
-    dense = network.forward_dense(batch.dense(), batch.lengths)
+    dense = network.forward_dense(batch)
     for n in range(len(hairpins)):
         one = PairingBatch.build(hairpins.take([n]), device=CPU, dtype=torch.float64)
         expected = alone(network, one.dense())
@@ -82,7 +97,7 @@ def test_gradient_reaches_every_weight(hairpins):
     factorised = [parameter.grad.clone() for parameter in network.parameters()]
     network.zero_grad()
     functional.cross_entropy(
-        network.forward_dense(batch.dense(), batch.lengths),
+        network.forward_dense(batch),
         torch.ones(len(hairpins), dtype=torch.int64),
         reduction="sum",
     ).backward()
@@ -96,3 +111,41 @@ def test_batches_hold_every_hairpin_once_and_stay_bounded():
     assert sorted(np.concatenate(batches)) == list(range(500))
     for index in batches:
         assert len(index) == 1 or len(index) * lengths[index].max() ** 2 <= 100_000
+
+
+def test_batches_of_groups_are_pure():
+    lengths = np.random.default_rng(0).integers(1, 400, 500)
+    groups = VariableConvNet.map_sizes(lengths)
+    batches = list(batches_by_length(lengths, cells=1_000_000, groups=groups))
+    assert sorted(np.concatenate(batches)) == list(range(500))
+    assert all(np.unique(groups[index]).size == 1 for index in batches)
+    assert len(batches) < 2 * np.unique(groups).size + 10
+
+
+class Small(VariableConvNet):
+    """A network on a device that has memory for a few hairpins only."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most, self.sizes = most, []
+
+    def forward(self, batch):
+        if batch.host_lengths.size > self.most:
+            raise torch.OutOfMemoryError("no memory")
+        self.sizes.append(batch.host_lengths.size)
+        return super().forward(batch)
+
+
+def test_batches_that_do_not_fit_are_halved(caplog):
+    hairpins = builders.random_hairpins(np.random.default_rng(1), [60] * 11 + [90] * 3)
+    torch.manual_seed(0)
+    enough = Small(100)
+    small = Small(3)
+    small.load_state_dict(enough.state_dict())
+    expected = batch_probabilities(enough, hairpins, device=CPU)
+    assert np.abs(batch_probabilities(small, hairpins, device=CPU) - expected).max() < 1e-6
+    assert sum(small.sizes) == len(hairpins)
+    assert max(small.sizes) == 3
+    nothing = Small(0)
+    with pytest.raises(torch.OutOfMemoryError):
+        batch_probabilities(nothing, hairpins, device=CPU)

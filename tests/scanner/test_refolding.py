@@ -11,14 +11,16 @@ from premir.kernels.codes import encode
 from premir.scanner.batches import Hairpins, pack
 from premir.scanner.folding import InlineViennaFolder, KernelFolder, make_folder
 from premir.scanner.inference import canonical_probabilities
+from premir.scanner.model_store import DEFAULT_MODEL, find_model, load_network, save_model
 from premir.scanner.network import VariableConvNet
 from premir.scanner.refolding import Refolder
 
 
 @pytest.fixture(scope="module")
-def network():
+def model(tmp_path_factory):
     torch.manual_seed(2)
-    return VariableConvNet().double().requires_grad_(False)
+    card = {**find_model(DEFAULT_MODEL).card, "name": "random", "min_prob": 0.5}
+    return save_model(tmp_path_factory.mktemp("model"), VariableConvNet(), card)
 
 
 def sequences(count, seed=0):
@@ -44,9 +46,9 @@ def test_pool_keeps_the_order():
     assert np.array_equal(a.pairs, KernelFolder().fold(codes, offsets).pairs)
 
 
-def test_agreement_changes_nothing(network, caplog):
+def test_agreement_changes_nothing(model, caplog):
     hairpins = KernelFolder().fold(*sequences(8))
-    refolder = Refolder(InlineViennaFolder(), network)
+    refolder = Refolder(InlineViennaFolder(), model)
     same, prob = refolder.check(hairpins, np.full(8, 0.9))
     assert same is hairpins
     assert (prob == 0.9).all()
@@ -54,24 +56,24 @@ def test_agreement_changes_nothing(network, caplog):
     assert not caplog.records
 
 
-def test_disagreement_is_counted_said_and_the_bindings_stand(network):
+def test_disagreement_is_counted_said_and_the_bindings_stand(model):
     right = KernelFolder().fold(*sequences(6))
     mfe, pairs = right.mfe.copy(), right.pairs.copy()
     mfe[2] += 10
     pairs[right.offsets[4] : right.offsets[5]] = -1
     wrong = Hairpins(right.codes, pairs, mfe, right.offsets)
-    refolder = Refolder(InlineViennaFolder(), network)
+    refolder = Refolder(InlineViennaFolder(), model)
     fixed, prob = refolder.check(wrong, np.full(6, 0.75))
     assert (refolder.refolded, refolder.disagreements) == (6, 2)
     assert np.array_equal(fixed.mfe, right.mfe)
     assert np.array_equal(fixed.pairs, right.pairs)
-    expected = canonical_probabilities(network, right.take([2, 4]))
+    expected = canonical_probabilities(load_network(model, dtype=torch.float64), right.take([2, 4]))
     assert prob.tolist() == [0.75, 0.75, expected[0], 0.75, expected[1], 0.75]
 
 
-def test_below_the_default_threshold_only_a_sample_is_refolded(network):
+def test_below_the_models_threshold_only_a_sample_is_refolded(model):
     hairpins = KernelFolder().fold(*sequences(600))
-    refolder = Refolder(InlineViennaFolder(), network)
+    refolder = Refolder(InlineViennaFolder(), model)
     prob = np.full(600, 0.3)
     prob[:5] = 0.5
     refolder.check(hairpins, prob)

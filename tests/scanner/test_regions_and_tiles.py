@@ -2,27 +2,21 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from premir.scanner.errors import InputError
-from premir.scanner.genome import Contig
+from premir.scanner.genome import Contigs
 from premir.scanner.regions import grow, merge_intervals, parse_regions, subtract
-from premir.scanner.tiles import plan_tiles, whole
+from premir.scanner.tiles import place, plan_tiles
 
 
 def contigs(*lengths):
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).tolist()
-    return [Contig(f"c{n}", size, offsets[n], "") for n, size in enumerate(lengths)]
+    return Contigs.of([f"c{n}" for n in range(len(lengths))], lengths, bytes(32 * len(lengths)))
 
 
-GENOME = [
-    Contig("chr1", 1000, 0, ""),
-    Contig("HLA:1-50", 80, 1000, ""),
-    Contig("HLA", 60, 1080, ""),
-]
+GENOME = Contigs.of(["chr1", "HLA:1-50", "HLA"], [1000, 80, 60], bytes(96))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +74,7 @@ def test_interval_arithmetic_is_set_arithmetic(a, b):
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=12), st.integers(1, 300))
 def test_tiles_cover_the_genome_once_in_order(lengths, size):
     genome = contigs(*lengths)
-    tiles = plan_tiles(whole(genome), genome, tile_size=size, first_index=4)
+    tiles = plan_tiles(None, genome, tile_size=size, first_index=4)
     assert [tile.index for tile in tiles] == list(range(4, 4 + len(tiles)))
     covered = [
         (span.contig, x)
@@ -93,6 +87,31 @@ def test_tiles_cover_the_genome_once_in_order(lengths, size):
     assert all(span.contig_length == lengths[span.contig] for t in tiles for span in t.spans)
 
 
+def test_tiles_of_everything_are_those_of_whole_contigs():
+    genome = contigs(30, 700, 5, 5, 2000, 40, 999)
+    everything = {n: [(0, int(length))] for n, length in enumerate(genome.lengths)}
+    for size in (1, 7, 40, 1000, 10_000):
+        tiles = plan_tiles(None, genome, tile_size=size)
+        assert [list(tile.spans) for tile in tiles] == [
+            list(tile.spans) for tile in plan_tiles(everything, genome, tile_size=size)
+        ]
+
+
+def test_nothing_to_scan_makes_no_tiles():
+    assert plan_tiles({}, contigs(10, 20), tile_size=5) == []
+
+
+def test_places_are_written_like_regions():
+    genome = contigs(25, 30, 10)
+    tiles = plan_tiles(None, genome, tile_size=20)
+    assert [place(tile, genome) for tile in tiles] == [
+        "c0:1-20",
+        "c0:21-25",
+        "c1:1-20",
+        "c1:21 to c2:10 (2 pieces)",
+    ]
+
+
 def test_small_scaffolds_are_packed_together():
     genome = contigs(*[50] * 1000)
-    assert len(plan_tiles(whole(genome), genome, tile_size=10_000)) == 5
+    assert len(plan_tiles(None, genome, tile_size=10_000)) == 5

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
-import os
 import shutil
-from pathlib import Path
 
 import builders
 import pysam
 import pytest
 
-from premir.scanner import shards, tasks
+from premir.scanner import inference, shards
 from premir.scanner.cli import main
 from premir.scanner.hits import COLUMNS
 
@@ -35,6 +32,15 @@ def test_planted_hairpins_are_among_the_hits(small_genome, reference):
         ), name
 
 
+def find_fold(contig, start, end, context=20):
+    """The interval with its context, clipped at the contig's ends and at unknown letters."""
+    first, last = start, end
+    for _ in range(context):
+        first -= first > 0 and contig[first - 1].upper() in "ACGTU"
+        last += last < len(contig) and contig[last].upper() in "ACGTU"
+    return first, last
+
+
 def test_columns_agree_with_the_genome(small_genome, reference):
     _, sequences, _ = small_genome
     hits = rows(reference)
@@ -44,17 +50,21 @@ def test_columns_agree_with_the_genome(small_genome, reference):
         dna = sequences[hit["chrom"]][start:end]
         if hit["strand"] == "-":
             dna = builders.reverse_complement(dna)
-        assert hit["sequence"] == dna.upper().replace("T", "U")
-        assert len(hit["structure"]) == end - start == int(hit["length"])
+        assert end - start == int(hit["length"])
+        assert len(hit["structure"]) == len(hit["sequence"])
+        # What is folded has the model's context on both sides, as far as there is any.
+        assert dna.upper().replace("T", "U") in hit["sequence"]
+        folded = find_fold(sequences[hit["chrom"]], start, end)
+        assert len(hit["sequence"]) == folded[1] - folded[0]
         assert hit["name"] == f"{hit['chrom']}:{start + 1}-{end}({hit['strand']})"
         assert hit["score"] == str(round(1000 * float(hit["prob"])))
-        a, b = int(hit["loop_start"]) - start, int(hit["loop_end"]) - start
+        a, b = int(hit["loop_start"]) - folded[0], int(hit["loop_end"]) - folded[0]
         structure = hit["structure"] if hit["strand"] == "+" else hit["structure"][::-1]
         assert set(structure[a:b]) == {"."}
         assert {structure[a - 1], structure[b]} == {"(", ")"}
         lower = sum(letter.islower() for letter in sequences[hit["chrom"]][start:end])
         assert float(hit["masked_fraction"]) == pytest.approx(lower / (end - start), abs=1e-3)
-        for column in ("q_value", "fp_per_mb", "copies", "mirror_prob"):
+        for column in ("q_value", "fp_per_mb", "mirror_prob"):
             assert hit[column] == "."
 
 
@@ -84,7 +94,7 @@ def test_bytes_do_not_depend_on_tiles_and_threads(small_genome, reference, scan,
 
 
 def test_bytes_do_not_depend_on_batches(small_genome, reference, scan, monkeypatch):
-    monkeypatch.setattr("premir.scanner.inference._CELLS", 1)
+    monkeypatch.setitem(inference._CELLS, "cpu", 1)
     assert scan(small_genome[0], "--min-prob", 0) == (0, reference)
 
 
@@ -112,7 +122,8 @@ def test_reverse_complement_gives_mirrored_hits(small_genome, reference, scan, t
         start, end, strand = int(hit["start"]), int(hit["end"]), hit["strand"]
         if flip:
             start, end, strand = n - end, n - start, {"+": "-", "-": "+"}[strand]
-        return hit["chrom"], start, end, strand, hit["prob"], hit["mfe"], hit["structure"]
+        same = (hit[name] for name in ("prob", "mfe", "masked_fraction", "copies", "structure"))
+        return hit["chrom"], start, end, strand, *same
 
     assert {key(hit, True) for hit in rows(text)} == {key(hit, False) for hit in rows(reference)}
 
@@ -154,100 +165,6 @@ def test_windows_lie_on_the_grid_of_their_strand(tiny_genome, scan):
         five_prime = int(hit["start"]) if hit["strand"] == "+" else n - int(hit["end"])
         assert five_prime % 10 == 0
         assert int(hit["length"]) == min(110, n)
-
-
-def test_ray_gives_the_same_bytes_and_leaves_nothing_behind(small_genome, reference, scan):
-    psutil = pytest.importorskip("psutil")
-    before = {process.pid for process in psutil.process_iter()}
-    options = ("--min-prob", 0, "--tile-size", 2000, "--executor", "ray", "--threads", 2)
-    assert scan(small_genome[0], *options) == (0, reference)
-    left = [
-        process
-        for process in psutil.process_iter(["pid", "cmdline"])
-        if process.pid not in before and "ray" in " ".join(process.info["cmdline"] or [])
-    ]
-    _, alive = psutil.wait_procs(left, timeout=20)
-    assert not alive
-    assert not list(Path("/tmp").glob("premir-*/session_*"))
-
-
-def test_resume_uses_what_is_committed(small_genome, reference, scan, tmp_path, monkeypatch):
-    work = tmp_path / "work"
-    options = ("--min-prob", 0, "--tile-size", 2000, "--work-dir", work)
-    original = tasks.fold_tile
-
-    def fails_late(job, tile, folder):
-        if tile.index >= 2:
-            raise KeyboardInterrupt
-        return original(job, tile, folder)
-
-    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", fails_late)
-    assert scan(small_genome[0], *options)[0] == 130
-    monkeypatch.undo()
-    committed = sorted((work / "shards").glob("*.h5"))
-    assert committed
-    # One shard is damaged meanwhile: it must be made again, the others used.
-    content = bytearray(committed[0].read_bytes())
-    content[len(content) // 2] ^= 1
-    committed[0].write_bytes(content)
-    assert scan(small_genome[0], *options) == (0, reference)
-    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
-    assert summary["tiles_reused"] == len(committed) - 1
-    assert not work.exists()
-
-
-def test_another_model_or_threshold_reuses_the_folds(small_genome, reference, scan, tmp_path):
-    options = ("--work-dir", tmp_path / "work", "--keep-work")
-    assert scan(small_genome[0], *options)[0] == 0
-    assert scan(small_genome[0], "--min-prob", 0, *options) == (0, reference)
-    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
-    assert summary["tiles_reused"] == summary["tiles_total"]
-
-
-def test_run_directory_of_another_scan_is_refused(small_genome, scan, tmp_path, capsys):
-    work = tmp_path / "work"
-    assert scan(small_genome[0], "--work-dir", work, "--keep-work")[0] == 0
-    assert scan(small_genome[0], "--work-dir", work, "--max-span", 120)[0] == 4
-    assert "run directory belongs to another run: extractor is" in capsys.readouterr().err
-    builders.write_fasta(tmp_path / "other.fa", {"a": "ACGT" * 100})
-    assert scan(tmp_path / "other.fa", "--work-dir", work)[0] == 4
-    assert "another run: genome is" in capsys.readouterr().err
-
-
-def test_tile_that_fails_twice_is_set_aside_and_named(
-    small_genome, reference, scan, tmp_path, monkeypatch, capsys
-):
-    original = tasks.fold_tile
-    calls = []
-
-    def fails(job, tile, folder):
-        calls.append(tile.index)
-        if tile.index == 1:
-            raise RuntimeError("boom")
-        return original(job, tile, folder)
-
-    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", fails)
-    options = ("--min-prob", 0, "--tile-size", 2000)
-    assert scan(small_genome[0], *options)[0] == 3
-    assert calls.count(1) == 2
-    assert "tile 1 failed twice, set aside: boom" in capsys.readouterr().err
-    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
-    assert summary["tiles_quarantined"] == {"1": "RuntimeError: boom"}
-    monkeypatch.undo()
-    assert scan(small_genome[0], *options) == (0, reference)
-
-
-def test_full_disk_is_one_line_and_resumable(small_genome, reference, scan, monkeypatch, capsys):
-    def full(*arguments, **options):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "hits.bed")
-
-    monkeypatch.setattr("premir.scanner.scan.write_hits", full)
-    assert scan(small_genome[0], "--min-prob", 0)[0] == 1
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        "premir-scan: error: hits.bed: No space left on device; run again to go on"
-    )
-    monkeypatch.undo()
-    assert scan(small_genome[0], "--min-prob", 0) == (0, reference)
 
 
 def test_compressed_output_is_indexed_and_the_same(small_genome, reference, scan, tmp_path):
@@ -296,7 +213,8 @@ def test_summary_counts(small_genome, scan, tmp_path):
     assert summary["candidates"] == summary["scored"] == summary["above_threshold"]
     assert summary["contigs"] == len(small_genome[1])
     assert summary["megabases"] == sum(map(len, small_genome[1].values())) / 1e6
-    assert summary["tiles_total"] > 3
+    assert summary["tiles_total"] == summary["tiles_new"] == summary["scores_new"] > 3
+    assert summary["mb_per_min"] > 0
     assert {"candidates", "folding", "scoring", "canonical"} <= summary["seconds_by_stage"].keys()
 
 
@@ -308,7 +226,8 @@ def test_kept_shards_open_with_the_documented_reader(small_genome, scan, tmp_pat
         for tensors, lengths in shards.iterate_tensors(path, batch=5):
             assert tensors.shape == (len(lengths), 9, lengths.max(), lengths.max())
             count += len(lengths)
-    assert count == json.loads((tmp_path / "hits.bed.summary.json").read_text())["candidates"]
+    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
+    assert count == summary["folded"] < summary["candidates"]
     shutil.rmtree(work)
 
 

@@ -7,7 +7,7 @@ import pytest
 from premir.kernels.codes import encode
 from premir.kernels.pairing import pair_table
 from premir.scanner.batches import join
-from premir.train.baseline import FEATURES, baseline_probabilities, eight_numbers
+from premir.train.baseline import FEATURES, eight_numbers, fit_baseline
 from premir.train.dataset import Dataset
 
 
@@ -37,6 +37,6 @@ def test_baseline_learns_what_eight_numbers_can_tell():
         return Dataset(hairpins, labels, (), {})
 
     training, test = data(), data()
-    scores = baseline_probabilities(training, test, seed=0)
-    assert np.array_equal(scores, baseline_probabilities(training, test, seed=0))
+    scores = fit_baseline(training, seed=0)(test.hairpins)
+    assert np.array_equal(scores, fit_baseline(training, seed=0)(test.hairpins))
     assert ((scores > 0.5) == (test.labels == 1)).mean() > 0.95

@@ -12,22 +12,24 @@ import pytest
 from premir.kernels import stem_costs
 from premir.kernels.codes import encode, reverse_complement
 from premir.kernels.stems import DEFAULT_COSTS, StemCosts
-from premir.train.stem_costs import (
+from premir.train.precursors import (
     NEMATODES,
     VIRUSES,
-    Background,
-    Planted,
     Precursor,
-    best_energies,
     best_match,
     gc_share,
+    read_precursors,
+)
+from premir.train.stem_costs import (
+    Background,
+    Planted,
+    best_energies,
     log_odds,
     longest_stem,
     loss,
     main,
     plant,
     random_codes,
-    read_precursors,
     refine,
     rounded,
 )

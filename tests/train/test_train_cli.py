@@ -60,9 +60,8 @@ def test_custom_training_gives_a_model_for_the_scanner(files, test_files, tmp_pa
     out = tmp_path / "model"
     assert custom(files, out, "--epochs", 3, "--name", "mine", *test_files) == 0
     captured = capsys.readouterr()
-    first, second = captured.out.splitlines()
-    assert first.startswith("SE ")
-    measures = json.loads(second)
+    assert [line for line in captured.err.splitlines() if line.startswith("premir-train: SE ")]
+    measures = json.loads(captured.out)
     names = ["se", "sp", "ppv", "f", "g_mean", "auroc", "aupr"]
     assert list(measures["as_published"]) == list(measures["decontaminated"]) == names
     assert [line for line in captured.err.splitlines() if "epoch 3/3  loss" in line]
@@ -96,6 +95,24 @@ def test_interrupted_training_ends_with_the_same_weights(files, tmp_path):
     assert straight == broken
 
 
+def test_fewer_epochs_than_the_checkpoint_has_are_refused(files, tmp_path, capsys):
+    assert custom(files, tmp_path / "model", "--epochs", 3) == 0
+    assert custom(files, tmp_path / "model", "--epochs", 2) == 4
+    assert "is past epoch 2 already (at 3)" in capsys.readouterr().err
+
+
+def test_softly_encoded_networks_serve_the_scanner(files, test_files, tmp_path, capsys):
+    out = tmp_path / "model"
+    options = ["--encoding", "soft0.2", "--dropout", 0.2, "--epochs", 2, *test_files]
+    assert custom(files, out, *options) == 0
+    trained = capsys.readouterr().out
+    card = json.loads((out / "card.json").read_text())
+    assert (card["recipe"]["name"], card["recipe"]["encoding"]) == ("paper*", "soft0.2")
+    assert card["recipe"]["dropout"] == 0.2
+    assert custom(files, out, "--evaluate", out, *test_files) == 0
+    assert capsys.readouterr().out == trained
+
+
 def test_checkpoint_of_other_data_is_refused(files, tmp_path, capsys):
     assert custom(files, tmp_path / "model", "--epochs", 1) == 0
     assert custom(files[::-1], tmp_path / "model", "--epochs", 1, "--seed", 2) == 4
@@ -112,6 +129,10 @@ def test_folds_come_from_the_cache_the_second_time(files, tmp_path, monkeypatch)
     "options, message",
     [
         ([], "give --protocol (see premir-train --list-protocols)"),
+        (
+            ["--run-all", "--seed", "3"],
+            "--seed does not go with --run-all, which sets it by itself",
+        ),
         (["--protocol", "custom"], "--protocol custom needs --positives and --negatives"),
         (
             ["--protocol", "custom", "--positives", "a", "--negatives", "b"]
@@ -202,7 +223,7 @@ def test_cross_validation_trains_one_network_per_fold(tmp_path, monkeypatch, cap
                 )
     command = ["--protocol", "human-cv", "--data", str(tmp_path / "data"), "--epochs", "1"]
     assert main([*command, "--out", str(tmp_path / "cv"), "--threads", "1", "-q"]) == 0
-    measures = json.loads(capsys.readouterr().out.splitlines()[1])
+    measures = json.loads(capsys.readouterr().out)
     cards = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("cv/*/card.json"))]
     assert [card["protocol"] for card in cards] == [f"human-cv/{fold}" for fold in range(1, 6)]
     assert [card["name"] for card in cards] == [f"cv-fold{fold}" for fold in range(1, 6)]

@@ -87,11 +87,12 @@ def test_recipes_are_those_of_the_paper_and_of_the_code():
     assert not released.class_weights
 
 
-def test_without_pairing_the_matrix_changes_nothing():
-    trainer = make(ablate="pairing")
+@pytest.mark.parametrize("encoding", ["onehot", "soft0.1"])
+def test_without_pairing_the_matrix_changes_nothing(encoding):
+    trainer = make(ablate="pairing", encoding=encoding)
     for _ in range(3):
         trainer.train_epoch()
-    assert (trainer.network.conv1.weight[:, 0] == 0).all()
+    assert (trainer.plain_network().conv1.weight[:, 0] == 0).all()
     hairpins = trainer.data.hairpins
     unpaired = replace(hairpins, pairs=np.full_like(hairpins.pairs, -1))
     with torch.inference_mode():
@@ -111,20 +112,50 @@ def test_every_optimizer_resumes(tmp_path, optimizer):
     assert same(weights(second), weights(straight))
 
 
-def test_resumed_training_takes_the_same_path(tmp_path):
-    straight = make()
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}, {"encoding": "soft0.1"}])
+def test_resumed_training_takes_the_same_path(tmp_path, changes):
+    straight = make(**changes)
     losses = [straight.train_epoch() for _ in range(4)]
-    first = make()
+    first = make(**changes)
     for _ in range(2):
         first.train_epoch()
     first.save(tmp_path / "checkpoint.safetensors")
-    second = make(seed=0)
+    second = make(seed=0, **changes)
     second.resume(tmp_path / "checkpoint.safetensors")
     assert second.epoch == 2
     for _ in range(2):
         second.train_epoch()
     assert second.losses == losses
     assert same(weights(second), weights(straight))
+
+
+@pytest.mark.parametrize("changes", [{"dropout": 0.5}, {"encoding": "soft0.2"}])
+def test_dropout_and_encoding_change_the_path(changes):
+    plain, changed = make(), make(**changes)
+    plain.train_epoch()
+    changed.train_epoch()
+    assert changed.losses != plain.losses
+
+
+def test_dropout_is_for_training_only():
+    trainer = make(dropout=0.5)
+    trainer.train_epoch()
+    batch = PairingBatch.build(trainer.data.hairpins, device=CPU)
+    with torch.inference_mode():
+        a, b = trainer.network(batch), trainer.network(batch)
+    assert torch.equal(a, b)
+    network = VariableConvNet()
+    network.load_state_dict(trainer.network.state_dict())
+    with torch.inference_mode():
+        assert torch.equal(a, network(batch))
+
+
+def test_probabilities_of_an_epoch_are_those_of_its_loss():
+    trainer = make(class_weights=False)
+    loss = trainer.train_epoch()
+    labels, seen = trainer.data.labels, trainer.seen
+    of_label = np.where(labels == 1, seen, 1 - seen)
+    assert -np.log(of_label).mean() == pytest.approx(loss, rel=1e-4)
 
 
 def test_seeds_and_learning_matter():

@@ -1,0 +1,300 @@
+r"""From FASTA to BED side by side: premir, the naive pipeline, RNALfold, and peers, in one run.
+
+python benchmarks/bench_whole.py ../shared/data/genomes/celegans_dev/genome.fa.gz \
+    --hairpins ../shared/data/benchmark/sequences/new_pos.fa --model premir-animal@1 \
+    --peer 'mirnafold=/opt/miRNAfold/run {genome} {out}' --out benchmarks/results/whole.json
+
+All times are CPU seconds, of one thread or of a command with all its processes, so that other work
+on the machine disturbs little. The unit beside them is one RNA.fold of a benchmark hairpin,
+measured before, between and after, so that machines can be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import record
+import torch
+from bench_candidates import cut_by_rnalfold
+from bench_network import dense_logits
+
+from premir.kernels.codes import UNKNOWN, encode
+from premir.scanner.batches import Hairpins, batches_by_length, gather
+from premir.scanner.candidates import PRESETS, Extractor, find_candidates
+from premir.scanner.fasta import read_records
+from premir.scanner.folding import Folder, InlineViennaFolder, KernelFolder
+from premir.scanner.gates import load_gates
+from premir.scanner.genome import read_genome
+from premir.scanner.inference import batch_probabilities
+from premir.scanner.model_store import ModelSpec, find_model, load_network
+from premir.scanner.network import PairingBatch, VariableConvNet
+from premir.scanner.tasks import SELECTION_MARGIN
+from premir.scanner.tiles import plan_tiles
+
+CPU = torch.device("cpu")
+_DENSE_CELLS = 1 << 18
+
+
+def write_piece(genome: Path, nucleotides: int, out: Path) -> bool:
+    """Write the first nucleotides of a genome as FASTA; False where it has fewer."""
+    left = nucleotides
+    with out.open("w", encoding="ascii") as handle:
+        for name, letters in read_records(genome):
+            handle.write(f">{name}\n{letters[:left]}\n")
+            left -= min(left, len(letters))
+            if not left:
+                return True
+    return False
+
+
+def rna_fold_seconds(path: Path, count: int) -> Callable[[], float]:
+    """Return a function that measures one RNA.fold of a benchmark hairpin, in CPU seconds."""
+    import RNA
+
+    sequences = [text for _, text in read_records(path) if not np.any(encode(text) == UNKNOWN)]
+    chosen = sequences[:: max(1, len(sequences) // count)][:count]
+
+    def measure() -> float:
+        begin = time.thread_time()
+        for sequence in chosen:
+            RNA.fold(sequence)
+        return (time.thread_time() - begin) / len(chosen)
+
+    return measure
+
+
+def dense_scores(network: VariableConvNet, hairpins: Hairpins) -> None:
+    with torch.inference_mode():
+        for index in batches_by_length(hairpins.lengths, cells=_DENSE_CELLS):
+            dense_logits(network, PairingBatch.build(hairpins.take(index), device=CPU))
+
+
+def stages(
+    fasta: Path, spec: ModelSpec, extractor: Extractor, folder: Folder, *, naive: bool
+) -> dict[str, Any]:
+    """Take a FASTA file through the stages of a scan, one after another, and time each.
+
+    Args:
+        fasta: what to scan.
+        spec: the network, and the gates if it has some.
+        extractor: how candidates are found.
+        folder: what folds them.
+        naive: no gates, and the network's first layer on whole pairing tensors.
+    """
+    network = load_network(spec)
+    gates = None if naive else load_gates(spec)
+    taken = dict.fromkeys(("reading", "candidates", "folding", "gates", "scoring"), 0.0)
+    counts = dict.fromkeys(("candidates", "folded", "scored", "selected"), 0)
+    last = time.thread_time()
+
+    def lap(stage: str) -> None:
+        nonlocal last
+        now = time.thread_time()
+        taken[stage] += now - last
+        last = now
+
+    with tempfile.TemporaryDirectory() as temporary:
+        genome = read_genome(fasta, Path(temporary) / "store")
+        lap("reading")
+        for tile in plan_tiles(None, genome.contigs, tile_size=1_000_000):
+            loci, codes, offsets = find_candidates(genome.store, tile, extractor)
+            counts["candidates"] += len(loci)
+            lap("candidates")
+            if gates is not None:
+                passed = np.flatnonzero(gates.before_folding(loci, codes, offsets))
+                flat, offsets = gather(offsets, passed)
+                loci, codes = loci.take(passed), codes[flat]
+            lap("gates")
+            hairpins = folder.fold(codes, offsets)
+            counts["folded"] += len(hairpins)
+            lap("folding")
+            if gates is not None:
+                hairpins = hairpins.take(np.flatnonzero(gates.after_folding(loci, hairpins)))
+            lap("gates")
+            counts["scored"] += len(hairpins)
+            if naive:
+                dense_scores(network, hairpins)
+            else:
+                rough = batch_probabilities(network, hairpins, device=CPU)
+                counts["selected"] += int((rough >= spec.min_prob - SELECTION_MARGIN).sum())
+            lap("scoring")
+    megabases, total = genome.length / 1e6, sum(taken.values())
+    rates = (("candidates", "candidates"), ("folded", "folding"), ("scored", "scoring"))
+    return {
+        "megabases": megabases,
+        "max_span": extractor.max_span,
+        "counts_per_mb": {name: count / megabases for name, count in counts.items()},
+        "cpu_seconds_per_mb": {name: value / megabases for name, value in taken.items()},
+        "cpu_seconds_per_mb_all": total / megabases,
+        "per_cpu_second": {
+            name: counts[name] / taken[stage] for name, stage in rates if taken[stage]
+        },
+    }
+
+
+def command(arguments: Sequence[str], megabases: float) -> dict[str, Any]:
+    """Run a command and return its CPU seconds, those of its processes included."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(arguments, stdout=subprocess.DEVNULL, check=False)
+    elapsed, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "exit_code": done.returncode,
+        "megabases": megabases,
+        "cpu_seconds": cpu,
+        "elapsed_seconds": elapsed,
+        "cpu_seconds_per_mb_all": cpu / megabases,
+        "mb_per_cpu_minute": 60 * megabases / cpu,
+    }
+
+
+def scan(fasta: Path, megabases: float, options: Sequence[str]) -> dict[str, Any]:
+    """Scan with the command line in a process of its own."""
+    with tempfile.TemporaryDirectory() as temporary:
+        out = Path(temporary) / "hits.bed"
+        arguments = ["-m", "premir.scanner.cli", str(fasta), "--out", str(out), "-q", *options]
+        result = command([sys.executable, *arguments], megabases)
+        if result["exit_code"] == 0:
+            summary = json.loads(out.with_name("hits.bed.summary.json").read_text())
+            kept = ("candidates", "folded", "scored", "above_threshold", "hits", "peak_memory_mb")
+            result |= {name: summary[name] for name in kept}
+    return result
+
+
+def in_folds(result: dict[str, Any], fold_seconds: float) -> dict[str, Any]:
+    """Add what a megabase costs in folds of a benchmark hairpin by ViennaRNA."""
+    return {**result, "rna_folds_per_mb": result["cpu_seconds_per_mb_all"] / fold_seconds}
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Run everything that was asked for."""
+    spec = find_model(args.model)
+    shape = replace(PRESETS["animal"], context_nt=spec.context_nt)
+    unit = rna_fold_seconds(args.hairpins, args.folds)
+    units = [unit()]
+    found: dict[str, Any] = {"model": spec.name, "min_prob": spec.min_prob}
+    with tempfile.TemporaryDirectory() as temporary:
+        piece = Path(temporary) / "piece.fa"
+
+        def cut(megabases: float) -> bool:
+            whole_piece = write_piece(args.genome, round(1e6 * megabases), piece)
+            if not whole_piece:
+                sys.stderr.write(f"{args.genome}: has no {megabases:g} Mb, skipped\n")
+            return whole_piece
+
+        found["premir"] = []
+        for megabases in args.megabases:
+            if cut(megabases):
+                options = ["--model", args.model, "--threads", str(args.threads)]
+                found["premir"].append(scan(piece, megabases, options))
+        units.append(unit())
+        if cut(args.stage_megabases):
+            warm = stages(piece, spec, shape, KernelFolder(), naive=False)
+            found["stages"] = [
+                stages(piece, spec, replace(shape, max_span=span), KernelFolder(), naive=False)
+                if span != shape.max_span
+                else warm
+                for span in args.spans
+            ]
+        if cut(args.naive_megabases):
+            windows = replace(PRESETS["animal"], kind="windows")
+            found["naive"] = stages(piece, spec, windows, InlineViennaFolder(), naive=True)
+            (codes,) = (encode(letters) for _, letters in read_records(piece))
+            _, seconds = cut_by_rnalfold([(0, 0, codes)])
+            megabases = args.naive_megabases
+            found["rnalfold"] = {
+                "megabases": megabases,
+                "what": "extraction and folding only",
+                "cpu_seconds_per_mb_all": seconds / megabases,
+            }
+        found["peers"] = {}
+        for name, template in (peer.split("=", 1) for peer in args.peer):
+            parts = shlex.split(template)
+            if shutil.which(parts[0]) is None:
+                sys.stderr.write(f"--peer {name}: {parts[0]} is absent, skipped\n")
+            elif cut(args.stage_megabases):
+                places = {"genome": str(piece), "out": str(Path(temporary) / "peer.out")}
+                arguments = [part.format(**places) for part in parts]
+                found["peers"][name] = command(arguments, args.stage_megabases)
+    units.append(unit())
+    fold = float(np.median(units))
+    for name in ("premir", "stages"):
+        found[name] = [in_folds(result, fold) for result in found.get(name, [])]
+    for name in ("naive", "rnalfold"):
+        if name in found:
+            found[name] = in_folds(found[name], fold)
+    found["peers"] = {name: in_folds(peer, fold) for name, peer in found["peers"].items()}
+    return {**found, "rna_fold_seconds": fold, "rna_fold_seconds_measured": units}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("genome", type=Path, help="FASTA; its first megabases are scanned")
+    add("--hairpins", type=Path, required=True, help="FASTA of benchmark hairpins, for the unit")
+    add("--folds", type=int, default=100, help="RNA.fold is timed on so many of them")
+    add("--model", default="do2018-crossspecies-new-variable")
+    add("--megabases", type=float, nargs="*", default=[1, 4, 16, 64], help="sizes of whole scans")
+    add("--spans", type=int, nargs="*", default=[100, 160, 300], help="longest hairpins, by stage")
+    add("--stage-megabases", type=float, default=1.0, help="size for spans and peers")
+    add("--naive-megabases", type=float, default=0.01, help="size for the naive ways")
+    add("--threads", type=int, default=1)
+    add("--peer", action="append", default=[], metavar="NAME=COMMAND",
+        help="another program; {genome} and {out} are replaced; may be repeated")  # fmt: skip
+    add("--out", type=Path, help="write the JSON here (default: stdout)")
+    args = parser.parse_args(argv)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = measure(args)
+    finally:
+        torch.set_num_threads(threads)
+    data = {path.name: record.sha256(path) for path in (args.genome, args.hairpins)}
+    packages = ["numba", "torch", "viennarna"]
+    record.write(record.record("whole", packages, data, **found), args.out)
+    return 0
+
+
+def test_bench_whole_on_tiny_input(tmp_path: Path, capfd: Any) -> None:
+    import builders
+
+    sequences, _ = builders.planted_genome(seed=3, contigs={"chr1": 4000})
+    genome = builders.write_fasta(tmp_path / "genome.fa", sequences)
+    hairpins = tmp_path / "hairpins.fa"
+    hairpins.write_text(">a\n" + "GGGGTTTTCCCC" * 4 + "\n>n\nGGNCC\n")
+    out = tmp_path / "whole.json"
+    options = ["--megabases", "0.003", "1", "--spans", "100", "160", "--stage-megabases", "0.003"]
+    options += ["--naive-megabases", "0.0005", "--peer", "none=/no/such/program {genome}"]
+    options += ["--peer", "copy=cp {genome} {out}", "--out", str(out)]
+    assert main([str(genome), "--hairpins", str(hairpins), *options]) == 0
+    result = json.loads(out.read_text())
+    assert [scan["exit_code"] for scan in result["premir"]] == [0]
+    assert [stage["max_span"] for stage in result["stages"]] == [100, 160]
+    assert (
+        result["naive"]["counts_per_mb"]["folded"]
+        > result["stages"][1]["counts_per_mb"]["candidates"]
+    )
+    assert list(result["peers"]) == ["copy"]
+    assert result["premir"][0]["rna_folds_per_mb"] > 0
+    error = capfd.readouterr().err
+    assert "has no 1 Mb, skipped" in error
+    assert "--peer none: /no/such/program is absent, skipped" in error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

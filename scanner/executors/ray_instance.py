@@ -1,0 +1,138 @@
+"""Joining a Ray cluster, or starting a private instance that nobody else can see or enter."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from premir.scanner.errors import InputError
+
+_OBJECT_STORE = 128 << 20
+"""Bytes of shared memory of a private instance: tasks hand back records of a few hundred bytes."""
+
+_TOKEN = secrets.token_hex(16)
+"""Key to our private instances: Ray reads it once per process."""
+
+
+class PrivateInstance:
+    """A Ray instance on this machine, for this process.
+
+    Listeners on the loopback interface only, behind a token; no dashboard, no usage reports; a
+    session folder that only this user can enter; gone when closed or when this process exits.
+    """
+
+    def __init__(self, cpus: int) -> None:
+        os.environ.update(
+            RAY_USAGE_STATS_ENABLED="0",
+            # The name misleads: on Linux, too, it keeps every listener on the loopback interface.
+            RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
+            # From the environment, Ray does not write it to a file.
+            RAY_AUTH_MODE="token",
+            RAY_AUTH_TOKEN=_TOKEN,
+        )
+        import ray  # reads these variables
+
+        self.ray: Any = ray
+        # A short path, because the names of sockets below it must stay under 107 bytes. Ray opens
+        # its own folder to everybody, so that one lies inside.
+        self.folder = Path(tempfile.mkdtemp(prefix="premir-", dir="/tmp"))
+        # Before Ray's own exit handler is there, so that it runs after it: for a start cut short.
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        try:
+            with _our_signals():
+                ray.init(
+                    address="local",
+                    num_cpus=cpus,
+                    include_dashboard=False,
+                    object_store_memory=_OBJECT_STORE,
+                    _temp_dir=str(self.folder / "ray"),
+                    **_QUIET,
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End every process of the instance and remove its folder."""
+        self.ray.shutdown()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class JoinedCluster:
+    """A Ray cluster of somebody else's making, which we leave as it was."""
+
+    def __init__(self, address: str) -> None:
+        if address.startswith("ray://"):
+            raise InputError(
+                f"--ray-address {address}: Ray Client is not supported; "
+                "use `ray job submit`, or HOST:PORT on a machine of the cluster"
+            )
+        _check_reachable(address)
+        import ray
+
+        self.ray: Any = ray
+        try:
+            with _our_signals():
+                ray.init(address=address, **_QUIET)
+        except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"--ray-address {address}: no Ray cluster there: {reason}") from error
+
+    def close(self) -> None:
+        """Leave the cluster; what we left running there ends."""
+        self.ray.shutdown()
+
+
+_QUIET: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+
+
+@contextmanager
+def _our_signals() -> Iterator[None]:
+    """Keep signals as they were while Ray starts or is joined.
+
+    Ray puts a handler of its own in place of ours for SIGTERM, one that ends the process at once.
+    And a start that is cut short leaves helpers behind for a minute, so that Ctrl-C waits for its
+    end; pressed twice, it does not.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    on_terminate, on_interrupt = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    interrupted = False
+
+    def later(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, on_interrupt)
+
+    signal.signal(signal.SIGINT, later)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, on_terminate)
+        signal.signal(signal.SIGINT, on_interrupt)
+    if interrupted:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _check_reachable(address: str) -> None:
+    """Fail within seconds where nothing listens; Ray itself would try for many minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"--ray-address {address}: no Ray cluster there: {reason}") from error

@@ -1,0 +1,280 @@
+"""Many genomes, one engine: a file of hits and a summary for each, and a table of how it went."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from premir.scanner.errors import (
+    ClusterError,
+    InputError,
+    NodeError,
+    PremirError,
+    StoppedError,
+    ends_run,
+)
+from premir.scanner.files import sha256, whole_file, write_json
+from premir.scanner.genome_list import Entry
+from premir.scanner.options import ScanOptions
+from premir.scanner.preparing import make_job, settings
+from premir.scanner.rundir import RunDirectory
+from premir.scanner.scan import scan
+from premir.scanner.session import Session, open_session
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 8
+"""Genomes worked on at the same time: small ones by themselves do not keep a cluster busy."""
+_RECORDS = ".premir"
+_TABLE = "genomes.tsv"
+_COLUMNS = ("name", "path", "preset", "status", "megabases", "hits", "seconds", "message")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one genome.
+
+    Attributes:
+        entry: the genome.
+        status: ``done``, ``unchanged`` (finished by an earlier run), ``incomplete`` (tiles are
+            missing), ``failed`` or ``not reached``.
+        megabases: its length, None where unknown.
+        hits: how many were written, None where unknown.
+        seconds: how long it took.
+        message: why it is not done.
+    """
+
+    entry: Entry
+    status: str
+    megabases: float | None = None
+    hits: int | None = None
+    seconds: float = 0.0
+    message: str = ""
+
+
+def scan_many(entries: Sequence[Entry], options: ScanOptions, folder: Path, suffix: str) -> int:
+    """Scan genomes with the same workers; one that fails does not stop the others.
+
+    Args:
+        entries: the genomes.
+        options: how; ``genome``, ``out``, ``summary`` and ``preset`` are set for each genome.
+        folder: gets ``NAME.bed`` (or another suffix), ``NAME.bed.summary.json`` and
+            ``genomes.tsv``; made where it is missing.
+        suffix: of the files of hits.
+
+    Returns:
+        Exit code: 0, or 3 where genomes failed or tiles are missing.
+
+    Raises:
+        PremirError: something that would stop every genome.
+        OSError: the disk is full or cannot be written.
+    """
+    started = time.monotonic()
+    try:
+        (folder / _RECORDS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
+    for entry in entries:
+        if not entry.path.exists():
+            _log.warning("%s: %s: no such file; going on with the others", entry.source, entry.path)
+    outcomes = {entry.name: Outcome(entry, "not reached") for entry in entries}
+    try:
+        _scan_all(entries, options, folder, suffix, outcomes)
+    finally:
+        _write_table(folder / _TABLE, list(outcomes.values()))
+    return _close(list(outcomes.values()), folder, time.monotonic() - started)
+
+
+def _scan_all(
+    entries: Sequence[Entry],
+    options: ScanOptions,
+    folder: Path,
+    suffix: str,
+    outcomes: dict[str, Outcome],
+) -> None:
+    """Fill in the outcomes; those finished by an earlier run need no workers."""
+    missing: list[tuple[Entry, _Record]] = []
+    by_preset: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        own = _options_for(entry, options, folder, suffix)
+        if entry.preset not in by_preset:
+            job = make_job(own, RunDirectory(folder))
+            by_preset[entry.preset] = {
+                **settings(own, job),
+                "scores": job.score_key,
+                "max_copies": own.max_copies,
+            }
+        record = _Record(entry, own, folder, by_preset[entry.preset])
+        if options.resume != "never" and (before := record.finished()) is not None:
+            outcomes[entry.name] = Outcome(entry, "unchanged", before["megabases"], before["hits"])
+        else:
+            missing.append((entry, record))
+    if not missing:
+        return
+    shape = replace(options, out=folder / f"NAME{suffix}")
+    with open_session(shape) as session:
+        assert session.executor is not None
+        session.executor.check(folder)
+        at_once = min(_AT_ONCE, max(2, session.executor.window // 2), len(missing))
+        with ThreadPoolExecutor(at_once, thread_name_prefix="genome") as pool:
+            running = [pool.submit(_scan_one, record, session) for _, record in missing]
+            try:
+                for future in as_completed(running):
+                    outcome = future.result()
+                    outcomes[outcome.entry.name] = outcome
+                    _say(outcome)
+            finally:
+                session.stopping.set()
+                _drop(running)
+
+
+def _drop(running: Sequence[Future[Outcome]]) -> None:
+    for future in running:
+        future.cancel()
+
+
+def _scan_one(record: _Record, session: Session) -> Outcome:
+    """Scan one genome, and turn what is wrong with it alone into an outcome."""
+    entry, started = record.entry, time.monotonic()
+    try:
+        session.check_stop()
+        source = record.source()
+        code = scan(record.options, session)
+        assert record.options.summary is not None
+        summary = json.loads(record.options.summary.read_text(encoding="utf-8"))
+        megabases, hits = summary["megabases"], summary["hits"]
+        seconds = time.monotonic() - started
+        if code != 0:
+            message = f"{summary['tiles_quarantined']} tiles are missing"
+            return Outcome(entry, "incomplete", megabases, hits, seconds, message)
+        record.write(source, megabases, hits)
+        return Outcome(entry, "done", megabases, hits, seconds)
+    except (ClusterError, NodeError, StoppedError):
+        raise
+    except PremirError as error:
+        return Outcome(entry, "failed", seconds=time.monotonic() - started, message=str(error))
+    except Exception as error:
+        if ends_run(error) or isinstance(error, OSError):
+            raise
+        _log.debug("%s: unexpected error", entry.name, exc_info=True)
+        message = f"unexpected {type(error).__name__}: {error}"
+        return Outcome(entry, "failed", seconds=time.monotonic() - started, message=message)
+
+
+def _options_for(entry: Entry, options: ScanOptions, folder: Path, suffix: str) -> ScanOptions:
+    out = folder / f"{entry.name}{suffix}"
+    summary = out.with_name(f"{out.name}.summary.json")
+    return replace(options, genome=entry.path, out=out, summary=summary, preset=entry.preset)
+
+
+class _Record:
+    """The proof that a genome is finished: what it was, how it was scanned, and what came out.
+
+    Attributes:
+        entry: the genome.
+        options: of its scan.
+    """
+
+    def __init__(
+        self, entry: Entry, options: ScanOptions, folder: Path, depends_on: dict[str, Any]
+    ) -> None:
+        self.entry, self.options = entry, options
+        self._path = folder / _RECORDS / f"{entry.name}.json"
+        self._settings = json.loads(json.dumps(depends_on))
+
+    def source(self) -> dict[str, Any]:
+        """Return what the FASTA file is like now, for a quick comparison."""
+        try:
+            status = self.options.genome.stat()
+        except OSError as error:
+            raise InputError(f"{self.options.genome}: {error.strerror}") from error
+        return {"bytes": status.st_size, "modified": status.st_mtime_ns}
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return the record if genome, settings and output are those that it speaks of.
+
+        A file with another date counts as the same if it holds the same bytes.
+        """
+        try:
+            record: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+            if record["settings"] != self._settings or record["output"] != self._output():
+                return None
+            source = self.source()
+            if record["source"] != source:
+                if record["sha256"] != sha256(self.options.genome):
+                    return None
+                write_json(self._path, {**record, "source": source})
+            return record
+        except (OSError, ValueError, LookupError, TypeError, InputError):
+            return None
+
+    def write(self, source: dict[str, Any], megabases: float, hits: int) -> None:
+        """Note that the genome is finished; ``source`` is what it was before the scan."""
+        record = {
+            "name": self.entry.name,
+            "source": source,
+            "sha256": sha256(self.options.genome),
+            "settings": self._settings,
+            "output": self._output(),
+            "megabases": megabases,
+            "hits": hits,
+        }
+        write_json(self._path, record)
+
+    def _output(self) -> dict[str, str]:
+        assert self.options.out is not None
+        assert self.options.summary is not None
+        self.options.summary.stat()
+        return {self.options.out.name: sha256(self.options.out)}
+
+
+def _say(outcome: Outcome) -> None:
+    name = outcome.entry.name
+    if outcome.status == "done":
+        _log.info(
+            "%s: %d hits in %.3f Mb, %.1f s",
+            name, outcome.hits, outcome.megabases, outcome.seconds,
+        )  # fmt: skip
+    else:
+        _log.error("%s: %s: %s", name, outcome.status, outcome.message)
+
+
+def _write_table(path: Path, outcomes: Sequence[Outcome]) -> None:
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+        handle.write("\t".join(_COLUMNS) + "\n")
+        for outcome in outcomes:
+            entry = outcome.entry
+            values = (
+                entry.name, entry.path, entry.preset, outcome.status,
+                _number(outcome.megabases), _number(outcome.hits), f"{outcome.seconds:.2f}",
+                " ".join(outcome.message.split()),
+            )  # fmt: skip
+            handle.write("\t".join(map(str, values)) + "\n")
+
+
+def _number(value: float | None) -> str:
+    return "." if value is None else f"{value:g}" if isinstance(value, int) else f"{value:.6f}"
+
+
+def _close(outcomes: Sequence[Outcome], folder: Path, seconds: float) -> int:
+    """Say how it went; the genomes that are not done come last, with reasons."""
+    count = Counter(outcome.status for outcome in outcomes)
+    _log.info(
+        "%d genomes in %.1f s: %s (%s)",
+        len(outcomes), seconds,
+        ", ".join(f"{number} {status}" for status, number in count.items()), folder / _TABLE,
+    )  # fmt: skip
+    bad = [outcome for outcome in outcomes if outcome.status not in ("done", "unchanged")]
+    if not bad:
+        return 0
+    _log.error("not done, tried again when the same command runs again:")
+    for outcome in bad:
+        _log.error("  %s: %s", outcome.entry.name, outcome.message)
+    return 3

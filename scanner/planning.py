@@ -1,0 +1,222 @@
+"""``--plan``: what a scan would do, how long it would take and what it would reuse."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import torch
+
+from premir.scanner.candidates import Pieces
+from premir.scanner.folding import make_folder
+from premir.scanner.genome import Contigs, Genome, read_contigs
+from premir.scanner.inference import choose_device
+from premir.scanner.options import ScanOptions
+from premir.scanner.preparing import first_tiles, identity, make_job, run_directory_path
+from premir.scanner.refolding import Refolder
+from premir.scanner.regions import parse_regions
+from premir.scanner.rundir import RunDirectory, check_ours
+from premir.scanner.shards import shard_bytes
+from premir.scanner.tasks import Job, Scorer, find_and_fold
+from premir.scanner.tiles import Tile
+
+_SECONDS = 2.0
+"""How long work is measured."""
+_UNIT = 1 << 15
+"""Nucleotides of a piece of the sample."""
+_UNITS = 64
+"""Most pieces of the sample: 2 Mb, however large the genome."""
+
+
+class Sample:
+    """Evenly spaced pieces of a genome whose length is not known beforehand."""
+
+    def __init__(self) -> None:
+        self.units: list[list[bytes]] = []
+        self._every = 1
+        self._seen = 0
+        self._open: list[bytes] = []
+        self._size = 0
+
+    def take(self, letters: bytes) -> None:
+        """Look at the next letters: a whole small contig or a piece of a large one."""
+        self._open.append(letters[: _UNIT - self._size])
+        self._size += len(letters)
+        if self._size >= _UNIT:
+            self.close()
+
+    def close(self) -> None:
+        """End a unit; keep every so many-th, and fewer as the genome turns out to be larger."""
+        if self._open and self._seen % self._every == 0:
+            self.units.append(self._open)
+            if len(self.units) > _UNITS:
+                del self.units[1::2]
+                self._every *= 2
+        self._seen += 1
+        self._open, self._size = [], 0
+
+
+@dataclass
+class Measured:
+    """What work on a sample took.
+
+    Attributes:
+        nucleotides: worked on.
+        shard_bytes: written for them, had they been written.
+        seconds: by stage, on one core.
+    """
+
+    nucleotides: int = 0
+    shard_bytes: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def per_megabase(self) -> float:
+        """Seconds per megabase on one core."""
+        return sum(self.seconds.values()) / self.nucleotides * 1e6
+
+
+def plan(options: ScanOptions, stream: TextIO) -> int:
+    """Say what a scan would do. Nothing is written, not even the run directory.
+
+    Args:
+        options: settings of the scan.
+        stream: gets one line for each fact: its name, a tab, and the fact.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        PremirError: the scan would not begin.
+    """
+    path = run_directory_path(options)
+    run = RunDirectory(path or Path())
+    if path is not None:
+        check_ours(run)
+    sample = Sample()
+    begun = time.monotonic()
+    genome = Genome(options.genome, run.store, read_contigs(options.genome, sample.take))
+    sample.close()
+    reading = time.monotonic() - begun
+    regions = parse_regions(options.regions, genome.contigs) if options.regions else None
+    job = make_job(options, run)
+    tiles = first_tiles(options, genome, regions, job)
+    if options.part is not None:
+        tiles = options.part.choose(tiles)
+    state, left = _reuse(options, genome, job, tiles, path)
+    measured = measure(options, job, sample)
+    megabases = sum(tile.length for tile in left) / 1e6
+    seconds = reading + measured.per_megabase * megabases / options.threads
+    stages = ", ".join(
+        f"{name} {1e6 * value / measured.nucleotides:.2f}"
+        for name, value in measured.seconds.items()
+    )
+    for name, fact in {
+        "genome": _describe(options.genome, genome.contigs),
+        "tiles": f"{len(tiles)} of up to {options.tile_size / 1e6:g} Mb, "
+        f"{sum(tile.length for tile in tiles) / 1e6:.3f} Mb in all",
+        "run_directory": str(path) if path is not None else "a temporary one",
+        "reuse": state,
+        "time": f"about {_duration(seconds)} on {options.threads} threads of this machine",
+        "seconds_per_mb": f"{measured.per_megabase:.2f} on one core ({stages}), measured on "
+        f"{measured.nucleotides / 1e6:.3f} Mb of this genome",
+        "disk": _disk(path, genome, measured, megabases),
+        "device": _device(options),
+    }.items():
+        stream.write(f"{name}\t{fact}\n")
+    return 0
+
+
+def measure(options: ScanOptions, job: Job, sample: Sample) -> Measured:
+    """Do everything that a scan does, on pieces from all over the genome, for two seconds."""
+    measured = Measured()
+    torch.set_num_threads(1)
+    folder = make_folder(job.folder, processes=0) if job.folder else None
+    scorer = Scorer(job.model, choose_device(options.device)) if job.model else None
+    refolder = None
+    if job.model is not None and job.folder == "kernel":
+        refolder = Refolder(make_folder("viennarna", processes=0), job.model)
+    # Pieces far from each other come first, so that the measurement may end at any time.
+    order = sorted(range(len(sample.units)), key=lambda n: f"{n:06b}"[::-1])
+    warm = False
+    begun = time.monotonic()
+    for number in itertools.chain(order[:1], order):
+        if warm and time.monotonic() - begun > _SECONDS:
+            break
+        unit = sample.units[number]
+        loci, hairpins, _, spent = find_and_fold(job, Pieces.whole(unit), folder)
+        written = time.monotonic()
+        content = shard_bytes(hairpins=hairpins, loci=loci)
+        spent["shards"] = time.monotonic() - written
+        if scorer is not None and hairpins is not None:
+            index, probabilities, _, seconds = scorer.score(job, loci, hairpins)
+            spent.update(seconds)
+            if refolder is not None:
+                again = time.monotonic()
+                refolder.check(hairpins.take(index), probabilities)
+                spent["output"] = time.monotonic() - again
+        if warm:
+            for stage, value in spent.items():
+                measured.seconds[stage] = measured.seconds.get(stage, 0.0) + value
+            measured.nucleotides += sum(map(len, unit))
+            measured.shard_bytes += len(content)
+        else:  # the first piece only loads what is compiled
+            warm, begun = True, time.monotonic()
+    return measured
+
+
+def _reuse(
+    options: ScanOptions, genome: Genome, job: Job, tiles: list[Tile], path: Path | None
+) -> tuple[str, list[Tile]]:
+    """Say what of the run directory could be used, and return the tiles that are left to do."""
+    run = job.run
+    if path is None or not run.identity.exists():
+        return "nothing: there is no run yet", tiles
+    if options.resume == "never":
+        return "nothing: the run there would be discarded", tiles
+    if different := run.difference(identity(options, genome, job)):
+        return f"refused: the run directory belongs to another run: {different}", tiles
+    folded = [tile for tile in tiles if run.committed(run.shard(tile))]
+    scored = folded
+    if job.model is not None:
+        scored = [tile for tile in folded if run.committed(run.scores(tile, job.score_key))]
+    finished = {tile.index for tile in scored}
+    left = [tile for tile in tiles if tile.index not in finished]
+    text = f"{len(folded)} of {len(tiles)} tiles are folded"
+    return text + (f", {len(scored)} scored" if job.model else ""), left
+
+
+def _describe(source: Path, contigs: Contigs) -> str:
+    longest = int(contigs.lengths.argmax())
+    return (
+        f"{source}: {len(contigs)} contigs, {contigs.lengths.sum() / 1e6:.3f} Mb, the longest "
+        f"{contigs.names[longest]} with {contigs.lengths[longest] / 1e6:.3f} Mb"
+    )
+
+
+def _disk(path: Path | None, genome: Genome, measured: Measured, megabases: float) -> str:
+    """Room for letters and shards, and how much there is."""
+    folder = path.absolute() if path is not None else Path().absolute()
+    while not folder.is_dir():
+        folder = folder.parent
+    needed = genome.length + measured.shard_bytes / measured.nucleotides * megabases * 1e6
+    free = shutil.disk_usage(folder).free
+    warning = "; that is not enough" if needed > free else ""
+    return f"about {needed / 1e6:.1f} MB while it runs, {free / 1e6:.0f} MB free{warning}"
+
+
+def _device(options: ScanOptions) -> str:
+    if options.executor == "ray":
+        return f"{options.device}, on Ray ({options.ray_address or 'a private instance'})"
+    device = choose_device(options.device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

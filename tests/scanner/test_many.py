@@ -1,0 +1,215 @@
+"""Many genomes with one engine: each as if scanned alone, whatever happens to the others."""
+
+from __future__ import annotations
+
+import csv
+import os
+
+import builders
+import pytest
+from data_sets import ROOT, genomes_dir
+from scan_process import ScanProcess
+
+from premir.scanner import many
+from premir.scanner.cli import main
+from premir.scanner.fasta import read_records
+
+THRESHOLD = ("--min-prob", "0.2")
+
+
+def run(*arguments):
+    return main([*THRESHOLD, *map(str, arguments), "-q"])
+
+
+def table(folder):
+    with (folder / "genomes.tsv").open(encoding="utf-8", newline="") as handle:
+        return {row["name"]: row for row in csv.DictReader(handle, delimiter="\t")}
+
+
+def statuses(folder):
+    return {name: row["status"] for name, row in table(folder).items()}
+
+
+@pytest.fixture(scope="module")
+def genomes(tmp_path_factory):
+    """Small pieces of real genomes where they are at hand, and of the demo."""
+    folder = tmp_path_factory.mktemp("genomes")
+    paths = [folder / "demo.fa", folder / "part2.fa.gz"]
+    (_, chr1), (_, chr2) = read_records(ROOT / "examples" / "demo.fa")[:2]
+    builders.write_fasta(paths[0], {"chr1": chr1[:8000], "short": "ACGT" * 10})
+    builders.write_fasta(paths[1], {"chr2": chr2[:8000]})
+    for name in ("ebv", "hcmv"):
+        path = genomes_dir() / name / "genome.fa.gz"
+        ((contig, letters),) = read_records(path)
+        paths.append(folder / f"{name}.fna")
+        builders.write_fasta(paths[-1], {contig: letters[40_000:48_000]})
+    return paths
+
+
+@pytest.fixture(scope="module")
+def alone(genomes, tmp_path_factory):
+    """What each genome gives when it is scanned by itself."""
+    folder = tmp_path_factory.mktemp("alone")
+    for path in genomes:
+        out = folder / f"{path.name.partition('.')[0]}.bed"
+        assert run(path, "--out", out) == 0
+    return {path.name: path.read_bytes() for path in folder.glob("*.bed")}
+
+
+def written(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.bed")}
+
+
+def test_each_as_if_alone_and_a_bad_one_stops_nobody(genomes, alone, tmp_path, capsys, monkeypatch):
+    bad, missing = tmp_path / "bad.fa", tmp_path / "missing.fa"
+    bad.write_text(">a\nACGT\nAC!T\n")
+    command = (bad, *genomes[:2], missing, *genomes[2:], "--out-dir", tmp_path / "hits")
+    assert run(*command) == 3
+    assert written(tmp_path / "hits") == alone
+    closing = [
+        "premir-scan: error: not done, tried again when the same command runs again:",
+        f"premir-scan: error:   bad: {bad}: a:3: '!' is not a nucleotide letter; remove it",
+        f"premir-scan: error:   missing: {missing}: No such file or directory",
+    ]
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[0] == f"premir-scan: warning: {missing}: {missing}: no such file; " + (
+        "going on with the others"
+    )
+    assert errors[-3:] == closing
+    rows = table(tmp_path / "hits")
+    assert [row["status"] for row in rows.values()] == [
+        "failed", "done", "done", "failed", "done", "done",
+    ]  # fmt: skip
+    assert rows["demo"]["megabases"] == "0.008040"
+    hits = [line for line in alone["demo.bed"].splitlines() if not line.startswith(b"#")]
+    assert int(rows["demo"]["hits"]) == len(hits) > 0
+
+    # The same command again: what is done is recognised, what is not is tried again.
+    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", None)
+    builders.write_fasta(missing, {"a": "ACGT"})
+    assert run(*command) == 3
+    assert statuses(tmp_path / "hits") == dict.fromkeys(rows, "unchanged") | {
+        "bad": "failed", "missing": "incomplete",
+    }  # fmt: skip
+    assert written(tmp_path / "hits").items() >= alone.items()
+    monkeypatch.undo()
+    bad.write_text(">a\nACGT\n")
+    assert run(*command) == 0
+    assert statuses(tmp_path / "hits") == dict.fromkeys(rows, "unchanged") | {
+        "bad": "done", "missing": "done",
+    }  # fmt: skip
+    assert not list((tmp_path / "hits").glob("*premir-work"))
+
+
+def test_finished_is_what_is_the_same_not_what_exists(genomes, alone, tmp_path):
+    paths = [tmp_path / path.name for path in genomes[:2]]
+    for path, original in zip(paths, genomes, strict=False):
+        path.write_bytes(original.read_bytes())
+    command = (*paths, "--out-dir", tmp_path / "hits")
+    assert run(*command) == 0
+    assert statuses(tmp_path / "hits") == {"demo": "done", "part2": "done"}
+    os.utime(paths[0])  # another date, the same bytes
+    (tmp_path / "hits" / "part2.bed").write_text("spoilt")
+    assert run(*command) == 0
+    assert statuses(tmp_path / "hits") == {"demo": "unchanged", "part2": "done"}
+    assert written(tmp_path / "hits").items() <= alone.items()
+    builders.write_fasta(paths[0], {"chr1": "ACGT" * 50})
+    (tmp_path / "hits" / "part2.bed.summary.json").unlink()
+    assert run(*command) == 0
+    assert statuses(tmp_path / "hits") == {"demo": "done", "part2": "done"}
+    for options in (
+        ("--max-copies", 3),
+        ("--min-prob", 0.9),
+        ("--preset", "virus"),
+        ("--resume", "never"),
+    ):
+        assert run(*command, *options) == 0
+        assert statuses(tmp_path / "hits") == {"demo": "done", "part2": "done"}
+    assert run(*command, "--tile-size", 500, "--threads", 1) == 0
+    assert statuses(tmp_path / "hits") == {"demo": "unchanged", "part2": "unchanged"}
+
+
+def test_interrupted_and_run_again(genomes, alone, tmp_path, monkeypatch):
+    def interrupt(outcome):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(many, "_say", interrupt)
+    command = (*genomes, "--out-dir", tmp_path, "--threads", 1)
+    assert run(*command) == 130
+    first = statuses(tmp_path)
+    assert set(first.values()) == {"done", "not reached"}
+    monkeypatch.undo()
+    assert run(*command) == 0
+    again = statuses(tmp_path)
+    assert all(again[name] == "unchanged" for name in first if first[name] == "done")
+    assert written(tmp_path) == alone
+
+
+def test_list_with_names_and_presets(genomes, tmp_path):
+    listing = tmp_path / "list.tsv"
+    listing.write_text(
+        "# my genomes\nname\tpath\tpreset\n"
+        f"one\t{genomes[0]}\n\ntwo\t{genomes[0]}\tvirus\nthree\t{genomes[0]}\t.\n"
+    )
+    command = ("--genomes", listing, "--out-dir", tmp_path / "hits", "--format", "bed.gz")
+    assert run(*command, "--preset", "plant") == 0
+    rows = table(tmp_path / "hits")
+    assert {name: row["preset"] for name, row in rows.items()} == {
+        "one": "plant", "two": "virus", "three": "plant",
+    }  # fmt: skip
+    assert (tmp_path / "hits" / "one.bed.gz.tbi").exists()
+    for name in rows:
+        out = tmp_path / f"{name}.bed.gz"
+        assert run(genomes[0], "--out", out, "--preset", rows[name]["preset"]) == 0
+        assert (tmp_path / "hits" / out.name).read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a\tx.fa\nb\n", "list.tsv:2: expected NAME, PATH and perhaps PRESET, separated by tabs"),
+        ("a x.fa\n", "list.tsv:1: expected NAME, PATH"),
+        ("a\tx.fa\tanimal\tmore\n", "list.tsv:1: expected NAME, PATH"),
+        ("#\n\na\tx.fa\tfungus\n", "list.tsv:3: no preset 'fungus'; give one of animal, plant, v"),
+        ("a\tx.fa\nA\ty.fa\n", "list.tsv:2: the name 'A' is taken by "),
+        ("../a\tx.fa\n", "list.tsv:1: the name '../a' is no safe file name: use letters, digits"),
+        ("-a\tx.fa\n", "list.tsv:1: the name '-a' is no safe file name"),
+        ("\tx.fa\n", "list.tsv:1: the name '' is no safe file name"),
+        ("name\tpath\n", "list.tsv: lists no genome"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path, capsys, monkeypatch, text, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.tsv").write_text(text)
+    assert run("--genomes", "list.tsv", "--out-dir", "hits") == 2
+    assert capsys.readouterr().err.startswith(f"premir-scan: error: {message}")
+    assert not (tmp_path / "hits").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("a.fa", "b.fa"), "several genomes need --out-dir DIR"),
+        (("--genomes", "list.tsv"), "--genomes needs --out-dir DIR"),
+        (("--out-dir", "d"), "--out-dir needs genomes: either their paths or --genomes TSV"),
+        (("a.fa", "--genomes", "l", "--out-dir", "d"), "--out-dir needs genomes: either"),
+        (("a.fa", "--out", "o", "--out-dir", "d"), "--out does not go with --out-dir"),
+        (("a.fa", "--work-dir", "o", "--out-dir", "d"), "--work-dir does not go with --out-dir"),
+        (("x/a.fa", "y/a.fa.gz", "--out-dir", "d"), "y/a.fa.gz: the name 'a' is taken by x/a.fa; "),
+    ],
+)
+def test_incomplete_commands(capsys, arguments, message):
+    assert run(*arguments) == 2
+    assert capsys.readouterr().err.startswith(f"premir-scan: error: {message}")
+
+
+@pytest.mark.slow
+def test_one_ray_instance_for_all(genomes, alone, tmp_path):
+    options = ("--out-dir", tmp_path, "--executor", "ray", "--threads", 2)
+    scan = ScanProcess(*THRESHOLD, *genomes, *options)
+    scan.wait_until(lambda: (tmp_path / "hcmv.bed").exists())
+    raylets = sum("raylet" in process.name() for process in scan.descendants())
+    code, errors = scan.end()
+    assert (code, raylets) == (0, 1), errors
+    assert written(tmp_path) == alone
+    assert scan.left_over() == []

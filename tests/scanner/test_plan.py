@@ -1,0 +1,102 @@
+"""``--plan`` says what a scan would do and writes nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import builders
+import pytest
+
+from premir.scanner.cli import main
+from premir.scanner.planning import Sample
+
+TILES = ("--tile-size", "2500", "--min-prob", "0.3")
+
+
+@pytest.fixture(scope="module")
+def genome(tmp_path_factory):
+    contigs = {"chr1": 12_000, "chr2": 3_000, "b": 150, "c": 60}
+    sequences, _ = builders.planted_genome(seed=3, contigs=contigs)
+    return builders.write_fasta(tmp_path_factory.mktemp("genome") / "genome.fa", sequences)
+
+
+@pytest.fixture
+def plan(genome, tmp_path, capsys):
+    """Ask for a plan; returns its facts by name."""
+
+    def call(*options):
+        before = sorted(tmp_path.rglob("*"))
+        command = [str(genome), "--out", str(tmp_path / "hits.bed"), *TILES, *map(str, options)]
+        assert main([*command, "--plan", "-q"]) == 0
+        assert sorted(tmp_path.rglob("*")) == before
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        return dict(line.split("\t") for line in captured.out.splitlines())
+
+    return call
+
+
+def test_plan_of_a_new_scan(genome, plan, tmp_path):
+    facts = plan("--threads", 2)
+    assert facts["genome"] == (f"{genome}: 4 contigs, 0.015 Mb, the longest chr1 with 0.012 Mb")
+    assert facts["tiles"] == "7 of up to 0.0025 Mb, 0.015 Mb in all"
+    assert facts["run_directory"] == str(tmp_path / "hits.bed.premir-work")
+    assert facts["reuse"] == "nothing: there is no run yet"
+    assert re.fullmatch(r"about \S+ (s|min|h) on 2 threads of this machine", facts["time"])
+    stages = ("candidates", "folding", "shards", "scoring", "canonical", "output")
+    assert [s for s in stages if f"{s} " in facts["seconds_per_mb"]] == list(stages)
+    assert facts["seconds_per_mb"].endswith("measured on 0.015 Mb of this genome")
+    assert re.fullmatch(r"about \d+\.\d MB while it runs, \d+ MB free", facts["disk"])
+    assert facts["device"] in {"cpu"} or "cuda" in facts["device"].lower()
+
+
+def test_plan_of_candidates_folds_nothing(genome, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("premir.scanner.folding.fold_batch", None)
+    path = tmp_path / "candidates.bed"
+    assert main([str(genome), "--candidates", str(path), "--plan"]) == 0
+    assert "scoring" not in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_says_what_would_be_reused(genome, plan, tmp_path):
+    out = tmp_path / "hits.bed"
+    assert main([str(genome), "--out", str(out), *TILES, "--keep-work", "-q"]) == 0
+    work = tmp_path / "hits.bed.premir-work"
+    assert plan()["reuse"] == "7 of 7 tiles are folded, 7 scored"
+    assert plan("--min-prob", "0.4")["reuse"] == "7 of 7 tiles are folded, 0 scored"
+    (work / "shards" / "tile-000002.h5").write_bytes(b"torn")
+    assert plan()["reuse"] == "6 of 7 tiles are folded, 6 scored"
+    assert plan("--part", "1/2")["reuse"] == "3 of 4 tiles are folded, 3 scored"
+    assert plan("--resume", "never")["reuse"] == "nothing: the run there would be discarded"
+    assert plan("--max-span", 120)["reuse"] == (
+        "refused: the run directory belongs to another run: "
+        "extractor.max_span is 160 there and 120 here"
+    )
+    shutil.rmtree(work)
+    assert plan()["reuse"] == "nothing: there is no run yet"
+
+
+def test_plan_of_regions(plan):
+    assert plan("--regions", "chr2")["tiles"] == "2 of up to 0.0025 Mb, 0.003 Mb in all"
+
+
+def test_bad_genome_is_found_by_the_plan(tmp_path, capsys):
+    (tmp_path / "bad.fa").write_text(">a\nACGT\n>a\nA\n")
+    assert main([str(tmp_path / "bad.fa"), "--out", str(tmp_path / "o.bed"), "--plan"]) == 2
+    assert "name occurs twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("piece", [200, 5_000, 1 << 20])
+def test_sample_is_small_and_from_all_over(piece):
+    sample = Sample()
+    total = 60_000_000 if piece > 1_000 else 6_000_000
+    for number in range(total // piece):
+        sample.take(number.to_bytes(4, "big") * (piece // 4))
+    sample.close()
+    assert 16 <= len(sample.units) <= 64
+    assert all(sum(map(len, unit)) <= 1 << 15 for unit in sample.units)
+    at = [int.from_bytes(unit[0][:4], "big") * piece / total for unit in sample.units]
+    assert at == sorted(at)
+    gaps = [b - a for a, b in zip([0.0, *at], [*at, 1.0], strict=True)]
+    assert max(gaps) < 0.1

@@ -1,0 +1,172 @@
+"""A Ray cluster of several nodes on this machine: what is refused, and what is survived."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import tempfile
+
+import psutil
+import pytest
+from data_sets import ROOT
+from scan_process import ScanProcess
+
+from premir.scanner import __version__
+
+pytestmark = pytest.mark.slow
+
+ENVIRONMENT = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # listen on the loopback interface only
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "0123456789abcdef0123456789abcdef",
+}
+NOTICES_SOON = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
+"""A node that is gone counts as dead after two seconds, not after a minute."""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head that runs one task at a time; tests add nodes and remove them."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+        for name, value in {**ENVIRONMENT, "RAY_TMPDIR": folder}.items():
+            patch.setenv(name, value)
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 1, "include_dashboard": False, "_system_config": NOTICES_SOON}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        yield cluster
+        cluster.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def scan(cluster, small_genome, tmp_path):
+    """Start a scan of the small genome on the cluster."""
+    started = []
+
+    def call(*options):
+        arguments = ("--out", tmp_path / "hits.bed", "--min-prob", 0, "--tile-size", 1000)
+        address = ("--ray-address", cluster.address, "--log-file", tmp_path / "log")
+        started.append(ScanProcess(small_genome[0], *arguments, *address, *options))
+        return started[-1]
+
+    yield call
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def node(cluster):
+    """Add a node to the cluster, for one test."""
+    added = []
+
+    def add(**options):
+        added.append(cluster.add_node(num_cpus=1, **options))
+        return added[-1]
+
+    yield add
+    for one in added:
+        if one in cluster.list_all_nodes():
+            cluster.remove_node(one, allow_graceful=False)
+
+
+@pytest.fixture
+def another_version(tmp_path):
+    """A folder with premir as it is here, but for its version."""
+    for floor in ("kernels", "scanner"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / floor, tmp_path / "other" / "premir" / floor, ignore=ignore)
+    init = tmp_path / "other" / "premir" / "scanner" / "__init__.py"
+    init.write_text(init.read_text().replace(__version__, "0.0.7"))
+    return {"PYTHONPATH": str(tmp_path / "other")}
+
+
+def workers(task):
+    """Processes of our nodes that run a task or an actor at the moment, by its name."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name().startswith(f"ray::{task}"):
+                found.append(process)
+    return found
+
+
+def committed(tmp_path, stage):
+    return len(list((tmp_path / "hits.bed.premir-work" / "commits").glob(f"{stage}-*")))
+
+
+def written(path):
+    return path.read_text() if path.exists() else ""
+
+
+def test_lost_workers_and_actors_change_nothing(scan, node, reference, tmp_path):
+    node(num_gpus=1)
+    process = scan()
+    killed = 0
+    for count in (3, 6, 9):
+        process.wait_until(lambda n=count: committed(tmp_path, "shards") >= n)
+        for victim in [*workers("fold"), *workers("ScoringActor")]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+                killed += 1
+    code, errors = process.end()
+    assert code == 0, errors
+    assert (tmp_path / "hits.bed").read_text() == reference
+    assert killed >= 3
+    assert "torch finds no GPU there; scoring on its CPU" in errors
+    assert "trying once more" in errors
+    assert "Traceback" not in errors
+
+
+def test_lost_nodes_and_memory_change_nothing(cluster, scan, node, reference, tmp_path):
+    process = scan()
+    process.wait_until(lambda: committed(tmp_path, "shards") >= 2)
+    # A machine whose memory monitor finds all memory used up, and kills whatever runs there.
+    short = {"RAY_memory_usage_threshold": "0.0", "RAY_memory_monitor_refresh_ms": "50"}
+    without_memory = node(env_vars=short)
+    process.wait_until(lambda: "OutOfMemoryError" in written(tmp_path / "log"))
+    cluster.remove_node(without_memory, allow_graceful=False)
+    lost, _ = node(), node()
+    process.wait_until(lambda: workers("fold") and committed(tmp_path, "shards") >= 20)
+    cluster.remove_node(lost, allow_graceful=False)
+    code, errors = process.end()
+    assert code == 0, errors
+    assert (tmp_path / "hits.bed").read_text() == reference
+    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
+    assert summary["tiles_quarantined"] == 0
+
+
+def test_node_with_another_version_is_named(scan, node, another_version, tmp_path):
+    node(env_vars=another_version)
+    code, errors = scan("-q").end()
+    assert code == 2
+    (line,) = errors.splitlines()
+    assert re.fullmatch(
+        r"premir-scan: error: Ray node 127\.0\.0\.1 \(.+\): "
+        rf"premir is 0\.0\.7 there and {re.escape(__version__)} here",
+        line,
+    )
+    assert not (tmp_path / "hits.bed").exists()
+
+
+def test_node_that_joins_later_is_checked_too(scan, node, another_version, tmp_path):
+    process = scan("-q")
+    process.wait_until(lambda: committed(tmp_path, "shards") >= 2)
+    node(env_vars=another_version)
+    code, errors = process.end()
+    assert code == 2
+    assert re.search(r"error: Ray node .+: premir is 0\.0\.7 there and", errors.splitlines()[-1])
+
+
+def test_waiting_for_a_gpu_is_said_and_ends(scan):
+    code, errors = scan("--device", "cuda", "--gpu-timeout", 4).end()
+    assert code == 2
+    assert "waiting for a GPU: the Ray cluster has 0, of which 0 free; 2 of at most 4 s" in errors
+    assert errors.splitlines()[-1] == (
+        "premir-scan: error: --device cuda: no GPU of the Ray cluster came free within 4 s; "
+        "use --device cpu, or a longer --gpu-timeout"
+    )

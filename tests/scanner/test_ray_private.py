@@ -1,0 +1,121 @@
+"""A private Ray instance: seen by nobody else, and gone afterwards."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import stat
+import time
+
+import builders
+import numpy as np
+import psutil
+import pytest
+from scan_process import ScanProcess, listeners, session_folders
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def start():
+    """Start a scan; whatever is left of it when the test ends is killed."""
+    scans = []
+
+    def call(*arguments, **options):
+        scans.append(ScanProcess(*arguments, **options))
+        return scans[-1]
+
+    yield call
+    for scan in scans:
+        scan.kill()
+
+
+LONG = ("--folder", "viennarna", "--exhaustive")
+
+
+@pytest.fixture(scope="module")
+def larger_genome(tmp_path_factory):
+    """Work for a minute, in tiles of seconds, when the bindings fold every candidate."""
+    path = tmp_path_factory.mktemp("larger") / "genome.fa"
+    rng = np.random.default_rng(5)
+    builders.write_fasta(path, {"chr1": builders.random_sequence(rng, 2_000_000)})
+    return path
+
+
+def test_same_bytes_as_threads_and_nothing_left(small_genome, reference, start, tmp_path):
+    before = session_folders()
+    out = tmp_path / "hits.bed"
+    options = ("--min-prob", 0, "--tile-size", 2000, "--executor", "ray", "--threads", 2)
+    # A relative path: workers have another current directory.
+    scan = start(small_genome[0], "--out", "hits.bed", "--quiet", *options, cwd=tmp_path)
+    scan.wait_until(lambda: len(scan.descendants()) > 4)
+    code, errors = scan.end()
+    assert (code, errors) == (0, "")
+    assert out.read_text() == reference
+    assert scan.left_over() == []
+    assert session_folders() <= before
+
+
+def test_while_it_runs_nobody_else_can_enter_and_ctrl_c_ends_all(larger_genome, start, tmp_path):
+    before = session_folders()
+    out, work = tmp_path / "hits.bed", tmp_path / "work"
+    options = (*LONG, "--tile-size", 200_000, "--executor", "ray", "--threads", 2)
+    scan = start(larger_genome, "--out", out, "--work-dir", work, *options)
+    scan.wait_until(lambda: any((work / "commits").glob("*.json")))
+    processes = [*scan.descendants()]
+    assert any("raylet" in process.name() for process in processes)
+    found = listeners([*processes, psutil.Process(scan.process.pid)])
+    assert found
+    for address, port in found:
+        ip = ipaddress.ip_address(address)
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        assert ip.is_loopback, f"{address}:{port}"
+    (folder,) = session_folders() - before
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    (board,) = [
+        process for process in processes if any("dashboard.py" in a for a in process.cmdline())
+    ]
+    assert not listeners([board])  # Ray starts it for other ends; it serves nobody
+    (server,) = [process for process in processes if "gcs_server" in process.name()]
+    assert server.environ()["RAY_USAGE_STATS_ENABLED"] == "0"
+    scan.interrupt()
+    code, errors = scan.end()
+    assert code == 130
+    assert errors.splitlines()[-1] == (
+        "premir-scan: interrupted; run the same command again to go on"
+    )
+    assert "Traceback" not in errors
+    assert scan.left_over() == []
+    assert session_folders() <= before
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("seconds", [3.0, 6.0])
+def test_ctrl_c_while_it_starts(larger_genome, start, tmp_path, seconds):
+    before = session_folders()
+    scan = start(larger_genome, "--out", tmp_path / "hits.bed", "--executor", "ray", *LONG)
+    ends = time.monotonic() + seconds
+    scan.wait_until(lambda: time.monotonic() > ends)
+    scan.interrupt()
+    assert scan.end()[0] in (130, -signal.SIGINT)  # the latter while Python itself starts
+    assert scan.left_over() == []
+    assert session_folders() <= before
+
+
+def test_error_and_termination_leave_nothing(larger_genome, start, tmp_path):
+    before = session_folders()
+    bad = tmp_path / "bad.fa"
+    bad.write_text(">a\nACGT!\n")
+    scan = start(bad, "--out", tmp_path / "bad.bed", "--executor", "ray")
+    scan.wait_until(lambda: len(scan.descendants()) > 4)
+    code, errors = scan.end()
+    assert code == 2
+    assert errors.count("\n") == 1
+    assert scan.left_over() == []
+    scan = start(larger_genome, "--out", tmp_path / "hits.bed", "--executor", "ray", *LONG)
+    scan.wait_until(lambda: any((tmp_path / "hits.bed.premir-work").glob("run.json")))
+    scan.process.terminate()
+    code, errors = scan.end()
+    assert code == 143, errors
+    assert scan.left_over() == []
+    assert session_folders() <= before

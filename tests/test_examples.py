@@ -1,0 +1,62 @@
+"""The examples: what can be checked of them without the machines that they are for."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from data_sets import ROOT
+
+from premir.scanner.cli import build_parser
+
+yaml = pytest.importorskip("yaml")
+
+# Fields of KubeRay's ray.io/v1 API that a user may set, from its reference.
+JOB = {
+    "activeDeadlineSeconds", "backoffLimit", "clusterSelector", "deletionStrategy", "entrypoint",
+    "entrypointNumCpus", "entrypointNumGpus", "entrypointResources", "jobId", "managedBy",
+    "metadata", "rayClusterSpec", "runtimeEnvYAML", "shutdownAfterJobFinishes", "submissionMode",
+    "submitterConfig", "submitterPodTemplate", "suspend", "ttlSecondsAfterFinished",
+}  # fmt: skip
+CLUSTER = {
+    "autoscalerOptions", "enableInTreeAutoscaling", "headGroupSpec", "headServiceAnnotations",
+    "rayVersion", "suspend", "workerGroupSpecs",
+}  # fmt: skip
+AUTOSCALER = {
+    "env", "envFrom", "idleTimeoutSeconds", "image", "imagePullPolicy", "resources",
+    "securityContext", "upscalingMode", "volumeMounts",
+}  # fmt: skip
+HEAD = {"enableIngress", "headService", "rayStartParams", "serviceType", "template"}
+WORKERS = {
+    "groupName", "maxReplicas", "minReplicas", "numOfHosts", "rayStartParams", "replicas",
+    "scaleStrategy", "template",
+}  # fmt: skip
+REQUIRED = {"rayStartParams", "template"}
+
+
+def test_ray_job_has_kuberays_fields_and_our_options():
+    job = yaml.safe_load((ROOT / "examples" / "ray-job.yaml").read_text(encoding="utf-8"))
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    spec = job["spec"]
+    cluster = spec["rayClusterSpec"]
+    head, (workers,) = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
+    assert spec.keys() <= JOB
+    assert cluster.keys() <= CLUSTER
+    assert cluster["autoscalerOptions"].keys() <= AUTOSCALER
+    assert REQUIRED <= head.keys() <= HEAD
+    assert REQUIRED | {"groupName", "minReplicas", "maxReplicas"} <= workers.keys() <= WORKERS
+    for group in (head, workers):
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        # All pods see the same files, and the autoscaler learns their size.
+        assert {mount["name"] for mount in container["volumeMounts"]} == {
+            volume["name"] for volume in pod["volumes"]
+        }
+        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+    program, *arguments = shlex.split(spec["entrypoint"])
+    assert program == "premir-scan"
+    options = build_parser().parse_args(arguments)
+    mount = container["volumeMounts"][0]["mountPath"]
+    assert str(options.genome[0]).startswith(mount)
+    assert str(options.out).startswith(mount)

@@ -1,0 +1,371 @@
+"""Training on candidates of genomes, on the demo genome's planted hairpins."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from premir.kernels.codes import decode, encode, reverse_complement
+from premir.scanner.batches import concatenate, join
+from premir.scanner.candidates import PRESETS
+from premir.scanner.cli import main as scan_main
+from premir.scanner.errors import InputError, PlanMismatchError
+from premir.scanner.folding import KernelFolder
+from premir.scanner.model_store import read_spec
+from premir.scanner.network import VariableConvNet
+from premir.scanner.shards import read_hairpins, read_loci
+from premir.train.cli import main
+from premir.train.genome.config import ANIMAL, Known, read_config
+from premir.train.genome.cuts import cut_genome, matching, touching
+from premir.train.genome.judging import Curve, calibrate, with_calibration
+from premir.train.genome.planting import FLANK, plant_inverted_repeats, plant_known
+from premir.train.genome.sources import held_out, prepare, read_known
+from premir.train.genome.stream import ADAPTED_SHARE, Stream, background, balanced, mutated
+from premir.train.genome.trainer import GenomeTrainer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CPU = torch.device("cpu")
+OWN = replace(PRESETS["animal"], context_nt=20)
+
+TOML = """
+name = "tiny"
+preset = "animal"
+contexts = [10, 20]
+validation = 0.3
+planted = 2
+inverted_repeats = 20
+samples = 160
+adapt_samples = 64
+batch = 16
+mutation = 0.3
+
+[[known]]
+bed = "truth.bed"
+genome = "demo.fa"
+
+[[backgrounds]]
+genome = "background.fa"
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The demo's hairpins with their loci, and a background of random letters."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "demo.fa").write_bytes((EXAMPLES / "demo.fa").read_bytes())
+    (folder / "truth.bed").write_bytes((EXAMPLES / "demo.truth.bed").read_bytes())
+    rng = np.random.default_rng(5)
+    with (folder / "background.fa").open("w") as handle:
+        for name in "abcdefgh":
+            handle.write(f">{name}\n{decode(rng.integers(0, 4, 12_000).astype(np.uint8))}\n")
+    (folder / "tiny.toml").write_text(TOML)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def contigs():
+    rng = np.random.default_rng(6)
+    return [[rng.integers(0, 4, 9_000).astype(np.uint8) for _ in range(2)] for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def sources(data, tmp_path_factory):
+    config = read_config(data / "tiny.toml", data)
+    return prepare(config, tmp_path_factory.mktemp("work"), KernelFolder())
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (("name =", "nmae ="), "unknown key 'nmae'"),
+        (('"animal"', '"fish"'), "preset must be one of animal"),
+        (("demo.fa", "absent.fa"), "no such file"),
+        (('genome = "demo.fa"\n', ""), "give mirbase, or fasta, or bed with genome"),
+        (("name =", "name"), "cannot be read as TOML"),
+        (('[[backgrounds]]\ngenome = "background.fa"', ""), "at least one"),
+    ],
+)
+def test_faulty_configurations_are_told(data, tmp_path, change, message, capsys):
+    path = tmp_path / "faulty.toml"
+    path.write_text(TOML.replace(*change))
+    arguments = ["--protocol", "genome", "--config", str(path), "--data", str(data)]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert str(path) in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_shipped_configuration_keeps_to_the_splits():
+    backgrounds = tomllib.loads(ANIMAL.read_text())["backgrounds"]
+    lenders = {Path(each["genome"]).parent.name for each in backgrounds}
+    assert lenders == {"human_clones", "mouse_pieces", "fly_1pct", "arabidopsis_1pct"}
+
+
+def test_known_hairpins_of_a_genome_keep_their_flanks_and_strands(data):
+    known = read_known([Known(bed=data / "truth.bed", genome=data / "demo.fa")])
+    rows = [line.split("\t") for line in (data / "truth.bed").read_text().splitlines()]
+    genome = dict(
+        record.split("\n", 1)
+        for record in (data / "demo.fa").read_text().removeprefix(">").split("\n>")
+    )
+    genome = {name.split()[0]: text.replace("\n", "") for name, text in genome.items()}
+    rows = [row for row in rows if not row[0].startswith("#")]
+    assert len(known) == len(rows) == 20
+    assert {row[5] for row in rows} == {"+", "-"}
+    for precursor, row in zip(known, rows, strict=True):
+        expected = encode(genome[row[0]][int(row[1]) : int(row[2])])
+        if row[5] == "-":
+            expected = reverse_complement(expected)
+        first, last = precursor.core
+        assert np.array_equal(precursor.codes[first:last], expected)
+        assert first <= FLANK
+        assert precursor.codes.size - last <= FLANK
+
+
+def test_a_locus_beyond_its_contig_is_told(data, tmp_path):
+    bed = tmp_path / "x.bed"
+    bed.write_text("demo1\t5\t99999999\tx\t0\t+\n")
+    with pytest.raises(InputError, match="line 1"):
+        read_known([Known(bed=bed, genome=data / "demo.fa")])
+
+
+def test_cuts_are_those_of_a_scan_and_are_made_once(data, contigs, tmp_path):
+    known = read_known([Known(bed=data / "truth.bed", genome=data / "demo.fa")])
+    planted = plant_known(tmp_path / "known.fa", known, contigs, np.random.default_rng(1))
+    everything = cut_genome(planted.fasta, tmp_path / "all", OWN, KernelFolder())
+    again = (planted.fasta, tmp_path / "chosen", OWN, KernelFolder())
+    chosen = cut_genome(*again, lambda loci: matching(planted, loci))
+    loci, all_loci = read_loci(chosen.shards[0]), read_loci(everything.shards[0])
+    assert set(loci.contig.tolist()) == set(range(len(known)))  # every demo hairpin is found
+    keep = np.flatnonzero(matching(planted, all_loci))
+    assert np.array_equal(all_loci.start[keep], loci.start)
+    a, b = read_hairpins(chosen.shards[0]), read_hairpins(everything.shards[0]).take(keep)
+    assert np.array_equal(a.codes, b.codes)
+    assert np.array_equal(a.pairs, b.pairs)
+    assert np.all(loci.start - loci.folded_start == 20)  # flanks leave room for the context
+    before = chosen.shards[0].stat().st_mtime_ns
+    cut_genome(*again)
+    assert chosen.shards[0].stat().st_mtime_ns == before
+    chosen.shards[0].write_bytes(chosen.shards[0].read_bytes()[:-100])
+    cut_genome(*again, lambda loci: matching(planted, loci))
+    assert np.array_equal(read_hairpins(chosen.shards[0]).codes, a.codes)
+
+
+def test_inverted_repeats_are_folded_where_they_were_planted(contigs, tmp_path):
+    repeats = plant_inverted_repeats(tmp_path / "x.fa", 40, contigs, np.random.default_rng(2))
+    cuts = cut_genome(
+        repeats.fasta, tmp_path / "cuts", OWN, KernelFolder(), lambda loci: touching(repeats, loci)
+    )
+    loci = read_loci(cuts.shards[0])
+    middle = (loci.start + loci.end) // 2
+    assert np.all(middle >= repeats.loci[loci.contig, 0])
+    assert np.all(middle < repeats.loci[loci.contig, 1])
+    assert np.unique(loci.contig).size >= 25  # the longest spacers are beyond the longest span
+
+
+def test_what_judges_never_trains(sources, data):
+    training = {name for each in sources.positives for name in each.groups}
+    assert training
+    assert training.isdisjoint(sources.known.groups)
+    names = {contig.name for each in sources.held for contig in each.cuts.contigs}
+    assert names == {name for name in "abcdefgh" if held_out(f"{data.name}-background/{name}", 0.3)}
+    train = next(path.parent for path in sources.negatives if "train" in path.parent.name)
+    headers = train.with_suffix(".fa").read_text().split("\n")[::2]
+    assert names.isdisjoint(header.removeprefix(">") for header in headers)
+
+
+def test_contexts_differ_in_training_and_the_models_own_judges(sources):
+    def contexts(paths):
+        return {int((loci.start - loci.folded_start).max()) for loci in map(read_loci, paths)}
+
+    assert contexts(path for each in sources.positives for path in each.cuts.shards) == {10, 20}
+    assert contexts(sources.known.cuts.shards) == {20}
+    assert contexts(path for each in sources.held for path in each.cuts.shards) == {20}
+
+
+def test_large_families_count_less(sources):
+    stream = balanced(sources.positives, 1.0)
+    hairpins, shares = stream.load(np.random.default_rng(0))
+    assert shares is not None
+    assert shares.sum() == pytest.approx(1)
+    groups = np.concatenate(
+        [
+            np.array(each.groups)[read_loci(path).contig]
+            for each in sources.positives
+            for path in each.cuts.shards
+        ]
+    )
+    assert len(hairpins) == groups.size
+    totals = [shares[groups == name].sum() for name in np.unique(groups)]
+    np.testing.assert_allclose(totals, 1 / len(totals))
+
+
+def test_a_window_bounds_what_is_in_memory(sources):
+    sizes = [len(read_hairpins(path)) for path in sources.negatives]
+    window = max(sizes)
+    assert sum(sizes) > window
+    seen = set()
+    for n in range(8):
+        stream = Stream(sources.negatives, window=window)
+        first, _ = stream.load(np.random.default_rng(n))
+        again, _ = Stream(sources.negatives, window=window).load(np.random.default_rng(n))
+        assert np.array_equal(first.codes, again.codes)
+        assert len(first) <= window
+        seen.add(len(first))
+    assert len(seen) > 1
+    whole, _ = Stream(sources.negatives).load(np.random.default_rng(0))
+    assert len(whole) == sum(sizes)
+
+
+def test_most_negatives_come_from_the_genome_to_adapt_to(sources):
+    shards = sources.negatives
+    stream = background(shards[:1], shards[1:2])
+    _, shares = stream.load(np.random.default_rng(0))
+    own = len(read_hairpins(shards[1]))
+    assert shares is not None
+    each = ADAPTED_SHARE / own
+    assert np.isclose(shares, each).sum() == own
+    assert shares[np.isclose(shares, each)].sum() == pytest.approx(ADAPTED_SHARE)
+
+
+def test_mutated_hairpins_keep_their_fold():
+    rng = np.random.default_rng(3)
+    stem = np.array([2, 1, 0, 3] * 5, np.uint8)
+    codes = np.concatenate([stem, np.zeros(8, np.uint8), reverse_complement(stem)])
+    pairs = np.full(codes.size, -1, np.int16)
+    pairs[:20] = np.arange(47, 27, -1)
+    pairs[28:] = np.arange(19, -1, -1)
+    hairpins = join([(codes, pairs, -1000)] * 400)
+    changed = mutated(hairpins, 0.5, rng)
+    assert np.array_equal(changed.pairs, hairpins.pairs)
+    table = changed.codes.reshape(400, -1)
+    partners = table[:, pairs[:20]]
+    kinds = {(int(a), int(b)) for a, b in zip(table[:, :20].ravel(), partners.ravel(), strict=True)}
+    assert kinds == {(0, 3), (3, 0), (1, 2), (2, 1), (2, 3), (3, 2)}
+    same = (table == codes).all(axis=1).mean()
+    assert 0.45 < same < 0.65  # every other one, and those whose share came out near zero
+    assert (table != codes).mean(axis=1).max() < 0.6
+
+
+def trainer(sources, data, **changes):
+    config = replace(read_config(data / "tiny.toml", data), **changes)
+    return GenomeTrainer(
+        config,
+        "0" * 64,
+        balanced(sources.positives, config.family_balance),
+        background(sources.negatives, ()),
+        CPU,
+    )
+
+
+def test_a_resumed_training_takes_the_same_path(sources, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("premir.train.genome.trainer._ROUND", 48)
+    straight = trainer(sources, data)
+    while straight.samples < 160:
+        straight.train_round()
+    first = trainer(sources, data)
+    first.train_round()
+    first.save(tmp_path / "x.safetensors")
+    second = trainer(sources, data)
+    second.resume(tmp_path / "x.safetensors")
+    while second.samples < 160:
+        second.train_round()
+    assert [each["samples"] for each in second.history] == [48, 48, 48, 16]
+    for name in ("network", "average"):
+        mine, theirs = getattr(straight, name).state_dict(), getattr(second, name).state_dict()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+    assert not torch.equal(straight.network.conv1.weight, straight.average.conv1.weight)
+    with pytest.raises(PlanMismatchError, match="learning_rate"):
+        trainer(sources, data, learning_rate=0.5).resume(tmp_path / "x.safetensors")
+
+
+def test_training_lowers_the_loss(sources, data):
+    learner = trainer(sources, data, samples=3_200, learning_rate=3e-3, mutation=0.0)
+    learner.config = replace(learner.config, samples=3_200)
+    losses = []
+    for _ in range(2):
+        losses.append(learner.train_round()["loss"])
+        if learner.samples >= 3_200:
+            break
+    assert losses[-1] < 0.5  # chance is 0.56 with one positive in four
+
+
+def test_calibration_recovers_a_known_slope():
+    rng = np.random.default_rng(0)
+    # Two normal distributions a distance apart have log odds that are linear: 2 x score.
+    known, other = rng.normal(1, 1, 40_000), rng.normal(-1, 1, 60_000)
+    curve = Curve(known, np.ones(known.size), other, np.sort(other)[::-1], 10.0)
+    slope, intercept = calibrate(curve)
+    assert slope == pytest.approx(2, abs=0.05)
+    assert intercept == pytest.approx(0, abs=0.05)
+    network = VariableConvNet()
+    with torch.no_grad():
+        hidden = torch.randn(50, 256)
+        before = network.fc2(hidden)
+        with_calibration(network, 2.0, -1.5)
+        after = network.fc2(hidden).softmax(dim=1)[:, 1]
+        expected = torch.sigmoid(2.0 * (before[:, 1] - before[:, 0]) - 1.5)
+    torch.testing.assert_close(after, expected)
+
+
+def test_a_curve_counts_calls_per_megabase():
+    calls = np.arange(100.0)[::-1]
+    curve = Curve(np.array([200.0, 89.5, 10.0, -np.inf]), np.ones(4), calls, calls, 2.0)
+    summary = curve.summary()
+    assert summary["false_per_mb_at_recall_0.3"] == 5  # ten calls above 89.5 in two megabases
+    assert summary["recall_at_1_per_mb"] == 0.25
+    assert summary["recall_at_10_per_mb"] == 0.5
+    assert (calls > curve.threshold(1.0)).sum() == 2
+
+
+@pytest.mark.slow
+def test_from_a_configuration_to_a_scan(data, tmp_path, capsys):
+    out = tmp_path / "model"
+    arguments = ["--protocol", "genome", "--data", str(data), "--threads", "1"]
+    arguments += ["--config", str(data / "tiny.toml")]
+    assert main([*arguments, "--out", str(out)]) == 0
+    held = json.loads(capsys.readouterr().out)
+    spec = read_spec(out)
+    assert spec.card["held_out"] == held
+    assert spec.context_nt == 20
+    assert 0 < spec.card["min_prob"] < 1
+    assert spec.card["samples"] == 160
+    weights = (out / "weights.safetensors").read_bytes()
+    assert main([*arguments, "--out", str(out)]) == 0  # nothing is left to do
+    assert (out / "weights.safetensors").read_bytes() == weights
+
+    hits = tmp_path / "hits.bed"
+    scan = [str(data / "demo.fa"), "--out", str(hits), "--model", str(out), "-q"]
+    assert scan_main([*scan, "--min-prob", "0"]) == 0
+    assert len(hits.read_text().splitlines()) > 20
+
+    adapt = ["--adapt", str(data / "background.fa"), "--start", str(out), "--contigs", "a,b"]
+    assert main([*arguments, *adapt, "--out", str(tmp_path / "adapted")]) == 0
+    card = read_spec(tmp_path / "adapted").card
+    assert card["started_from"] == "tiny"
+    assert card["adapted_to"] == {"genome": "background.fa", "contigs": ["a", "b"]}
+    assert main([*arguments, *adapt[:-1], "nowhere", "--out", str(tmp_path / "x")]) == 2
+    assert "no contig 'nowhere'" in capsys.readouterr().err
+
+
+def test_concatenated_batches_are_packed():
+    parts = [join([(np.zeros(3, np.uint8), np.full(3, -1, np.int16), n)]) for n in range(3)]
+    whole = concatenate(parts)
+    assert whole.offsets.tolist() == [0, 3, 6, 9]
+    assert whole.mfe.tolist() == [0, 1, 2]
+    assert len(concatenate([])) == 0

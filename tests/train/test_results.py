@@ -1,0 +1,128 @@
+"""The committed result tables, and what the generator says where cells are missing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from premir.train import results
+from premir.train.judging import Scored
+from premir.train.results import TABLES, collect, differences, generate, main
+from premir.train.table import Cell, cells, write_scored
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "docs" / "results"
+PLAN = [Cell("human-test", seed=seed) for seed in (0, 1)] + [
+    Cell("human-test", ablate="pairing"),
+    Cell("human-cv", 1),
+    Cell("human-cv", 2),
+]
+
+
+def finish(folder, cell, shift):
+    """Leave behind what a finished cell does: positives score higher by ``shift``."""
+    rng = np.random.default_rng([cell.seed, cell.fold or 0])
+    labels = (np.arange(400) % 5 == 0).astype(np.int64)
+    probabilities = np.clip(rng.normal(0.3 + shift * labels, 0.15), 0, 1)
+    scored = Scored(labels, probabilities.astype(np.float32).astype(float), rng.random(400) < 0.05)
+    write_scored(folder / f"{cell.name}.npz", {40: scored})
+    result = {
+        "cell": {"protocol": cell.protocol},
+        "judged": {"40": scored.judgement().rounded()},
+        "epoch_cpu_seconds": {"least": 1.0 + cell.seed, "median": 2.0},
+        "peak_memory_mib": 100.0,
+    }
+    (folder / f"{cell.name}.json").write_text(json.dumps(result))
+    return scored
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "cells").mkdir()
+    shutil.copy(COMMITTED / "paper_tables.json", tmp_path)
+    return tmp_path
+
+
+def test_rows_are_means_over_seeds_and_folds(folder):
+    kept = folder / "cells"
+    done = [finish(kept, cell, 0.4) for cell in (PLAN[0], PLAN[1], PLAN[3])]
+    seeds, ablated, folds = collect(kept, PLAN)[1:] + collect(kept, PLAN)[:1]
+    assert (seeds.method, seeds.planned, len(seeds.cells)) == ("Algorithm 1, recipe paper", 2, 2)
+    assert (ablated.planned, ablated.cells, ablated.values) == (1, (), {})
+    assert (folds.protocol, folds.planned, len(folds.cells)) == ("human-cv", 2, 1)
+    for column in ("as_published", "decontaminated"):
+        se = [getattr(each.judgement(), column).se for each in done[:2]]
+        found = seeds.values[column]["se"]
+        assert found["mean"] == pytest.approx(np.mean(se), abs=1e-4)
+        assert found["sd"] == pytest.approx(np.std(se, ddof=1), abs=1e-4)
+        assert found["low"] <= found["mean"] <= found["high"]
+    assert folds.values["as_published"]["f"]["sd"] is None
+    assert seeds.removed == (done[0].judgement().removed_positives,
+                             done[0].judgement().removed_negatives)  # fmt: skip
+
+
+def test_differences_beyond_the_spread_are_listed(folder):
+    for cell in PLAN[:2]:
+        finish(folder / "cells", cell, 0.7)  # AUROC about 1
+    rows = collect(folder / "cells", PLAN)
+    paper = {"human test": {"Proposed variable-sized": [None, None, None, None, None, 0.5, 1.0]}}
+    (found,) = differences(rows, paper)
+    assert (found["measure"], found["paper"], found["inside_interval"]) == ("auroc", 0.5, False)
+    assert found["difference"] == pytest.approx(found["ours"] - 0.5)
+
+
+def test_missing_cells_are_named_and_nothing_fails(folder, capsys, monkeypatch):
+    finish(folder / "cells", PLAN[0], 0.4)
+    missing = generate(folder, PLAN)
+    assert missing == [cell.name for cell in PLAN[1:]]
+    page = (folder / "README.md").read_text()
+    assert "**4 of 5 trainings are not done yet**" in page
+    assert f"- {PLAN[1].name}\n" in page
+    assert "| *Algorithm 1, recipe paper* (1 of 2) | 40 |" in page
+    assert "miRBoost" in page
+    assert json.loads((folder / "results.json").read_text())["missing"] == missing
+    monkeypatch.setattr(results, "cells", lambda: iter(PLAN))
+    assert main([str(folder)]) == 0
+    assert capsys.readouterr().err.startswith(
+        "4 cells are missing: human-test-variable-paper-seed1"
+    )
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert "paper_tables.json: cannot be read" in capsys.readouterr().err
+
+
+def test_paper_tables_are_whole():
+    paper = json.loads((COMMITTED / "paper_tables.json").read_text())
+    assert list(paper["tables"]) == list(TABLES.values())
+    for table, methods in paper["tables"].items():
+        assert {len(values) for values in methods.values()} == {len(paper["measures"])}
+        for se, sp, _, _, g_mean, *_ in methods.values():
+            if table.endswith("test"):  # of cross-validation they are means over folds
+                assert g_mean == pytest.approx((se * sp) ** 0.5, abs=0.002)
+
+
+@pytest.mark.slow
+def test_committed_tables_are_those_of_the_committed_cells(tmp_path):
+    """Whoever adds a cell or changes a measure runs the generator again."""
+    shutil.copytree(COMMITTED, tmp_path / "results")
+    generate(tmp_path / "results", list(cells()))
+    for name in ("README.md", "results.json"):
+        assert (tmp_path / "results" / name).read_text() == (COMMITTED / name).read_text(), name
+    figures = {path.name for path in (tmp_path / "results").glob("*.png")}
+    assert figures == {path.name for path in COMMITTED.glob("*.png")}
+
+
+@pytest.mark.slow
+def test_committed_cells_say_what_their_probabilities_say():
+    for path in sorted((COMMITTED / "cells").glob("*.npz")):
+        judged = json.loads(path.with_suffix(".json").read_text())["judged"]
+        scored = results.read_scored(path)
+        assert {
+            str(epochs): each.judgement().rounded() for epochs, each in scored.items()
+        } == judged

@@ -1,0 +1,150 @@
+"""The paper's tables, on data sets of a few hairpins."""
+
+from __future__ import annotations
+
+import json
+
+import builders
+import numpy as np
+import pytest
+
+from premir.train import table
+from premir.train.cli import main
+from premir.train.metrics import evaluate
+from premir.train.protocols import BENCHMARKS
+from premir.train.table import Cell, cells, read_scored
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data set laid out like the released one."""
+    monkeypatch.setenv("PREMIR_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(4)
+    for benchmark in BENCHMARKS.values():
+        for protocol in benchmark.build(tmp_path / "data"):
+            for files in (protocol.training, protocol.test):
+                for path in (*files.positives, *files.negatives):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    make = builders.hairpin if "pos" in path.name else random_80
+                    builders.write_fasta(path, {f"{n}": make(rng) for n in range(9)})
+    for kind in ("pos", "neg"):
+        source = tmp_path / "data" / "cv" / "human" / f"human_{kind}_all.fa"
+        (tmp_path / "data" / "sequences" / f"human_{kind}.fa").write_bytes(source.read_bytes())
+    return tmp_path / "data"
+
+
+def random_80(rng):
+    return builders.random_sequence(rng, 80)
+
+
+def run(data, out, *options):
+    return main(["--run-all", "--data", str(data), "--out", str(out), "--threads", "1", *options])
+
+
+def test_every_row_that_the_paper_has_is_planned():
+    plan = list(cells())
+    assert len({cell.name for cell in plan}) == len(plan)
+    for protocol in ("human-test", "crossspecies-test", "crossspecies-new"):
+        for recipe in ("paper", "released"):
+            seeds = {
+                cell.seed
+                for cell in plan
+                if (cell.protocol, cell.recipe, cell.ablate) == (protocol, recipe, None)
+            }
+            assert seeds == {0, 1, 2}
+    for protocol in BENCHMARKS:
+        folds = [None] if not protocol.endswith("-cv") else [1, 2, 3, 4, 5]
+        for kind in ({"ablate": "pairing"}, {"network": "baseline"}, {"recipe": "paper"}):
+            found = {
+                cell.fold
+                for cell in plan
+                if cell.protocol == protocol
+                and all(getattr(cell, name) == value for name, value in kind.items())
+            }
+            assert found == set(folds)
+    assert all(80 in c.epochs for c in plan if c.protocol == "crossspecies-new" and c.recipe)
+    assert all(c.follow and 100 in c.epochs for c in plan if c.name.startswith("human-cv")
+               and c.recipe and not c.ablate)  # fmt: skip
+
+
+def test_cells_are_trained_judged_and_kept(data, tmp_path, monkeypatch):
+    few = [
+        Cell("human-cv", 2, network="baseline", recipe=None, epochs=(0,)),
+        Cell("human-cv", 2, epochs=(1, 3), follow=True),
+    ]
+    monkeypatch.setattr(table, "cells", lambda: iter(few))
+    out = tmp_path / "out"
+    assert run(data, out) == 0
+    results = out / "results"
+    baseline, network = (json.loads((results / f"{c.name}.json").read_text()) for c in few)
+    assert list(baseline["judged"]) == ["0"]
+    assert list(network["judged"]) == ["1", "3"]
+    assert len(network["losses"]) == len(network["training_curve"]["f"]) == 3
+    for number, epochs in enumerate((1, 3)):
+        judged = network["judged"][str(epochs)]["as_published"]
+        kept = read_scored(results / f"{few[1].name}.npz")[epochs]
+        assert evaluate(kept.labels, kept.probabilities).rounded() == judged
+        curve = {name: values[epochs - 1] for name, values in network["test_curve"].items()}
+        assert curve == pytest.approx(judged, abs=2e-4)
+        card = json.loads((out / few[1].name / f"epoch{epochs}" / "card.json").read_text())
+        assert card["epochs"] == card["recipe"]["epochs"] == epochs
+        assert card["losses"] == network["losses"][:epochs]
+        assert network["weights_sha256"][str(epochs)] == card["weights_sha256"], number
+
+
+def test_a_later_epoch_passes_through_the_earlier_one(data, tmp_path, monkeypatch):
+    digests = []
+    for n, epochs in enumerate([(2, 4), (4,), (2,)]):
+        cell = Cell("human-test", epochs=epochs)
+        monkeypatch.setattr(table, "cells", lambda cell=cell: iter([cell]))
+        assert run(data, tmp_path / f"out{n}") == 0
+        result = json.loads((tmp_path / f"out{n}" / "results" / f"{cell.name}.json").read_text())
+        digests.append(result["weights_sha256"])
+    assert digests[0] == digests[1] | digests[2]
+
+
+def test_finished_cells_are_left_alone_and_broken_ones_go_on(data, tmp_path, monkeypatch):
+    cell = Cell("crossspecies-test", epochs=(1, 2))
+    monkeypatch.setattr(table, "cells", lambda: iter([cell]))
+    out = tmp_path / "out"
+    assert run(data, out) == 0
+    result, scores = (out / "results" / f"{cell.name}.{kind}" for kind in ("json", "npz"))
+    before = json.loads(result.read_text()), scores.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(table, "_run_cell", None)
+        assert run(data, out) == 0
+    result.unlink()  # as if it was killed before the last step
+    assert run(data, out) == 0
+    after = json.loads(result.read_text()), scores.read_bytes()
+    for each in (before, after):
+        del each[0]["peak_memory_mib"]
+    assert before == after
+
+
+def test_a_cell_tells_its_earlier_epochs_while_the_later_ones_are_trained(
+    data, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    for epochs in ((1,), (1, 2)):
+        cell = Cell("crossspecies-test", epochs=epochs)
+        monkeypatch.setattr(table, "cells", lambda cell=cell: iter([cell]))
+        assert not table.is_finished(out / "results", cell)
+        assert run(data, out) == 0
+        assert table.is_finished(out / "results", cell)
+        path = out / "results" / f"{cell.name}.json"
+        assert table.judged_epochs(path) == epochs
+        assert list(read_scored(path.with_suffix(".npz"))) == list(epochs)
+        assert len(json.loads(path.read_text())["losses"]) == epochs[-1]
+
+
+def test_a_cell_that_another_process_is_at_is_passed_over(data, tmp_path, monkeypatch, capsys):
+    from filelock import FileLock
+
+    cell = Cell("crossspecies-test", network="baseline", recipe=None, epochs=(0,))
+    monkeypatch.setattr(table, "cells", lambda: iter([cell]))
+    out = tmp_path / "out"
+    (out / cell.name).mkdir(parents=True)
+    with FileLock(out / cell.name / ".lock"):
+        assert run(data, out) == 0
+    assert "1 cells are with another process" in capsys.readouterr().err
+    assert not list((out / "results").glob("*.npz"))

@@ -1,0 +1,223 @@
+"""How much a benchmark's result hangs on where its hairpins were cut.
+
+    python -m premir.train.flanks --data BENCHMARK --genomes GENOMES --out flanks.json
+
+Test hairpins are lengthened by random nucleotides at both ends, or trimmed, folded again and
+scored; those that stand in a genome are lengthened by what really stands beside them, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from premir.kernels.codes import Codes
+from premir.scanner.batches import Hairpins, pack
+from premir.scanner.errors import PremirError
+from premir.scanner.files import write_json
+from premir.scanner.folding import Folder, KernelFolder
+from premir.scanner.inference import batch_probabilities
+from premir.scanner.log import configure
+from premir.scanner.model_store import ModelSpec, list_models, load_network
+from premir.train.baseline import fit_baseline
+from premir.train.dataset import Dataset, load_dataset
+from premir.train.judging import Scored, contaminated
+from premir.train.loci import Locus, find_loci
+from premir.train.protocols import BENCHMARKS
+
+_log = logging.getLogger(__name__)
+NTS = (5, 10, 20)
+"""Nucleotides added to both ends, or cut off."""
+NETWORK, BASELINE = "network", "eight numbers"
+Scorer = Callable[[Hairpins], npt.NDArray[np.float64]]
+
+
+def random_flanks(sequences: Sequence[Codes], nt: int, *, seed: int) -> list[tuple[Codes, Codes]]:
+    """Draw flanks that continue each sequence by its own dinucleotide frequencies.
+
+    A Markov chain of first order with the counts of the sequence starts at its last nucleotide;
+    on the 5' side one with the counts read backwards starts at its first. Where a nucleotide never
+    has a successor the composition decides. Flanks of fewer nucleotides are the inner ends of
+    those of more.
+
+    Args:
+        sequences: N sequences without unknown letters.
+        nt: nucleotides on each side.
+        seed: of the draws.
+
+    Returns:
+        The flank before and the flank after each sequence, 5' to 3'.
+    """
+    after = _walk(sequences, nt, np.random.default_rng([seed, 0]))
+    before = _walk([codes[::-1] for codes in sequences], nt, np.random.default_rng([seed, 1]))
+    return [(b[::-1], a) for b, a in zip(before, after, strict=True)]
+
+
+def _walk(sequences: Sequence[Codes], nt: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    count = len(sequences)
+    steps = np.zeros((count, 4, 4))
+    for n, codes in enumerate(sequences):
+        np.add.at(steps[n], (codes[:-1], codes[1:]), 1)
+        steps[n, steps[n].sum(axis=1) == 0] = np.bincount(codes, minlength=4)
+    levels = steps.cumsum(axis=2) / steps.sum(axis=2, keepdims=True)
+    state = np.array([codes[-1] for codes in sequences])
+    walk = np.empty((count, nt), np.uint8)
+    for step in range(nt):
+        drawn = rng.random((count, 1))
+        state = (drawn >= levels[np.arange(count), state]).sum(axis=1)
+        walk[:, step] = state
+    return walk
+
+
+def lengthened(
+    sequences: Sequence[Codes], flanks: Sequence[tuple[Codes, Codes]], nt: int
+) -> list[Codes]:
+    """Add ``nt`` nucleotides of the flanks to both ends, or cut ``-nt`` off where it is negative.
+
+    Args:
+        sequences: N sequences, longer than twice what is cut off.
+        flanks: what stands before and after each, at least ``nt`` long.
+        nt: how many.
+    """
+    if nt < 0:
+        return [codes[-nt:nt] for codes in sequences]
+    return [
+        np.concatenate([before[before.size - nt :], codes, after[:nt]])
+        for codes, (before, after) in zip(sequences, flanks, strict=True)
+    ]
+
+
+def judge_flanks(
+    test: Dataset,
+    training: Dataset,
+    loci: Sequence[Locus],
+    scorers: dict[str, Scorer],
+    folder: Folder,
+) -> dict[str, Any]:
+    """Judge scorers on a test set with random flanks, and on part of it with real ones.
+
+    Args:
+        test: hairpins as the benchmark cuts them.
+        training: says which of them are contaminated.
+        loci: where some of them stand in genomes, with flanks.
+        scorers: by name.
+        folder: folds.
+
+    Returns:
+        ``random``: for each number of nucleotides the measures of each scorer on the whole test
+        set; ``real``: on the hairpins of ``loci``, with real and with random flanks.
+    """
+    sequences = [test.hairpins[n][0] for n in range(len(test.hairpins))]
+    flanks = random_flanks(sequences, max(NTS), seed=0)
+    bad = contaminated(training, test)
+
+    def scored(kept: npt.NDArray[np.int64], beside: Any, nt: int) -> dict[str, Scored]:
+        cut = lengthened([sequences[n] for n in kept], beside, nt)
+        hairpins = folder.fold(*pack(cut))
+        return {
+            name: Scored(test.labels[kept], score(hairpins), bad[kept])
+            for name, score in scorers.items()
+        }
+
+    everything = np.arange(test.labels.size)
+    result: dict[str, Any] = {"random": [], "real": None}
+    for nt in (*(-nt for nt in reversed(NTS)), 0, *NTS):
+        _log.info("%d nt at both ends", nt)
+        rows = scored(everything, flanks, nt)
+        result["random"].append(
+            {"nt": nt, **{name: each.judgement().rounded() for name, each in rows.items()}}
+        )
+    found = np.array([locus.index for locus in loci], np.int64)
+    labels = test.labels[found]
+    if 0 < labels.sum() < labels.size:
+        real = [(locus.before, locus.after) for locus in loci]
+        by_chance = [flanks[n] for n in found]
+        rows_of_loci = []
+        for nt in (0, *NTS):
+            for kind, beside in (("real", real), ("random", by_chance)):
+                row: dict[str, Any] = {"nt": nt, "flanks": kind if nt else None}
+                for name, each in scored(found, beside, nt).items():
+                    row[name] = each.judgement().as_published.rounded()
+                if nt or kind == "real":
+                    rows_of_loci.append(row)
+        result["real"] = {
+            "positives": int(labels.sum()),
+            "negatives": int((labels == 0).sum()),
+            "genomes": {
+                name: sum(locus.genome == name for locus in loci)
+                for name in sorted({locus.genome for locus in loci})
+            },
+            "rows": rows_of_loci,
+        }
+    return result
+
+
+def measure(data: Path, genomes: Path) -> dict[str, Any]:
+    """Judge shipped networks of the seed paper, each beside the baseline, with flanks.
+
+    Args:
+        data: the released data set.
+        genomes: folder of folders with ``genome.fa.gz``.
+
+    Returns:
+        ``methods`` and, by protocol, the model and what :func:`judge_flanks` finds.
+    """
+    folder = KernelFolder()
+    protocols: dict[str, Any] = {}
+    shipped = {spec.name: spec for spec in list_models()}
+    for name in ("crossspecies-new", "crossspecies-test"):
+        spec = shipped.get(f"do2018-{name}-variable")
+        if spec is None:
+            continue
+        (protocol,) = BENCHMARKS[name].build(data)
+        training, test = (
+            load_dataset(files.positives, files.negatives, folder)
+            for files in (protocol.training, protocol.test)
+        )
+        scorers = {NETWORK: _scorer(spec), BASELINE: fit_baseline(training, seed=0)}
+        sequences = [test.hairpins[n][0] for n in range(len(test.hairpins))]
+        loci = find_loci(sequences, genomes, nt=max(NTS))
+        _log.info("%s: %d of %d stand in a genome", name, len(loci), len(sequences))
+        protocols[name] = {
+            "model": {"name": spec.name, "weights_sha256": spec.digest},
+            "test_sha256": test.digests,
+            **judge_flanks(test, training, loci, scorers, folder),
+        }
+    return {"methods": [NETWORK, BASELINE], "protocols": protocols}
+
+
+def _scorer(spec: ModelSpec) -> Scorer:
+    network, device = load_network(spec), torch.device("cpu")
+
+    def score(hairpins: Hairpins) -> npt.NDArray[np.float64]:
+        return batch_probabilities(network, hairpins, device=device).astype(np.float64)
+
+    return score
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, and write the result; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m premir.train.flanks", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="released data set")
+    parser.add_argument("--genomes", type=Path, required=True, help="folders with genome.fa.gz")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    options = parser.parse_args(argv)
+    configure("premir.train.flanks", verbosity=0)
+    try:
+        write_json(options.out, measure(options.data, options.genomes))
+    except PremirError as error:
+        sys.stderr.write(f"premir.train.flanks: error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

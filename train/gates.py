@@ -1,0 +1,405 @@
+"""Build the gates of a model, and measure what they lose.
+
+    python -m premir.train.gates MODEL --data DATA [--judge genome.fa ...]
+
+The gates learn from what the exhaustive path finds in genomes and among known hairpins planted in
+pieces of them (no nematode, no herpesvirus; yeast and E. coli are judges and refused). A gate is a
+sum of votes of small trees; its cut keeps all but the allowed share of the hits among the planted
+hairpins, and of the genomes' best candidates, as trees vote that have not seen their chromosome.
+Such *best candidates* (2 per Mb by default, of which a tenth may be lost) are more than the hits,
+because hits of a genome unlike these may look like them. Trees learn to tell a broader set still.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.gates import FEATURES, Features, fold_features, stem_features
+from premir.scanner.candidates import PRESETS, find_candidates
+from premir.scanner.errors import InputError, PremirError
+from premir.scanner.files import sha256, whole_file, write_json
+from premir.scanner.folding import KernelFolder
+from premir.scanner.gates import GATES, Gate
+from premir.scanner.genome import read_genome
+from premir.scanner.inference import batch_probabilities, choose_device
+from premir.scanner.log import configure
+from premir.scanner.model_store import CARD, ModelSpec, find_model, load_network
+from premir.scanner.tiles import plan_tiles
+from premir.train.precursors import read_contigs, read_precursors
+from premir.train.stem_costs import plant
+
+_log = logging.getLogger(__name__)
+_Mask: TypeAlias = npt.NDArray[np.bool_]
+
+TRAINING = ("mouse_pieces", "human_clones", "fly_1pct", "arabidopsis_1pct")
+PRESET = "animal"
+_JUDGES = ("celegans", "yeast", "ecoli", "ebv", "hcmv")
+_FLANK = 200
+_PER_FAMILY = 40
+_FOLDS = 4
+_SHARES = {"stem": 0.6, "fold": 0.4}
+"""How the allowed loss of hits is shared out between the gates."""
+_BEST_SHARES = {"stem": 1.0, "fold": 0.0}
+"""And that of best candidates: a pass through the network costs half of a fold."""
+_BROADER = 3
+"""The trees learn to tell so many times more of the genomes' candidates than are kept for sure."""
+_TREES, _LEAVES, _RATE = 80, 24, 0.15
+_VOTES = 1000
+"""Votes for one unit of log-odds."""
+_MOST = 10.0
+"""Most log-odds that a leaf may add: those of a pure leaf have no bounds."""
+_TILE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """All candidates of a genome, folded and scored.
+
+    Attributes:
+        stem: features before folding.
+        fold: features after it.
+        prob: float32 (N,), probability.
+        place: int64 (N,), tells pieces of about 100 kb apart.
+        megabases: size of the genome.
+    """
+
+    stem: Features
+    fold: Features
+    prob: npt.NDArray[np.float32]
+    place: npt.NDArray[np.int64]
+    megabases: float
+
+
+def survey(path: Path, spec: ModelSpec) -> Surveyed:
+    """Fold and score every candidate of a FASTA file as a scan would.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    extractor = replace(PRESETS[PRESET], context_nt=spec.context_nt)
+    network, folder = load_network(spec), KernelFolder()
+    stems, folds, probs, places = [], [], [], []
+    with tempfile.TemporaryDirectory() as temporary:
+        genome = read_genome(path, Path(temporary) / "store")
+        for tile in plan_tiles(None, genome.contigs, tile_size=_TILE):
+            loci, codes, offsets = find_candidates(genome.store, tile, extractor)
+            contexts = loci.contexts()
+            hairpins = folder.fold(codes, offsets)
+            stems.append(stem_features(codes, offsets, *contexts, loci.stem_energy))
+            folds.append(fold_features(codes, hairpins.pairs, hairpins.mfe, offsets, *contexts))
+            probs.append(batch_probabilities(network, hairpins, device=choose_device("cpu")))
+            contig = genome.contigs.offsets[loci.contig]
+            places.append((contig + loci.start) // 100_000)
+    return Surveyed(
+        np.concatenate(stems),
+        np.concatenate(folds),
+        np.concatenate(probs),
+        np.concatenate(places),
+        genome.length / 1e6,
+    )
+
+
+def planted_genome(data: Path, genomes: Sequence[str], out: Path, *, seed: int, limit: int) -> int:
+    """Write known hairpins in flanks cut from genomes as FASTA; returns how many there are."""
+    contigs = {name: read_contigs(data, name) for name in genomes}
+    everything = [piece for pieces in contigs.values() for piece in pieces]
+    sources = {"insect": everything, "other": everything, "plant": everything}
+    animals = [known for known in read_precursors(data) if known.kind == "animal"]
+    planted = plant(
+        animals,
+        np.random.default_rng(seed),
+        limit=limit,
+        flank=_FLANK,
+        sources=sources,
+        per_family=_PER_FAMILY,
+    )
+    letters = np.frombuffer(bytearray(b"ACGTN"), np.uint8)[planted.codes]
+    out.write_bytes(b">planted\n" + letters.tobytes() + b"\n")
+    return len(planted.loci)
+
+
+def grow_trees(features: Features, wanted: _Mask, seed: int) -> Gate:
+    """Learn to tell what is wanted; the gate returned passes everything.
+
+    Both classes weigh the same. Votes are log-odds, rounded.
+    """
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    forest = GradientBoostingClassifier(
+        n_estimators=_TREES,
+        max_leaf_nodes=_LEAVES,
+        max_depth=None,
+        learning_rate=_RATE,
+        subsample=0.3,
+        max_features="sqrt",
+        random_state=seed,
+    )
+    weight = np.where(wanted, (~wanted).sum() / max(1, wanted.sum()), 1.0)
+    forest.fit(features, wanted, sample_weight=weight)
+    nodes: list[npt.NDArray[np.int32]] = []
+    roots: list[int] = []
+    for (grown,) in forest.estimators_:
+        tree, first = grown.tree_, sum(len(part) for part in nodes)
+        leaf = tree.children_left < 0
+        columns = [
+            np.where(leaf, -1, tree.feature),
+            np.floor(np.where(leaf, 0.0, tree.threshold)),
+            np.where(leaf, 0, tree.children_left + first),
+            np.where(leaf, 0, tree.children_right + first),
+            np.where(
+                leaf, np.rint(_VOTES * np.clip(_RATE * tree.value[:, 0, 0], -_MOST, _MOST)), 0.0
+            ),
+        ]
+        nodes.append(np.stack(columns, axis=1).astype(np.int32))
+        roots.append(first)
+    return Gate(np.concatenate(nodes), np.array(roots, np.int32), -(1 << 60))
+
+
+def build_gate(
+    features: Features,
+    wanted: _Mask,
+    groups: Sequence[_Mask],
+    place: Any,
+    *,
+    allowed: Sequence[float],
+    seed: int,
+) -> Gate:
+    """Grow a gate's trees and place its cut.
+
+    Args:
+        features: int32 (N, features).
+        wanted: bool (N,), what the trees learn to tell.
+        groups: sets of candidates, of which at most the allowed share may be rejected.
+        place: int64 (N,); trees that vote on a candidate to place the cut have not seen its place.
+        allowed: share for each of ``groups``.
+        seed: decides everything.
+    """
+    part = np.random.default_rng(seed).permutation(int(place.max()) + 1)[place] % _FOLDS
+    votes = np.zeros(wanted.size, np.int64)
+    for k in range(_FOLDS):
+        trees = grow_trees(features[part != k], wanted[part != k], seed)
+        votes[part == k] = trees.votes(np.ascontiguousarray(features[part == k]))
+    cuts = [
+        int(np.sort(votes[group])[int(share * group.sum())])
+        for group, share in zip(groups, allowed, strict=True)
+        if group.any()
+    ]
+    return replace(grow_trees(features, wanted, seed), cut=min(cuts))
+
+
+def judge(surveyed: Surveyed, gates: dict[str, Gate], min_prob: float) -> dict[str, Any]:
+    """Say what gates pass and what they lose of a genome's candidates."""
+    hit = surveyed.prob >= min_prob
+    folded = gates["stem"].votes(surveyed.stem) >= gates["stem"].cut
+    scored = folded & (gates["fold"].votes(surveyed.fold) >= gates["fold"].cut)
+    lost = int((hit & ~scored).sum())
+    return {
+        "megabases": round(surveyed.megabases, 3),
+        "candidates_per_mb": round(hit.size / surveyed.megabases, 1),
+        "folded_per_mb": round(folded.sum() / surveyed.megabases, 1),
+        "scored_per_mb": round(scored.sum() / surveyed.megabases, 1),
+        "hits": int(hit.sum()),
+        "hits_lost": lost,
+        "loss": round(lost / max(1, int(hit.sum())), 5),
+    }
+
+
+def build(
+    spec: ModelSpec,
+    data: Path,
+    *,
+    genomes: Sequence[str],
+    judges: Sequence[Path],
+    loss: float,
+    best_per_mb: float,
+    best_loss: float,
+    planted: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Build the gates of a model, write them into its directory, and say what they do.
+
+    Args:
+        spec: the model; its card is rewritten.
+        data: folder with ``genomes/`` and ``mirbase/``.
+        genomes: names of genomes to learn from.
+        judges: FASTA files of other genomes, to measure the loss on.
+        loss: allowed share of hits lost.
+        best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
+        best_loss: allowed share of these lost by the gate before folding; the other keeps them all.
+        planted: most known hairpins to plant.
+        seed: decides everything.
+
+    Returns:
+        What stands in the card.
+
+    Raises:
+        InputError: a genome must not be learned from, or holds too little.
+    """
+    for name in genomes:
+        if name.startswith(_JUDGES):
+            raise InputError(f"--genomes {name}: is a judge, and nothing may be learned from it")
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "planted.fa"
+        count = planted_genome(data, genomes, path, seed=seed, limit=planted)
+        known = survey(path, spec)
+    backgrounds = []
+    for name in genomes:
+        backgrounds.append(survey(data / "genomes" / name / "genome.fa.gz", spec))
+        _log.info("%s: %d candidates", name, backgrounds[-1].prob.size)
+    gates = learn(
+        known,
+        backgrounds,
+        spec.min_prob,
+        loss=loss,
+        best_per_mb=best_per_mb,
+        best_loss=best_loss,
+        seed=seed,
+    )
+    card = {
+        "features": FEATURES,
+        "weights_sha256": spec.digest,
+        "preset": PRESET,
+        "extractor": PRESETS[PRESET].kind,
+        "max_span": PRESETS[PRESET].max_span,
+        "min_prob": spec.min_prob,
+        "genomes": list(genomes),
+        "planted_hairpins": count,
+        "allowed_loss": loss,
+        "best_per_mb": best_per_mb,
+        "best_loss": best_loss,
+        "seed": seed,
+        "judged": {
+            path.parent.name + "/" + path.name: judge(survey(path, spec), gates, spec.min_prob)
+            for path in judges
+        },
+    }
+    return write_gates(spec, gates, card)
+
+
+def learn(
+    known: Surveyed,
+    backgrounds: Sequence[Surveyed],
+    min_prob: float,
+    *,
+    loss: float,
+    best_per_mb: float,
+    best_loss: float,
+    seed: int,
+) -> dict[str, Gate]:
+    """Learn both gates, the second one from what passes the first.
+
+    Args:
+        known: candidates of planted hairpins and their flanks.
+        backgrounds: candidates of genomes.
+        min_prob: the model's threshold.
+        loss: allowed share of hits lost by both gates together.
+        best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
+        best_loss: allowed share of these lost by the gate before folding; the other keeps them all.
+        seed: decides everything.
+
+    Raises:
+        InputError: too few candidates, or all or none of them are hits.
+    """
+    parts = [known, *backgrounds]
+    prob = np.concatenate([part.prob for part in parts])
+    is_known = np.arange(prob.size) < known.prob.size
+    shift = np.cumsum([0] + [int(part.place.max()) + 1 for part in parts])
+    place = np.concatenate([part.place + s for part, s in zip(parts, shift, strict=False)])
+    rank = int(best_per_mb * sum(part.megabases for part in backgrounds))
+    ranked = np.sort(prob[~is_known])[::-1]
+    if not 0 < rank < ranked.size / _BROADER:
+        raise InputError(f"--genomes: too few candidates: {ranked.size}")
+    best = prob >= min(min_prob, float(ranked[rank]))
+    wanted, hit = prob >= min(min_prob, float(ranked[_BROADER * rank])), prob >= min_prob
+    if not hit.any() or wanted.all():
+        raise InputError(f"nothing to tell apart at a threshold of {min_prob:g}")
+    groups = [is_known & hit, ~is_known & best]
+    gates: dict[str, Gate] = {}
+    passed = np.ones(prob.size, np.bool_)
+    for name, share in _SHARES.items():
+        features = np.concatenate([getattr(part, name) for part in parts])[passed]
+        gates[name] = build_gate(
+            features,
+            wanted[passed],
+            [group[passed] for group in groups],
+            place[passed],
+            allowed=[loss * share, best_loss * _BEST_SHARES[name]],
+            seed=seed,
+        )
+        passed[passed] = gates[name].votes(features) >= gates[name].cut
+        _log.info("%s gate: %d of %d candidates pass so far", name, passed.sum(), passed.size)
+    return gates
+
+
+def write_gates(spec: ModelSpec, gates: dict[str, Gate], card: dict[str, Any]) -> dict[str, Any]:
+    """Write gates into a model's directory and its card; returns what the card says of them."""
+    from safetensors.numpy import save_file
+
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, gate in gates.items():
+        arrays[f"{name}.nodes"], arrays[f"{name}.roots"] = gate.nodes, gate.roots
+        arrays[f"{name}.cut"] = np.array([gate.cut], np.int64)
+    with whole_file(spec.directory / GATES) as temporary:
+        save_file(arrays, temporary)
+        temporary.chmod(0o644)
+    card = {**card, "sha256": sha256(spec.directory / GATES)}
+    write_json(spec.directory / CARD, {**spec.card, "gates": card})
+    return card
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m premir.train.gates``; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m premir.train.gates",
+        description="Build a model's gates and measure what they lose. Prints JSON.",
+    )
+    add = parser.add_argument
+    add("model", metavar="NAME|DIR", help="model to build them for; they are written into it")
+    add("--data", type=Path, required=True, help="folder with genomes/ and mirbase/")
+    add(
+        "--genomes", nargs="+", default=list(TRAINING), metavar="NAME", help="genomes to learn from"
+    )
+    add("--judge", nargs="*", type=Path, default=[], metavar="FASTA", help="genomes not learned "
+        "from, to measure the loss on")  # fmt: skip
+    add("--loss", type=float, default=0.005, help="allowed share of hits lost")
+    add("--best-per-mb", type=float, default=2.0, metavar="N", help="keep so many of the genomes' "
+        "best candidates as if they were hits; default: %(default)s")  # fmt: skip
+    add("--best-loss", type=float, default=0.1, help="allowed share of these lost before "
+        "folding")  # fmt: skip
+    add("--planted", type=int, default=20_000, metavar="N", help="plant at most N known hairpins")
+    add("--seed", type=int, default=0)
+    options = parser.parse_args(argv)
+    configure("python -m premir.train.gates")
+    try:
+        card = build(
+            find_model(options.model),
+            options.data,
+            genomes=options.genomes,
+            judges=options.judge,
+            loss=options.loss,
+            best_per_mb=options.best_per_mb,
+            best_loss=options.best_loss,
+            planted=options.planted,
+            seed=options.seed,
+        )
+    except PremirError as error:
+        sys.stderr.write(f"python -m premir.train.gates: error: {error}\n")
+        return error.exit_code
+    import json
+
+    sys.stdout.write(json.dumps(card, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

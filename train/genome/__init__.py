@@ -1,0 +1,1 @@
+"""Training for the job: known hairpins against the candidates of real genomes."""

@@ -1,0 +1,142 @@
+"""What a genome network is worth: recall of held-out families against false calls per Mb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from premir.scanner.batches import concatenate
+from premir.scanner.inference import batch_log_odds
+from premir.scanner.merging import Scored, merge
+from premir.scanner.network import VariableConvNet
+from premir.scanner.shards import Loci
+from premir.train.genome.cuts import Cuts, read_cuts
+from premir.train.genome.sources import Held, KnownCuts
+
+RECALLS = (0.3, 0.5, 0.7)
+BUDGETS = (1.0, 10.0, 50.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Scores of held-out known hairpins and of held-out background.
+
+    Attributes:
+        known: float64 (N,), log odds of each hairpin's best cut; minus infinity where no
+            candidate matches.
+        weights: float64 (N,), one over the root of the family's size.
+        cuts: float64 (M,), log odds of all background candidates.
+        calls: float64 (K,), of those that remain after merging, descending.
+        megabases: of background.
+    """
+
+    known: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float64]
+    cuts: npt.NDArray[np.float64]
+    calls: npt.NDArray[np.float64]
+    megabases: float
+
+    def threshold(self, calls_per_mb: float) -> float:
+        """Return the log odds that so many false calls per Mb exceed."""
+        number = min(int(calls_per_mb * self.megabases), self.calls.size - 1)
+        return float(self.calls[number])
+
+    def summary(self) -> dict[str, Any]:
+        """Return false calls per Mb at some recalls, and recall at some false calls per Mb."""
+        order = np.argsort(-self.known)
+        reached = np.cumsum(self.weights[order]) / self.weights.sum()
+        result: dict[str, Any] = {}
+        for recall in RECALLS:
+            at = self.known[order[min(int(np.searchsorted(reached, recall)), order.size - 1)]]
+            false = float((self.calls >= at).sum() / self.megabases)
+            result[f"false_per_mb_at_recall_{recall:g}"] = round(false, 2)
+        for budget in BUDGETS:
+            found = self.known > self.threshold(budget)
+            share = float(self.weights[found].sum() / self.weights.sum())
+            result[f"recall_at_{budget:g}_per_mb"] = round(share, 4)
+        return result
+
+
+def judge(
+    network: VariableConvNet, known: KnownCuts, held: tuple[Held, ...], device: torch.device
+) -> Curve:
+    """Score what was held out.
+
+    Args:
+        network: in float32, on ``device``.
+        known: cuts of known hairpins.
+        held: background.
+        device: where to compute.
+    """
+    best = np.full(len(known.groups), -np.inf)
+    for path in known.cuts.shards:
+        hairpins, loci = read_cuts(path)
+        np.maximum.at(best, loci.contig, batch_log_odds(network, hairpins, device=device))
+    _, inverse, counts = np.unique(known.groups, return_inverse=True, return_counts=True)
+    cuts, calls = [], []
+    for each in held:
+        loci, scores = _scored(network, each.cuts, device)
+        counted = ~_overlap(loci, each.neutral)
+        cuts.append(scores[counted])
+        calls.append(_merged(loci.take(counted), scores[counted], each.cuts))
+    return Curve(
+        known=best,
+        weights=counts[inverse].astype(np.float64) ** -0.5,
+        cuts=np.concatenate(cuts),
+        calls=np.sort(np.concatenate(calls))[::-1],
+        megabases=sum(contig.length for each in held for contig in each.cuts.contigs) / 1e6,
+    )
+
+
+def calibrate(curve: Curve) -> tuple[float, float]:
+    """Fit probability = 1 / (1 + exp(-(slope x log odds + intercept))) at a prior of 1:1.
+
+    Platt's scaling: known hairpins and background candidates weigh half each.
+    """
+    known = curve.known[np.isfinite(curve.known)]
+    weights = curve.weights[np.isfinite(curve.known)]
+    scores = np.concatenate([known, curve.cuts])
+    labels = np.concatenate([np.ones(known.size), np.zeros(curve.cuts.size)])
+    half = np.concatenate(
+        [weights / weights.sum(), np.full(curve.cuts.size, 1 / max(curve.cuts.size, 1))]
+    )
+    fit = LogisticRegression(C=1e6).fit(scores[:, None], labels, sample_weight=half * scores.size)
+    return float(fit.coef_[0, 0]), float(fit.intercept_[0])
+
+
+def with_calibration(network: VariableConvNet, slope: float, intercept: float) -> None:
+    """Work a calibration into the last layer, whose softmax then is the probability."""
+    with torch.no_grad():
+        network.fc2.weight.mul_(slope)
+        network.fc2.bias.mul_(slope)
+        network.fc2.bias[1] += intercept
+
+
+def _scored(
+    network: VariableConvNet, cuts: Cuts, device: torch.device
+) -> tuple[Loci, npt.NDArray[np.float64]]:
+    parts = [read_cuts(path) for path in cuts.shards]
+    hairpins = concatenate([hairpins for hairpins, _ in parts])
+    scores = batch_log_odds(network, hairpins, device=device).astype(np.float64)
+    return Loci.concatenate([loci for _, loci in parts]), scores
+
+
+def _overlap(loci: Loci, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which loci share nucleotides with one of the places, on either strand."""
+    found = np.zeros(len(loci), np.bool_)
+    for contig, start, end in places:
+        found |= (loci.contig == contig) & (loci.start < end) & (loci.end > start)
+    return found
+
+
+def _merged(loci: Loci, scores: npt.NDArray[np.float64], cuts: Cuts) -> npt.NDArray[np.float64]:
+    rows = np.arange(scores.size)
+    longest = int((loci.end - loci.start).max(initial=0))
+    scored = Scored(loci, scores, np.zeros(scores.size, np.int64), rows)
+    hits, _ = merge(scored, cuts.contigs, longest=longest, scanned=None)
+    return hits.prob

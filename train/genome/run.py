@@ -1,0 +1,153 @@
+"""``premir-train --protocol genome``: from sources to a calibrated model directory."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from premir.kernels.pairing import FEATURE_SCHEMA
+from premir.scanner.errors import InputError
+from premir.scanner.files import sha256, write_json
+from premir.scanner.folding import Folder
+from premir.scanner.inference import choose_device
+from premir.scanner.model_store import ModelSpec, load_network, save_model
+from premir.train.genome.config import GenomeConfig
+from premir.train.genome.judging import Curve, calibrate, judge, with_calibration
+from premir.train.genome.sources import Adaptation, Sources, prepare
+from premir.train.genome.stream import background, balanced
+from premir.train.genome.trainer import GenomeTrainer
+from premir.train.run import versions
+
+_log = logging.getLogger(__name__)
+
+_JUDGED_EVERY = 80_000
+"""Hairpins between two looks at what was held out."""
+
+FALSE_CALLS_PER_MB = 1.0
+"""Where the default threshold lies on held-out background."""
+
+
+def train_genome(
+    config: GenomeConfig,
+    *,
+    out: Path,
+    device_name: str,
+    threads: int,
+    folder: Folder,
+    start: ModelSpec | None = None,
+    adapt: Adaptation | None = None,
+    work: Path | None = None,
+) -> ModelSpec:
+    """Train a network for scanning genomes (or go on training), and write weights and card.
+
+    Args:
+        config: sources and settings.
+        out: directory for shards (``work/``), checkpoint, weights and card.
+        device_name: ``auto``, ``cpu`` or ``cuda``.
+        threads: CPU threads; the sums of a float32 training depend on it in the last digits.
+        folder: folds candidates.
+        start: model to start from instead of random weights.
+        adapt: genome to adapt to.
+        work: folder for shards, which trainings on the same sources may share one after another;
+            ``work`` in ``out`` by default.
+
+    Raises:
+        InputError: a source is faulty or ``out`` cannot be written.
+        PlanMismatchError: ``out`` holds another training.
+    """
+    torch.set_num_threads(threads)
+    device = choose_device(device_name)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from error
+    sources = prepare(config, work or out / "work", folder, adapt)
+    trainer = GenomeTrainer(
+        config,
+        _digest(sources),
+        balanced(sources.positives, config.family_balance),
+        background(sources.negatives, sources.adapted),
+        device,
+        load_network(start) if start is not None else None,
+    )
+    checkpoint = out / "checkpoint.safetensors"
+    if checkpoint.exists():
+        trainer.resume(checkpoint)
+        _log.info("continuing after %d hairpins of %s", trainer.samples, checkpoint)
+    curve = None
+    while trainer.samples + config.batch <= config.samples:
+        before = trainer.samples
+        report = trainer.train_round()
+        _log.info(
+            "%d/%d hairpins  loss %.4f  %.0f s",
+            trainer.samples,
+            config.samples,
+            report["loss"],
+            report["wall_seconds"],
+        )
+        if trainer.samples // _JUDGED_EVERY > before // _JUDGED_EVERY:
+            curve = judge(trainer.average, sources.known, sources.held, device)
+            report |= curve.summary()
+            _log.info("held out: %s", curve.summary())
+        trainer.save(checkpoint)
+    curve = judge(trainer.average, sources.known, sources.held, device)
+    card = _finish(trainer, curve, sources, threads, start)
+    if adapt is not None:
+        card["adapted_to"] = {"genome": adapt.genome.name, "contigs": list(adapt.contigs)}
+    write_json(out / "history.json", {"rounds": trainer.history, "held_out": curve.summary()})
+    return save_model(out, trainer.average, card)
+
+
+def _finish(
+    trainer: GenomeTrainer, curve: Curve, sources: Sources, threads: int, start: ModelSpec | None
+) -> dict[str, Any]:
+    """Calibrate the network, and say on a card what it is."""
+    slope, intercept = calibrate(curve)
+    with_calibration(trainer.average, slope, intercept)
+    log_odds = slope * curve.threshold(FALSE_CALLS_PER_MB) + intercept
+    config = trainer.config
+    return {
+        "name": config.name,
+        "description": f"trained on candidates of genomes, preset {config.preset}",
+        "network": "variable",
+        "feature_schema": FEATURE_SCHEMA,
+        "context_nt": config.context_nt,
+        "preset": config.preset,
+        "min_prob": round(float(torch.sigmoid(torch.tensor(log_odds, dtype=torch.float64))), 6),
+        "calibration": {
+            "prior": "1:1",
+            "slope": round(slope, 5),
+            "intercept": round(intercept, 5),
+            "min_prob_at_false_calls_per_mb": FALSE_CALLS_PER_MB,
+            "held_out_megabases": round(curve.megabases, 3),
+        },
+        "protocol": "genome",
+        "held_out": curve.summary(),
+        "configuration": config.raw,
+        "settings": {k: v for k, v in asdict(config).items() if isinstance(v, int | float | str)},
+        "started_from": start.name if start is not None else None,
+        "samples": trainer.samples,
+        "training_families": len({name for each in sources.positives for name in each.groups}),
+        "training_sha256": {"candidates": trainer.sources},
+        "versions": versions(),
+        "device": str(trainer.device),
+        "threads": threads,
+        "limits": [
+            "Calibrated at a prior of 1:1; in a genome, hairpins that are no pre-miRNAs outnumber "
+            "pre-miRNAs by thousands to one.",
+        ],
+    }
+
+
+def _digest(sources: Sources) -> str:
+    """SHA-256 over the genomes that candidates were cut from."""
+    table = hashlib.sha256()
+    shards = [path for each in sources.positives for path in each.cuts.shards]
+    for folder in sorted({path.parent for path in [*shards, *sources.negatives, *sources.adapted]}):
+        table.update(f"{folder.name} {sha256(folder / 'genome.seq')}\n".encode())
+    return table.hexdigest()

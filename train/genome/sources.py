@@ -1,0 +1,265 @@
+"""From a configuration to shards: what trains, and what judges."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
+from premir.scanner.candidates import PRESETS, Extractor
+from premir.scanner.errors import InputError
+from premir.scanner.fasta import read_records
+from premir.scanner.files import whole_file
+from premir.scanner.folding import Folder
+from premir.train.genome.config import Background, GenomeConfig, Known
+from premir.train.genome.cuts import Chooser, Cuts, cut_genome, matching, touching
+from premir.train.genome.planting import FLANK, Planted, plant_inverted_repeats, plant_known
+from premir.train.precursors import Precursor, read_precursors
+
+_log = logging.getLogger(__name__)
+
+_SHORTEST = 5_000
+"""Contigs that flanks are cut from have more nucleotides than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCuts:
+    """Cuts of known hairpins.
+
+    Attributes:
+        cuts: of a planted genome.
+        groups: family of each of its contigs.
+    """
+
+    cuts: Cuts
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A held-out background.
+
+    Attributes:
+        cuts: its candidates.
+        neutral: int64 (N, 3), contig, start and end of hairpins that are not counted.
+    """
+
+    cuts: Cuts
+    neutral: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All that a training reads.
+
+    Attributes:
+        positives: cuts of known hairpins to train on.
+        negatives: shards of background candidates to train on.
+        known: cuts of known hairpins of other families, to judge by.
+        held: background contigs to judge by.
+        adapted: shards of candidates of the genome that the network adapts to, if any.
+    """
+
+    positives: tuple[KnownCuts, ...]
+    negatives: tuple[Path, ...]
+    known: KnownCuts
+    held: tuple[Held, ...]
+    adapted: tuple[Path, ...] = ()
+
+
+def held_out(name: str, share: float) -> bool:
+    """Whether a family or contig judges, chosen by its name."""
+    return zlib.crc32(name.lower().encode()) % 10_000 < share * 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """A genome whose unlabelled candidates are negatives too.
+
+    Attributes:
+        genome: FASTA.
+        contigs: names of the contigs to take; all where empty.
+    """
+
+    genome: Path
+    contigs: tuple[str, ...] = ()
+
+
+def prepare(
+    config: GenomeConfig, work: Path, folder: Folder, adapt: Adaptation | None = None
+) -> Sources:
+    """Cut and fold everything; what is there from an earlier call is kept.
+
+    Args:
+        config: what to train on.
+        work: folder for shards.
+        folder: folds candidates.
+        adapt: genome to adapt to; it lends candidates and flanks.
+
+    Raises:
+        InputError: a source is faulty, or the split leaves nothing to train on or to judge by.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    preset = PRESETS[config.preset]
+    extractors = [replace(preset, context_nt=context) for context in config.contexts]
+    own = replace(preset, context_nt=config.context_nt)
+
+    genomes = [_split(background, config.validation, work) for background in config.backgrounds]
+    negatives: list[Path] = []
+    lending, held, lending_held = [], [], []
+    for background, (training, judging) in zip(config.backgrounds, genomes, strict=True):
+        if contigs := _contigs(training):
+            lending.append(contigs)
+            for extractor in extractors:
+                negatives += _cut(training, extractor, folder).shards
+        if contigs := _contigs(judging):
+            lending_held.append(contigs)
+            cuts = _cut(judging, own, folder)
+            held.append(Held(cuts, _neutral(background.neutral, cuts)))
+    adapted: list[Path] = []
+    if adapt is not None:
+        path = _chosen(adapt, work)
+        lending.append(_contigs(path))
+        for extractor in extractors:
+            adapted += _cut(path, extractor, folder).shards
+    known = read_known(config.known)
+    sides = [[p for p in known if held_out(p.family, config.validation) == side] for side in (0, 1)]
+    if not lending or not held or not all(sides):
+        raise InputError(
+            "nothing is left to train on or to judge by: give more known hairpins and background "
+            "contigs, or change validation"
+        )
+    _log.info("%d known hairpins to train on, %d to judge by", *map(len, sides))
+
+    if config.inverted_repeats:
+        rng = np.random.default_rng([config.seed, 1])
+        path = work / "inverted-repeats.fa"
+        repeats = plant_inverted_repeats(path, config.inverted_repeats, lending, rng)
+        for extractor in extractors:
+            negatives += _cut(path, extractor, folder, partial(touching, repeats)).shards
+    positives = []
+    for copy in range(config.planted):
+        rng = np.random.default_rng([config.seed, 2, copy])
+        planted = plant_known(work / f"known-{copy}.fa", sides[0], lending, rng)
+        positives += [_known_cuts(planted, extractor, folder) for extractor in extractors]
+    rng = np.random.default_rng([config.seed, 3])
+    judges = plant_known(work / "known-held-out.fa", sides[1], lending_held, rng)
+    return Sources(
+        tuple(positives),
+        tuple(negatives),
+        _known_cuts(judges, own, folder),
+        tuple(held),
+        tuple(adapted),
+    )
+
+
+def read_known(sources: Sequence[Known]) -> list[Precursor]:
+    """Read the known hairpins of a configuration."""
+    found: list[Precursor] = []
+    for source in sources:
+        if source.mirbase is not None:
+            found += [p for p in read_precursors(source.mirbase) if p.kind == "animal"]
+        elif source.fasta is not None:
+            for name, letters in read_records(source.fasta):
+                codes = encode(letters)
+                family = name.rpartition("-")[0] or name
+                found.append(Precursor(name, "", family, "animal", codes, (0, codes.size)))
+        elif source.bed is not None and source.genome is not None:
+            found += _from_genome(source.bed, source.genome)
+    return [p for p in found if not np.any(p.codes == UNKNOWN)]
+
+
+def _from_genome(bed: Path, genome: Path) -> list[Precursor]:
+    """Cut loci out of their genome, with the flanks that they have there."""
+    contigs = dict(read_records(genome))
+    found = []
+    for number, (chrom, start, end, name, strand) in enumerate(read_bed(bed), 1):
+        if chrom not in contigs or not 0 <= start < end <= len(contigs[chrom]):
+            raise InputError(f"{bed}: line {number}: {chrom}:{start}-{end} is not in {genome}")
+        codes = encode(contigs[chrom][max(0, start - FLANK) : end + FLANK])
+        left, right = min(start, FLANK), min(len(contigs[chrom]) - end, FLANK)
+        if strand == "-":
+            codes, left, right = reverse_complement(codes), right, left
+        found.append(Precursor(name, "", name, "animal", codes, (left, codes.size - right)))
+    return found
+
+
+def read_bed(path: Path) -> list[tuple[str, int, int, str, str]]:
+    """Read contig, start, end, name and strand of a BED6 file.
+
+    Raises:
+        InputError: a line is not BED6.
+    """
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line or line.startswith(("#", "track", "browser")):
+            continue
+        fields = line.split("\t")
+        try:
+            rows.append((fields[0], int(fields[1]), int(fields[2]), fields[3], fields[5]))
+        except (IndexError, ValueError) as error:
+            raise InputError(f"{path}: line {number}: not BED6: {line[:60]!r}") from error
+    return rows
+
+
+def _split(background: Background, share: float, work: Path) -> tuple[Path, Path]:
+    """Write the contigs of a background to two files: those that train, those that judge."""
+    source = background.genome
+    stem = f"{source.parent.name}-{source.name.partition('.')[0]}"
+    paths = work / f"{stem}-train.fa", work / f"{stem}-held-out.fa"
+    records = read_records(source)
+    for path, side in zip(paths, (False, True), strict=True):
+        with whole_file(path) as temporary, temporary.open("w", encoding="ascii") as handle:
+            for name, letters in records:
+                if held_out(f"{stem}/{name}", share) == side:
+                    handle.write(f">{name}\n{letters}\n")
+    return paths
+
+
+def _chosen(adapt: Adaptation, work: Path) -> Path:
+    """Write the contigs to adapt to."""
+    records = read_records(adapt.genome)
+    for name in adapt.contigs:
+        if name not in dict(records):
+            raise InputError(f"{adapt.genome}: no contig {name!r}; see --contigs")
+    path = work / "adapted.fa"
+    with whole_file(path) as temporary, temporary.open("w", encoding="ascii") as handle:
+        for name, letters in records:
+            if not adapt.contigs or name in adapt.contigs:
+                handle.write(f">{name}\n{letters}\n")
+    return path
+
+
+def _contigs(path: Path) -> list[Codes]:
+    if not path.stat().st_size:
+        return []
+    codes = [encode(letters) for _, letters in read_records(path)]
+    return [each for each in codes if each.size > _SHORTEST]
+
+
+def _cut(fasta: Path, extractor: Extractor, folder: Folder, choose: Chooser | None = None) -> Cuts:
+    return cut_genome(
+        fasta, fasta.with_suffix(f".context{extractor.context_nt}"), extractor, folder, choose
+    )
+
+
+def _known_cuts(planted: Planted, extractor: Extractor, folder: Folder) -> KnownCuts:
+    cuts = _cut(planted.fasta, extractor, folder, partial(matching, planted))
+    return KnownCuts(cuts, planted.groups)
+
+
+def _neutral(bed: Path | None, cuts: Cuts) -> npt.NDArray[np.int64]:
+    numbers = {contig.name: number for number, contig in enumerate(cuts.contigs)}
+    rows = [
+        (numbers[chrom], start, end)
+        for chrom, start, end, _, _ in (read_bed(bed) if bed is not None else [])
+        if chrom in numbers
+    ]
+    return np.array(rows, np.int64).reshape(-1, 3)

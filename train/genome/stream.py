@@ -1,0 +1,126 @@
+"""Hairpins for training, drawn from any number of shards with flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.scanner.batches import Hairpins, concatenate
+from premir.scanner.shards import read_hairpins, read_loci
+from premir.train.genome.sources import KnownCuts
+
+WINDOW = 400_000
+"""Hairpins of one kind held in memory at a time: some 150 MB."""
+
+ADAPTED_SHARE = 0.75
+"""Share of the negatives that come from the genome that a network adapts to."""
+
+_PAIRS = np.array([[0, 3], [3, 0], [1, 2], [2, 1], [2, 3], [3, 2]], np.uint8)
+_PAIR_SHARES = (0.27, 0.27, 0.18, 0.18, 0.05, 0.05)
+"""AU, UA, CG, GC, GU, UG and how often a mutated pair becomes each; about as in pre-miRNAs."""
+
+
+@dataclass
+class Stream:
+    """Shards of one kind of hairpin.
+
+    As long as they fit, all shards stay in memory; else each round reads as many as fit, in an
+    order that the round's generator decides.
+
+    Attributes:
+        shards: files.
+        weights: how often each hairpin is drawn relative to the others, by shard; None for alike.
+        window: most hairpins in memory at a time (a single shard may exceed it).
+    """
+
+    shards: Sequence[Path]
+    weights: Sequence[npt.NDArray[np.float64]] | None = None
+    window: int = WINDOW
+    _whole: Hairpins | None = field(default=None, init=False)
+
+    def load(self, rng: np.random.Generator) -> tuple[Hairpins, npt.NDArray[np.float64] | None]:
+        """Return the hairpins that a round draws from, and the share of each (None for alike)."""
+        order = rng.permutation(len(self.shards)).tolist()
+        if self._whole is not None:
+            chosen, hairpins = list(range(len(self.shards))), self._whole
+        else:
+            chosen, hairpins = self._read(order)
+        if self.weights is None:
+            return hairpins, None
+        weights = np.concatenate([self.weights[number] for number in chosen])
+        return hairpins, weights / weights.sum()
+
+    def _read(self, order: list[int]) -> tuple[list[int], Hairpins]:
+        """Read as many shards as fit, in ascending order, and keep them if they are all."""
+        chosen: list[int] = []
+        size = 0
+        for number in order:
+            size += len(read_loci(self.shards[number]))
+            if chosen and size > self.window:
+                break
+            chosen.append(number)
+        chosen.sort()
+        hairpins = concatenate([read_hairpins(self.shards[number]) for number in chosen])
+        if len(chosen) == len(self.shards):
+            self._whole = hairpins
+        return chosen, hairpins
+
+
+def balanced(known: Sequence[KnownCuts], power: float) -> Stream:
+    """Return a stream of known hairpins in which large families count less.
+
+    Args:
+        known: cuts of known hairpins.
+        power: each is drawn in proportion to its family's number of cuts to minus this power.
+    """
+    shards: list[Path] = []
+    groups: list[npt.NDArray[np.str_]] = []
+    for each in known:
+        names = np.array(each.groups)
+        for path in each.cuts.shards:
+            shards.append(path)
+            groups.append(names[read_loci(path).contig])
+    families, counts = np.unique(np.concatenate(groups), return_counts=True)
+    weights = [
+        counts[np.searchsorted(families, names)].astype(np.float64) ** -power for names in groups
+    ]
+    return Stream(shards, weights)
+
+
+def background(negatives: Sequence[Path], adapted: Sequence[Path]) -> Stream:
+    """Return a stream of negatives, most of them from the genome to adapt to if there is one."""
+    if not adapted:
+        return Stream(negatives)
+    weights = []
+    for paths, share in ((negatives, 1 - ADAPTED_SHARE), (adapted, ADAPTED_SHARE)):
+        sizes = [len(read_loci(path)) for path in paths]
+        weights += [np.full(size, share / max(1, sum(sizes))) for size in sizes]
+    return Stream([*negatives, *adapted], weights)
+
+
+def mutated(hairpins: Hairpins, most: float, rng: np.random.Generator) -> Hairpins:
+    """Draw some letters of every other hairpin anew, unpaired ones freely and pairs as pairs.
+
+    The fold is kept as it is, so that what is learned is the shape rather than the letters.
+
+    Args:
+        hairpins: N hairpins.
+        most: share of letters drawn anew in those that change most.
+        rng: decides everything.
+    """
+    codes = hairpins.codes.copy()
+    count, lengths = len(hairpins), hairpins.lengths
+    share = np.where(rng.random(count) < 0.5, rng.uniform(0, most, count), 0.0)
+    hit = rng.random(codes.size) < np.repeat(share, lengths)
+    base = np.repeat(hairpins.offsets[:-1], lengths)
+    partner = base + hairpins.pairs
+    alone = hit & (hairpins.pairs < 0)
+    codes[alone] = rng.integers(0, 4, int(alone.sum()), dtype=np.uint8)
+    first = np.flatnonzero(hit & (hairpins.pairs >= 0) & (partner > np.arange(codes.size)))
+    drawn = _PAIRS[rng.choice(len(_PAIRS), first.size, p=_PAIR_SHARES)]
+    codes[first], codes[partner[first]] = drawn[:, 0], drawn[:, 1]
+    return Hairpins(codes, hairpins.pairs, hairpins.mfe, hairpins.offsets)

@@ -1,0 +1,156 @@
+"""The training loop of a genome network, one round at a time, resumable after each."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from premir.scanner.batches import batches_by_length, concatenate
+from premir.scanner.network import NETWORKS, PairingBatch
+from premir.train.checkpoint import History, load_checkpoint, save_checkpoint
+from premir.train.genome.config import GenomeConfig
+from premir.train.genome.stream import Stream, mutated
+
+_ROUND = 20_000
+"""Hairpins trained on between checkpoints."""
+
+_CELLS = 400_000
+"""Padded matrix cells in a micro-batch: some 25 hairpins of 125 nt."""
+
+_WARM_UP = 200
+"""Steps in which the learning rate rises."""
+
+
+@dataclass
+class GenomeTrainer:
+    """A network on its way through a configuration.
+
+    All that is random follows from the configuration's seed and the round's number.
+
+    Attributes:
+        config: how to train.
+        sources: digest of what it trains on.
+        positives: known hairpins.
+        negatives: background candidates.
+        device: where to compute.
+        start: weights to start from, of an earlier network; None to start anew.
+        history: what is known of each round done.
+        network: as the optimiser moves it.
+        average: running mean of its weights; the result.
+    """
+
+    config: GenomeConfig
+    sources: str
+    positives: Stream
+    negatives: Stream
+    device: torch.device
+    start: torch.nn.Module | None = None
+    history: History = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.config.seed)
+        self.network = NETWORKS["variable"]()
+        if self.start is not None:
+            self.network.load_state_dict(self.start.state_dict())
+        self.network.to(self.device)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+        )
+
+    @property
+    def samples(self) -> int:
+        """Hairpins seen."""
+        return sum(each["samples"] for each in self.history)
+
+    def train_round(self) -> dict[str, Any]:
+        """Train on the next hairpins; returns what is known of the round."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        config = self.config
+        rng = np.random.default_rng([config.seed, 4, len(self.history)])
+        known, shares = self.positives.load(rng)
+        background, odds = self.negatives.load(rng)
+        ones = max(1, config.batch // (config.negatives_per_positive + 1))
+        labels = torch.zeros(config.batch, dtype=torch.int64)
+        labels[:ones] = 1
+        steps = max(1, min(_ROUND, config.samples - self.samples) // config.batch)
+        done = self.samples // config.batch
+        total = 0.0
+        self.network.train()
+        drawn_known = rng.choice(len(known), (steps, ones), p=shares)
+        drawn = rng.choice(len(background), (steps, config.batch - ones), p=odds)
+        for step in range(steps):
+            hairpins = concatenate([known.take(drawn_known[step]), background.take(drawn[step])])
+            if config.mutation:
+                hairpins = mutated(hairpins, config.mutation, rng)
+            for group in self.optimizer.param_groups:
+                group["lr"] = config.learning_rate * self._rate(done + step)
+            total += self._step(hairpins, labels)
+            decay = min(config.average, (done + step + 1) / (done + step + 10))
+            with torch.no_grad():
+                for mean, now in zip(
+                    self.average.parameters(), self.network.parameters(), strict=True
+                ):
+                    mean.lerp_(now, 1 - decay)
+        self.history.append(
+            {
+                "samples": steps * config.batch,
+                "loss": round(total / (steps * config.batch), 5),
+                "wall_seconds": round(time.perf_counter() - wall, 1),
+                "cpu_seconds": round(time.process_time() - cpu, 1),
+            }
+        )
+        return self.history[-1]
+
+    def _step(self, hairpins: Any, labels: torch.Tensor) -> float:
+        self.optimizer.zero_grad()
+        total = 0.0
+        for index in batches_by_length(hairpins.lengths, cells=_CELLS):
+            batch = PairingBatch.build(hairpins.take(index), device=self.device)
+            expected = labels[torch.from_numpy(index)].to(self.device)
+            loss = functional.cross_entropy(self.network(batch), expected, reduction="sum")
+            (loss / labels.numel()).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        return total
+
+    def _rate(self, step: int) -> float:
+        steps = self.config.samples // self.config.batch
+        fall = 0.51 + 0.49 * math.cos(math.pi * step / steps)
+        return min(1.0, (step + 1) / _WARM_UP) * fall
+
+    def identity(self) -> dict[str, Any]:
+        """What must agree before a checkpoint may be continued."""
+        return {
+            "config": {k: v for k, v in asdict(self.config).items() if k in _NUMBERS},
+            "sources": self.sources,
+            "started_from": self.start is not None,
+            "torch": torch.__version__,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        networks = {"network": self.network, "average": self.average}
+        save_checkpoint(path, networks, self.optimizer, self.identity(), self.history)
+
+    def resume(self, path: Path) -> None:
+        """Continue from a checkpoint; raises as :func:`load_checkpoint` does."""
+        networks = {"network": self.network, "average": self.average}
+        self.history = load_checkpoint(path, networks, self.optimizer, self.identity(), self.device)
+
+
+_NUMBERS = frozenset(
+    "samples batch negatives_per_positive family_balance mutation learning_rate weight_decay "
+    "average seed".split()
+)

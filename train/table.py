@@ -1,0 +1,253 @@
+"""The paper's tables, cell by cell: what is trained, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import resource
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from premir.scanner.errors import InputError
+from premir.scanner.files import whole_file, write_json
+from premir.scanner.folding import Folder, KernelFolder
+from premir.scanner.model_store import CARD, read_spec
+from premir.train.checkpoint import read_history
+from premir.train.judging import Scored
+from premir.train.lengths import length_counts
+from premir.train.protocols import BENCHMARKS, CV_FOLDS, Protocol
+from premir.train.recipes import RECIPES
+from premir.train.run import CHECKPOINT, evaluate_baseline, evaluate_model, train
+
+_log = logging.getLogger(__name__)
+RESULTS = "results"
+LENGTHS, FLANKS = "lengths.json", "flanks.json"
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One training of the tables.
+
+    Attributes:
+        protocol: key of :data:`premir.train.protocols.BENCHMARKS`.
+        fold: of a cross-validation, from 1; None elsewhere.
+        network: key of :data:`premir.scanner.network.NETWORKS`, or ``baseline``.
+        recipe: key of :data:`premir.train.recipes.RECIPES`; None for the baseline.
+        seed: of initial weights and sample order.
+        ablate: ``pairing`` for the row "without pairing matrix".
+        epochs: epochs after which the network is judged; 0 for the baseline.
+        follow: measure after every epoch (Fig. 3).
+    """
+
+    protocol: str
+    fold: int | None = None
+    network: str = "variable"
+    recipe: str | None = "paper"
+    seed: int = 0
+    ablate: str | None = None
+    epochs: tuple[int, ...] = (40,)
+    follow: bool = False
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        parts = [
+            self.protocol,
+            f"fold{self.fold}" if self.fold else None,
+            self.network,
+            self.recipe,
+            f"without-{self.ablate}" if self.ablate else None,
+            f"seed{self.seed}",
+        ]
+        return "-".join(part for part in parts if part)
+
+
+def cells() -> Iterator[Cell]:
+    """Yield all cells, in the order in which they are trained."""
+    folds = range(1, CV_FOLDS + 1)
+    late = (40, 80)  # the paper's rows for new are of epoch 80, all others of epoch 40
+    new, tests = "crossspecies-new", ("human-test", "crossspecies-test")
+    cvs = ("crossspecies-cv", "human-cv")
+    for protocol in (new, *tests):
+        yield Cell(protocol, network=BASELINE, recipe=None, epochs=(0,))
+    for protocol in cvs:
+        for fold in folds:
+            yield Cell(protocol, fold, network=BASELINE, recipe=None, epochs=(0,))
+    for seed in range(3):
+        for recipe in ("paper", "released"):
+            yield Cell(new, recipe=recipe, seed=seed, epochs=late)
+            for protocol in tests:
+                yield Cell(protocol, recipe=recipe, seed=seed)
+    yield Cell(new, ablate="pairing", epochs=late)
+    for protocol in tests:
+        yield Cell(protocol, ablate="pairing")
+    for fold in folds:
+        yield Cell("crossspecies-cv", fold)
+    for fold in folds:
+        yield Cell("human-cv", fold, epochs=(40, 100), follow=True)
+    for protocol in cvs:
+        for fold in folds:
+            yield Cell(protocol, fold, ablate="pairing")
+
+
+def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
+    """Train and judge every cell that has no result yet.
+
+    Several processes may work on the same ``out``: a cell that another one is at is passed over.
+
+    Args:
+        data: the released data set.
+        out: directory for checkpoints and models of each cell, and for ``results/``: for each cell
+            a JSON file and the probabilities of its test set.
+        device_name: ``auto``, ``cpu`` or ``cuda``.
+        threads: CPU threads.
+
+    Returns:
+        Exit code 0.
+    """
+    try:
+        (out / RESULTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from error
+    folder = KernelFolder()
+    if not (out / RESULTS / LENGTHS).exists():
+        write_json(out / RESULTS / LENGTHS, length_counts(data, folder))
+    plan, elsewhere = list(cells()), 0
+    for number, cell in enumerate(plan, 1):
+        directory = out / cell.name
+        directory.mkdir(exist_ok=True)
+        try:
+            with FileLock(directory / ".lock", timeout=0):
+                if not is_finished(out / RESULTS, cell):
+                    _log.info("cell %d/%d: %s", number, len(plan), cell.name)
+                    _run_cell(cell, data, out, folder, device_name, threads)
+        except Timeout:
+            elsewhere += 1
+    if elsewhere:
+        _log.info("%d cells are with another process", elsewhere)
+    _log.info("results are in %s", out / RESULTS)
+    return 0
+
+
+def is_finished(results: Path, cell: Cell) -> bool:
+    """Whether a cell has been judged after all the epochs that it shall be."""
+    path = results / f"{cell.name}.json"
+    return path.exists() and cell.epochs == judged_epochs(path)
+
+
+def judged_epochs(path: Path) -> tuple[int, ...]:
+    """Return the numbers of epochs after which a cell has been judged so far."""
+    return tuple(map(int, json.loads(path.read_text(encoding="utf-8"))["judged"]))
+
+
+def _run_cell(
+    cell: Cell, data: Path, out: Path, folder: Folder, device_name: str, threads: int
+) -> None:
+    """Train, judge and write the result, again after each number of epochs to be judged."""
+    protocol = _protocol(cell, data)
+    scored: dict[int, Scored] = {}
+    if cell.recipe is None:
+        scored[0] = evaluate_baseline(protocol, seed=cell.seed, folder=folder)
+        _write_result(out / RESULTS, cell, scored, {})
+        return
+    recipe = replace(RECIPES[cell.recipe], ablate=cell.ablate)
+    checkpoint = out / cell.name / CHECKPOINT
+    cards = []
+    for epochs in cell.epochs:
+        model = out / cell.name / f"epoch{epochs}"
+        if not (model / CARD).exists():
+            train(
+                protocol,
+                replace(recipe, epochs=epochs),
+                network=cell.network,
+                seed=cell.seed,
+                out=model,
+                device_name=device_name,
+                threads=threads,
+                folder=folder,
+                name=f"do2018-{cell.protocol}-{cell.network}",
+                checkpoint=checkpoint,
+                follow=cell.follow,
+            )
+        spec = read_spec(model)
+        scored[epochs] = evaluate_model(
+            spec, protocol, device_name=device_name, threads=threads, folder=folder
+        )
+        cards.append(spec.card)
+        history = read_history(checkpoint)[:epochs]
+        _write_result(out / RESULTS, cell, scored, _course(cards, history))
+
+
+def _write_result(
+    results: Path, cell: Cell, scored: dict[int, Scored], course: dict[str, Any]
+) -> None:
+    result = {
+        "cell": asdict(cell),
+        **course,
+        "machine": {"processor": platform.processor(), "cores": os.cpu_count()},
+        "peak_memory_mib": _peak_memory_mib(),
+        "judged": {epochs: each.judgement().rounded() for epochs, each in scored.items()},
+    }
+    write_scored(results / f"{cell.name}.npz", scored)
+    write_json(results / f"{cell.name}.json", result)
+
+
+def _protocol(cell: Cell, data: Path) -> Protocol:
+    protocols = BENCHMARKS[cell.protocol].build(data)
+    return protocols[cell.fold - 1 if cell.fold else 0]
+
+
+def _course(cards: list[dict[str, Any]], history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is told of a training: from its models' cards and from its checkpoint."""
+    last = cards[-1]
+    told = (
+        "recipe training_positives training_negatives training_sha256 test_sha256 versions device "
+        "threads"
+    )
+    cpu = [epoch["cpu_seconds"] for epoch in history]
+    course: dict[str, Any] = {name: last[name] for name in told.split()}
+    course["weights_sha256"] = {card["epochs"]: card["weights_sha256"] for card in cards}
+    course["epoch_cpu_seconds"] = {"median": float(np.median(cpu)), "least": min(cpu)}
+    course["losses"] = last["losses"]
+    for part in ("training", "test"):
+        if part in history[0]:
+            measures = history[0][part]
+            course[f"{part}_curve"] = {name: [e[part][name] for e in history] for name in measures}
+    return course
+
+
+def write_scored(path: Path, scored: dict[int, Scored]) -> None:
+    """Keep test sets as scored after several numbers of epochs, float32."""
+    one = next(iter(scored.values()))
+    arrays: dict[str, Any] = {"labels": one.labels == 1, "contaminated": one.contaminated}
+    arrays |= {f"epoch{n}": each.probabilities.astype(np.float32) for n, each in scored.items()}
+    with whole_file(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(handle, **arrays)
+
+
+def read_scored(path: Path) -> dict[int, Scored]:
+    """Read what :func:`write_scored` wrote, by number of epochs."""
+    with np.load(path, allow_pickle=False) as arrays:
+        labels = arrays["labels"].astype(np.int64)
+        return {
+            int(name.removeprefix("epoch")): Scored(
+                labels, arrays[name].astype(np.float64), arrays["contaminated"]
+            )
+            for name in arrays.files
+            if name.startswith("epoch")
+        }
+
+
+def _peak_memory_mib() -> float:
+    """Most memory that this process has used so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
