@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import multiprocessing
 import threading
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -78,15 +79,18 @@ class PoolViennaFolder:
     """Folds with the bindings in spawned processes, because they never release the GIL.
 
     Many threads may call :meth:`fold` at once; the processes are shared. When one of them is
-    killed, all work in the pool is lost: the pool is made anew, and every call that lost work does
-    it once more in a process of its own, so that only a batch that kills its process fails.
+    killed, it is made anew, and every call that lost work with it does that work once more in a
+    process of its own, so that only a batch that kills its process fails.
+
+    Each process is an executor of its own: in CPython, an executor of several that breaks while
+    it starts one more waits forever for that one to end.
     """
 
     name = "viennarna"
 
     def __init__(self, processes: int) -> None:
-        self._processes = processes
-        self._pool = _pool(processes)
+        self._executors = [_executor() for _ in range(processes)]
+        self._turns = itertools.cycle(range(processes))
         self._lock = threading.Lock()
 
     def fold(self, codes: Codes, offsets: Offsets) -> Hairpins:
@@ -99,43 +103,49 @@ class PoolViennaFolder:
         cut = offsets[:-1] // _CHUNK_NT
         borders = [0, *(np.flatnonzero(np.diff(cut)) + 1).tolist(), len(sequences)]
         chunks = [sequences[first:last] for first, last in itertools.pairwise(borders)]
-        pool = self._pool
-        try:
-            return _hairpins(codes, offsets, _fold_in(pool, chunks))
-        except BrokenExecutor:
-            self._replace(pool)
-        _log.warning("a ViennaRNA process died; folding its batch once more in a new one")
-        alone = _pool(1)
-        try:
-            return _hairpins(codes, offsets, _fold_in(alone, chunks))
-        except BrokenExecutor as error:
-            raise FoldError("the ViennaRNA process died twice on the same batch") from error
-        finally:
-            alone.shutdown(wait=True, cancel_futures=True)
+        jobs = [self._submit(chunk) for chunk in chunks]
+        folded: dict[int, list[tuple[str, int]]] = {}
+        for number, job in enumerate(jobs):
+            with contextlib.suppress(BrokenExecutor):
+                folded[number] = job.result()
+        lost = [number for number in range(len(chunks)) if number not in folded]
+        if lost:
+            _log.warning("a ViennaRNA process died; folding its batch once more in a new one")
+            folded |= zip(lost, _fold_alone([chunks[number] for number in lost]), strict=True)
+        records = [record for number in range(len(chunks)) for record in folded[number]]
+        return _hairpins(codes, offsets, records)
 
-    def _replace(self, broken: ProcessPoolExecutor) -> None:
+    def _submit(self, chunk: Sequence[str]) -> Future[list[tuple[str, int]]]:
         with self._lock:
-            if self._pool is broken:
-                self._pool = _pool(self._processes)
-        broken.shutdown(wait=False)
+            number = next(self._turns)
+            try:
+                return self._executors[number].submit(viennarna.fold, chunk)
+            except BrokenExecutor:
+                self._executors[number] = _executor()
+                return self._executors[number].submit(viennarna.fold, chunk)
 
     def close(self) -> None:
         """End the processes; work not started yet is dropped."""
         with self._lock:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            for executor in self._executors:
+                executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _pool(processes: int) -> ProcessPoolExecutor:
+def _executor() -> ProcessPoolExecutor:
+    """One process, started with its first work."""
     return ProcessPoolExecutor(
-        processes,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=start_worker,
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker
     )
 
 
-def _fold_in(pool: ProcessPoolExecutor, chunks: Sequence[Sequence[str]]) -> list[tuple[str, int]]:
-    jobs = [pool.submit(viennarna.fold, chunk) for chunk in chunks]
-    return [record for job in jobs for record in job.result()]
+def _fold_alone(chunks: Sequence[Sequence[str]]) -> list[list[tuple[str, int]]]:
+    executor = _executor()
+    try:
+        return [job.result() for job in [executor.submit(viennarna.fold, c) for c in chunks]]
+    except BrokenExecutor as error:
+        raise FoldError("the ViennaRNA process died twice on the same batch") from error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
 def make_folder(name: str, *, processes: int) -> Folder:

@@ -102,6 +102,7 @@ def test_sigkill_before_some_steps(genome, server, undisturbed, tmp_path):
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(3600)
 def test_sigkill_before_every_step(genome, server, undisturbed, tmp_path):
     seen = kill_before_steps(range(undisturbed[1]), genome, server, undisturbed, tmp_path)
     assert len(seen) > 8
@@ -173,6 +174,7 @@ def test_sigkill_at_some_moments_of_real_scans(server, tmp_path):
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(3600)
 def test_sigkill_at_thirty_moments_of_real_scans(server, tmp_path):
     reused = kill_at_moments(MOMENTS, server, tmp_path)
     assert len(set(reused)) > 5
