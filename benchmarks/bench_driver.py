@@ -51,7 +51,7 @@ def measure(folder: Path, tiles: int, executor: str, threads: int) -> dict[str, 
     tally = Tally()
 
     def sample() -> None:
-        if len(tally.done) >= len(memory) * tiles / SAMPLES:
+        while len(tally.done) >= len(memory) * tiles / SAMPLES:
             memory.append(process.memory_info().rss >> 10)
 
     with open_run_directory(folder / "work") as opened, open_session(options) as session:

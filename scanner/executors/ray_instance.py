@@ -126,13 +126,29 @@ def _our_signals() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What an HTTP/2 client says first: preface and empty SETTINGS frame (RFC 9113, section 3.4)."""
+
+_SETTINGS = 4
+"""Type, the fourth byte, of the frame that a server answers with."""
+
+
 def _check_reachable(address: str) -> None:
-    """Fail within seconds where nothing listens; Ray itself would try for many minutes."""
+    """Fail within seconds where no gRPC server listens; Ray itself would try for many minutes."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         return
     try:
-        socket.create_connection((host, int(port)), timeout=5).close()
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return
+            connection.sendall(_HELLO)
+            frame = connection.recv(9, socket.MSG_WAITALL)
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"--ray-address {address}: no Ray cluster there: {reason}") from error
+        reason = error.strerror or str(error)
+    else:
+        reason = (
+            "" if len(frame) == 9 and frame[3] == _SETTINGS else "what listens there is not Ray"
+        )
+    if reason:
+        raise InputError(f"--ray-address {address}: no Ray cluster there: {reason}")

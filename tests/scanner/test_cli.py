@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 
 import builders
@@ -83,6 +86,28 @@ def test_bad_options(genome, tmp_path, capsys, options, message):
     assert run(genome, "--out", tmp_path / "hits.bed", *options) == 2
     assert one_line(capsys).startswith(message)
     assert not (tmp_path / "hits.bed").exists()
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "what listens there is not Ray"), (b"", "timed out")],
+)
+def test_listener_that_is_not_ray(genome, tmp_path, capsys, answer, reason):
+    def reply():
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(ConnectionResetError):
+            connection.sendall(answer)
+            while connection.recv(1000):  # until the other side has had enough
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=reply)
+        thread.start()
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        code = run(genome, "--out", tmp_path / "hits.bed", "--ray-address", address)
+        thread.join()
+    assert code == 2
+    assert one_line(capsys) == f"--ray-address {address}: no Ray cluster there: {reason}"
 
 
 def test_device_that_is_not_there(genome, tmp_path, capsys):
