@@ -130,6 +130,34 @@ def test_killed_again_and_again(genome, server, undisturbed, tmp_path):
     assert not work.exists()
 
 
+@pytest.mark.slow
+def test_sigkill_while_a_compressed_output_is_written(genome, server, tmp_path):
+    def scan(folder, **options):
+        folder.mkdir(exist_ok=True)
+        return server.scan(genome, "--out", folder / "hits.bed.gz", *OPTIONS, **options)
+
+    def written(folder):
+        return {
+            path.name: path.read_bytes() for path in folder.glob("hits.bed.gz*") if path.is_file()
+        }
+
+    ending = scan(tmp_path / "whole")
+    expected = written(tmp_path / "whole")
+    assert sorted(expected) == ["hits.bed.gz", "hits.bed.gz.summary.json", "hits.bed.gz.tbi"]
+    del expected["hits.bed.gz.summary.json"]  # it tells seconds
+    partly = set()
+    for step in range(ending.steps - 40, ending.steps, 2):
+        folder = tmp_path / str(step)
+        assert scan(folder, kill_before=step).code == -9
+        left = written(folder)
+        partly.add(tuple(sorted(left)))
+        assert left.get("hits.bed.gz", expected["hits.bed.gz"]) == expected["hits.bed.gz"]
+        assert scan(folder).code == 0
+        assert {**expected, **written(folder)} == written(folder)
+        assert not (folder / "hits.bed.gz.premir-work").exists()
+    assert len(partly) > 1
+
+
 def start(*arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "premir.scanner.cli", *map(str, arguments)],
