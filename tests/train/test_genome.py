@@ -16,7 +16,9 @@ from premir.scanner.batches import concatenate, join
 from premir.scanner.candidates import PRESETS
 from premir.scanner.cli import main as scan_main
 from premir.scanner.errors import InputError, PlanMismatchError
+from premir.scanner.fasta import read_records
 from premir.scanner.folding import KernelFolder
+from premir.scanner.inference import batch_log_odds
 from premir.scanner.model_store import read_spec
 from premir.scanner.network import VariableConvNet
 from premir.scanner.shards import read_hairpins, read_loci
@@ -24,7 +26,12 @@ from premir.train.cli import main
 from premir.train.genome.config import ANIMAL, Known, read_config
 from premir.train.genome.cuts import cut_genome, matching, touching
 from premir.train.genome.judging import Curve, calibrate, with_calibration
-from premir.train.genome.planting import FLANK, plant_inverted_repeats, plant_known
+from premir.train.genome.planting import (
+    FLANK,
+    plant_inverted_repeats,
+    plant_known,
+    plant_tandem_repeats,
+)
 from premir.train.genome.sources import held_out, prepare, read_known
 from premir.train.genome.stream import ADAPTED_SHARE, Stream, background, balanced, mutated
 from premir.train.genome.trainer import GenomeTrainer
@@ -40,6 +47,8 @@ contexts = [10, 20]
 validation = 0.3
 planted = 2
 inverted_repeats = 20
+tandem_repeats = 20
+hard_negatives = 0.5
 samples = 160
 adapt_samples = 64
 batch = 16
@@ -178,6 +187,23 @@ def test_inverted_repeats_are_folded_where_they_were_planted(contigs, tmp_path):
     assert np.unique(loci.contig).size >= 25  # the longest spacers are beyond the longest span
 
 
+def test_tandem_repeats_repeat_and_some_fold(contigs, tmp_path):
+    repeats = plant_tandem_repeats(tmp_path / "x.fa", 60, contigs, np.random.default_rng(2))
+    periodic = 0
+    for (_, letters), (start, end) in zip(
+        read_records(tmp_path / "x.fa"), repeats.loci, strict=True
+    ):
+        array = encode(letters)[start:end]
+        matches = [(array[n:] == array[:-n]).mean() for n in range(1, array.size // 2)]
+        periodic += max(matches, default=0.0) > 0.6
+        assert len(letters) == array.size + 2 * FLANK
+    assert periodic > 30  # random letters reach 0.4; much exchanged arrays lose their period
+    cuts = cut_genome(
+        repeats.fasta, tmp_path / "cuts", OWN, KernelFolder(), lambda loci: touching(repeats, loci)
+    )
+    assert np.unique(read_loci(cuts.shards[0]).contig).size >= 10
+
+
 def test_what_judges_never_trains(sources, data):
     training = {name for each in sources.positives for name in each.groups}
     assert training
@@ -292,6 +318,19 @@ def test_a_resumed_training_takes_the_same_path(sources, data, tmp_path, monkeyp
     assert not torch.equal(straight.network.conv1.weight, straight.average.conv1.weight)
     with pytest.raises(PlanMismatchError, match="learning_rate"):
         trainer(sources, data, learning_rate=0.5).resume(tmp_path / "x.safetensors")
+
+
+def test_hard_negatives_look_more_like_hairpins(sources, data):
+    learner = trainer(sources, data)
+    hairpins, odds = learner.negatives.load(np.random.default_rng(0))
+    scores = batch_log_odds(learner.average, hairpins, device=CPU)
+    means = []
+    for share in (0.0, 0.5, 1.0):
+        learner.config = replace(learner.config, hard_negatives=share)
+        drawn = learner._negatives(hairpins, odds, (4, 12), np.random.default_rng(1))
+        assert drawn.shape == (4, 12)
+        means.append(scores[drawn].mean())
+    assert means[0] < means[1] < means[2]
 
 
 def test_training_lowers_the_loss(sources, data):

@@ -27,6 +27,8 @@ from premir.train.genome.run import train_genome
 VARIANTS: dict[str, dict[str, Any]] = {
     "everything": {},
     "without inverted repeats": {"inverted_repeats": 0},
+    "without tandem repeats": {"tandem_repeats": 0},
+    "without hard negatives": {"hard_negatives": 0.0},
     "without mutation": {"mutation": 0.0},
     "one context": {"contexts": (20,)},
     "no context": {"contexts": (0,)},

@@ -58,10 +58,13 @@ class GenomeConfig:
         validation: share of families and of background contigs that judge and never train.
         planted: how often each known hairpin is planted in background, with flanks drawn anew.
         inverted_repeats: synthetic inverted repeats among the negatives.
+        tandem_repeats: synthetic tandem repeats among the negatives.
         samples: hairpins seen in training.
         adapt_samples: hairpins seen when a trained network adapts to a genome.
         batch: hairpins in an optimiser step.
         negatives_per_positive: in each batch.
+        hard_negatives: share of a round's negatives that are the most hairpin-like, to the network
+            as it then is, of six times as many.
         family_balance: a hairpin is drawn in proportion to its family's size to minus this power.
         mutation: up to this share of the letters of every other hairpin is drawn anew; pairs stay
             pairs, so that the fold can stay.
@@ -79,10 +82,12 @@ class GenomeConfig:
     validation: float = 0.25
     planted: int = 3
     inverted_repeats: int = 0
+    tandem_repeats: int = 0
     samples: int = 400_000
     adapt_samples: int = 80_000
     batch: int = 64
     negatives_per_positive: int = 3
+    hard_negatives: float = 0.0
     family_balance: float = 0.5
     mutation: float = 0.0
     learning_rate: float = 1e-3
@@ -103,6 +108,7 @@ class GenomeConfig:
             samples=self.adapt_samples,
             learning_rate=0.3 * self.learning_rate,
             inverted_repeats=0,
+            tandem_repeats=0,
         )
 
 

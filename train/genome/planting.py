@@ -1,4 +1,4 @@
-"""Known hairpins and synthetic inverted repeats, written as genomes to be scanned."""
+"""Known hairpins and synthetic repeats, written as genomes to be scanned."""
 
 from __future__ import annotations
 
@@ -93,6 +93,40 @@ def plant_inverted_repeats(
         parts.append(np.concatenate([flanks[0], repeat, flanks[1]]))
         loci.append((FLANK, FLANK + repeat.size))
     return _written(path, parts, loci, [f"inverted-repeat-{n}" for n in range(count)])
+
+
+def plant_tandem_repeats(
+    path: Path, count: int, genomes: Sequence[Sequence[Codes]], rng: np.random.Generator
+) -> Planted:
+    """Make tandem repeats, in background; many of them fold on themselves.
+
+    Units have 2 to 60 nt and arrays 60 to 400 (both uniform in the logarithm). The units' GC share
+    is uniform, every other unit is its own reverse complement, up to 20 % of an array's letters are
+    exchanged and up to 3 % of its places hold an insertion or deletion.
+
+    Args:
+        path: FASTA to write.
+        count: how many.
+        genomes: contigs that flanks are cut from; each genome lends alike.
+        rng: decides everything.
+    """
+    parts: list[Codes] = []
+    loci: list[Locus] = []
+    for _ in range(count):
+        unit, size = _log_uniform(rng, 2, 60), _log_uniform(rng, 60, 400)
+        gc = rng.uniform()
+        shares = [(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2]
+        letters = rng.choice(4, unit, p=shares).astype(np.uint8)
+        if rng.random() < 0.5:
+            half = letters[: (unit + 1) // 2]
+            letters = np.concatenate([half, reverse_complement(half)])
+        array = np.tile(letters, size // letters.size + 1)
+        repeat = _mutated(array, rng.uniform(0, 0.2), rng.uniform(0, 0.03), rng)
+        contigs = genomes[int(rng.integers(len(genomes)))]
+        flanks = [cut_background(contigs, rng, FLANK) for _ in range(2)]
+        parts.append(np.concatenate([flanks[0], repeat, flanks[1]]))
+        loci.append((FLANK, FLANK + repeat.size))
+    return _written(path, parts, loci, [f"tandem-repeat-{n}" for n in range(count)])
 
 
 def _written(

@@ -20,7 +20,13 @@ from premir.scanner.files import whole_file
 from premir.scanner.folding import Folder
 from premir.train.genome.config import Background, GenomeConfig, Known
 from premir.train.genome.cuts import Chooser, Cuts, cut_genome, matching, touching
-from premir.train.genome.planting import FLANK, Planted, plant_inverted_repeats, plant_known
+from premir.train.genome.planting import (
+    FLANK,
+    Planted,
+    plant_inverted_repeats,
+    plant_known,
+    plant_tandem_repeats,
+)
 from premir.train.precursors import Precursor, read_precursors
 
 _log = logging.getLogger(__name__)
@@ -138,12 +144,16 @@ def prepare(
         )
     _log.info("%d known hairpins to train on, %d to judge by", *map(len, sides))
 
-    if config.inverted_repeats:
-        rng = np.random.default_rng([config.seed, 1])
-        path = work / "inverted-repeats.fa"
-        repeats = plant_inverted_repeats(path, config.inverted_repeats, lending, rng)
-        for extractor in extractors:
-            negatives += _cut(path, extractor, folder, partial(touching, repeats)).shards
+    for kind, count, plant, stage in (
+        ("inverted", config.inverted_repeats, plant_inverted_repeats, 1),
+        ("tandem", config.tandem_repeats, plant_tandem_repeats, 5),
+    ):
+        if count:
+            rng = np.random.default_rng([config.seed, stage])
+            path = work / f"{kind}-repeats.fa"
+            repeats = plant(path, count, lending, rng)
+            for extractor in extractors:
+                negatives += _cut(path, extractor, folder, partial(touching, repeats)).shards
     positives = []
     for copy in range(config.planted):
         rng = np.random.default_rng([config.seed, 2, copy])

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from premir.scanner.batches import batches_by_length, concatenate
+from premir.scanner.batches import Hairpins, batches_by_length, concatenate
+from premir.scanner.inference import batch_log_odds
 from premir.scanner.network import NETWORKS, PairingBatch
 from premir.train.checkpoint import History, load_checkpoint, save_checkpoint
 from premir.train.genome.config import GenomeConfig
@@ -21,6 +23,9 @@ from premir.train.genome.stream import Stream, mutated
 
 _ROUND = 20_000
 """Hairpins trained on between checkpoints."""
+
+_POOL = 6
+"""Candidates that one hard negative is chosen from."""
 
 _CELLS = 400_000
 """Padded matrix cells in a micro-batch: some 25 hairpins of 125 nt."""
@@ -88,7 +93,7 @@ class GenomeTrainer:
         total = 0.0
         self.network.train()
         drawn_known = rng.choice(len(known), (steps, ones), p=shares)
-        drawn = rng.choice(len(background), (steps, config.batch - ones), p=odds)
+        drawn = self._negatives(background, odds, (steps, config.batch - ones), rng)
         for step in range(steps):
             hairpins = concatenate([known.take(drawn_known[step]), background.take(drawn[step])])
             if config.mutation:
@@ -112,7 +117,25 @@ class GenomeTrainer:
         )
         return self.history[-1]
 
-    def _step(self, hairpins: Any, labels: torch.Tensor) -> float:
+    def _negatives(
+        self,
+        background: Hairpins,
+        odds: npt.NDArray[np.float64] | None,
+        shape: tuple[int, int],
+        rng: np.random.Generator,
+    ) -> npt.NDArray[np.int64]:
+        """Draw the background of a round: some at random, some the hardest of many."""
+        count = shape[0] * shape[1]
+        hard = round(self.config.hard_negatives * count)
+        drawn = rng.choice(len(background), count - hard, p=odds)
+        if hard:
+            pool = np.unique(rng.choice(len(background), _POOL * hard, p=odds))
+            scores = batch_log_odds(self.average, background.take(pool), device=self.device)
+            hardest = pool[np.argsort(-scores, kind="stable")[:hard]]
+            drawn = np.concatenate([drawn, rng.choice(hardest, hard)])
+        return rng.permutation(drawn).reshape(shape)
+
+    def _step(self, hairpins: Hairpins, labels: torch.Tensor) -> float:
         self.optimizer.zero_grad()
         total = 0.0
         for index in batches_by_length(hairpins.lengths, cells=_CELLS):
@@ -151,6 +174,6 @@ class GenomeTrainer:
 
 
 _NUMBERS = frozenset(
-    "samples batch negatives_per_positive family_balance mutation learning_rate weight_decay "
-    "average seed".split()
+    "samples batch negatives_per_positive hard_negatives family_balance mutation learning_rate "
+    "weight_decay average seed".split()
 )
