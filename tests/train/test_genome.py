@@ -23,6 +23,7 @@ from premir.scanner.model_store import read_spec
 from premir.scanner.network import VariableConvNet
 from premir.scanner.shards import read_hairpins, read_loci
 from premir.train.cli import main
+from premir.train.genome import ablation
 from premir.train.genome.config import ANIMAL, Known, read_config
 from premir.train.genome.cuts import cut_genome, matching, touching
 from premir.train.genome.judging import Curve, calibrate, with_calibration
@@ -400,6 +401,20 @@ def test_from_a_configuration_to_a_scan(data, tmp_path, capsys):
     assert card["adapted_to"] == {"genome": "background.fa", "contigs": ["a", "b"]}
     assert main([*arguments, *adapt[:-1], "nowhere", "--out", str(tmp_path / "x")]) == 2
     assert "no contig 'nowhere'" in capsys.readouterr().err
+
+
+def test_ablation_judges_each_variant_once_and_writes_a_table(data, tmp_path, monkeypatch, capsys):
+    kept = ("everything", "without mutation")
+    monkeypatch.setattr(ablation, "VARIANTS", {name: ablation.VARIANTS[name] for name in kept})
+    arguments = ["--data", data, "--config", data / "tiny.toml", "--samples", 48, "--out", tmp_path]
+    page = tmp_path / "page.md"
+    assert ablation.main([*map(str, arguments), "--table", str(page)]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert list(results) == list(kept)
+    assert results["everything"] != results["without mutation"]
+    assert read_spec(tmp_path / "without-mutation").card["settings"]["mutation"] == 0
+    row = [line for line in page.read_text().splitlines() if line.startswith("| everything |")]
+    assert row[0].split(" | ")[1] == f"{results['everything']['false_per_mb_at_recall_0.3']:g}"
 
 
 def test_concatenated_batches_are_packed():

@@ -1,6 +1,7 @@
-"""What each ingredient of a genome training buys: the same training without it.
+r"""What each ingredient of a genome training buys: the same training without it.
 
-python -m premir.train.genome.ablation --data ../shared/data --out ablation
+python -m premir.train.genome.ablation --data ../shared/data --out ablation \
+    --table docs/results/genome-ablation.md
 
 Every variant sees the same number of hairpins from the same start, and is judged once, at its end,
 on held-out families and contigs. A variant that is finished is not trained again.
@@ -38,6 +39,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Changes to the configuration, by what a table calls them."""
 
 
+def table(results: dict[str, dict[str, float]], samples: int) -> str:
+    """Return a Markdown page of the results, a row for each variant."""
+    measures = list(next(iter(results.values())))
+    heads = [name.replace("_per_mb", "/Mb").replace("_", " ") for name in measures]
+    lines = [
+        "# Genome training without one ingredient at a time",
+        "",
+        f"Made by `python -m premir.train.genome.ablation --samples {samples}`. Every variant saw "
+        f"{samples:,} hairpins",
+        "from one start, and was judged once, on families and background contigs that train none "
+        "of them.",
+        "",
+        f"| | {' | '.join(heads)} |",
+        "|---|" + "---|" * len(heads),
+    ]
+    for name, row in results.items():
+        lines.append(f"| {name} | {' | '.join(f'{row[key]:g}' for key in measures)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Train the variants one after another and write ``results.json``."""
     parser = argparse.ArgumentParser(
@@ -50,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=120_000, help="hairpins seen by each")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder of the models")
+    parser.add_argument("--table", type=Path, help="Markdown page to write")
     options = parser.parse_args(argv)
     configure("premir-train", verbosity=0)
     try:
@@ -68,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
             results[name] = read_spec(out).card["held_out"]
             write_json(options.out / "results.json", results)
+        if options.table is not None:
+            options.table.write_text(table(results, options.samples), encoding="utf-8")
     except PremirError as error:
         sys.stderr.write(f"premir-train: error: {error}\n")
         return error.exit_code
