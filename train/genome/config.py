@@ -68,7 +68,7 @@ class GenomeConfig:
         family_balance: a hairpin is drawn in proportion to its family's size to minus this power.
         mutation: up to this share of the letters of every other hairpin is drawn anew; pairs stay
             pairs, so that the fold can stay.
-        learning_rate: highest; it falls to 2 % along a cosine.
+        learning_rate: after a short rise; the running mean of the weights stands in for its fall.
         weight_decay: of AdamW.
         average: decay of the running mean of the weights, which is what is kept.
         seed: of everything random.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -99,7 +98,7 @@ class GenomeTrainer:
             if config.mutation:
                 hairpins = mutated(hairpins, config.mutation, rng)
             for group in self.optimizer.param_groups:
-                group["lr"] = config.learning_rate * self._rate(done + step)
+                group["lr"] = config.learning_rate * min(1.0, (done + step + 1) / _WARM_UP)
             total += self._step(hairpins, labels)
             decay = min(config.average, (done + step + 1) / (done + step + 10))
             with torch.no_grad():
@@ -147,11 +146,6 @@ class GenomeTrainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         return total
-
-    def _rate(self, step: int) -> float:
-        steps = self.config.samples // self.config.batch
-        fall = 0.51 + 0.49 * math.cos(math.pi * step / steps)
-        return min(1.0, (step + 1) / _WARM_UP) * fall
 
     def identity(self) -> dict[str, Any]:
         """What must agree before a checkpoint may be continued."""
