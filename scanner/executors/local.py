@@ -19,6 +19,8 @@ from premir.scanner.tiles import Tile
 class LocalExecutor:
     """Folds and scores tiles in threads, each of which computes on one core.
 
+    With a GPU there are as many again, which feed it and wait for it while the others fold.
+
     Our kernels, torch and zlib release the GIL; the ViennaRNA bindings do not, and run in
     processes of their own.
     """
@@ -32,8 +34,9 @@ class LocalExecutor:
             torch.set_num_threads(1)
             self._scorer = Scorer(options.model, choose_device(options.device))
         self._folder = make_folder(options.folder, processes=threads) if options.folds else None
-        self._folding = ThreadPoolExecutor(threads, thread_name_prefix="fold")
-        self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="score")
+        self._folding = self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="tiles")
+        if self._scorer is not None and self._scorer.device.type != "cpu":
+            self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="gpu")
 
     def check(self, shared: Path) -> None:
         """Do nothing: threads compute what their process computes."""
