@@ -70,7 +70,8 @@ class GenomeConfig:
             pairs, so that the fold can stay.
         learning_rate: after a short rise; the running mean of the weights stands in for its fall.
         weight_decay: of AdamW.
-        average: decay of the running mean of the weights, which is what is kept.
+        average: highest decay of the running mean of the weights, which is what is kept; before
+            that it spans the last third of the training so far.
         seed: of everything random.
     """
 
@@ -92,7 +93,7 @@ class GenomeConfig:
     mutation: float = 0.0
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
-    average: float = 0.999
+    average: float = 0.9999
     seed: int = 0
     raw: dict[str, Any] = field(default_factory=dict, compare=False)
 

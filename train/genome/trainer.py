@@ -100,7 +100,7 @@ class GenomeTrainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = config.learning_rate * min(1.0, (done + step + 1) / _WARM_UP)
             total += self._step(hairpins, labels)
-            decay = min(config.average, (done + step + 1) / (done + step + 10))
+            decay = min(config.average, (done + step + 1) / (done + step + 4))
             with torch.no_grad():
                 for mean, now in zip(
                     self.average.parameters(), self.network.parameters(), strict=True
