@@ -51,6 +51,8 @@ class GenomeConfig:
     Attributes:
         name: the model's name.
         preset: what the extractor looks for, as ``premir-scan --preset``.
+        description: for the model's card.
+        limits: of the model in plain words, for its card.
         contexts: nt folded on both sides of a candidate; the middle one is the model's own, the
             others are seen in training only.
         known: positives.
@@ -80,6 +82,8 @@ class GenomeConfig:
     contexts: tuple[int, ...]
     known: tuple[Known, ...]
     backgrounds: tuple[Background, ...]
+    description: str = "trained on candidates of genomes"
+    limits: tuple[str, ...] = ()
     validation: float = 0.25
     planted: int = 3
     inverted_repeats: int = 0
@@ -152,6 +156,7 @@ def read_config(path: Path, data: Path) -> GenomeConfig:
         build(Background, each, "[[backgrounds]]") for each in raw.get("backgrounds", [])
     )
     table["contexts"] = tuple(raw.get("contexts", (20,)))
+    table["limits"] = tuple(raw.get("limits", ()))
     config: GenomeConfig = build(GenomeConfig, {**table, "raw": raw}, "the file")
     if config.preset not in PRESETS:
         raise InputError(f"{path}: preset must be one of {', '.join(PRESETS)}")

@@ -113,7 +113,7 @@ def _finish(
     config = trainer.config
     return {
         "name": config.name,
-        "description": f"trained on candidates of genomes, preset {config.preset}",
+        "description": config.description,
         "network": "variable",
         "feature_schema": FEATURE_SCHEMA,
         "context_nt": config.context_nt,
@@ -129,7 +129,7 @@ def _finish(
         "protocol": "genome",
         "held_out": curve.summary(),
         "configuration": config.raw,
-        "settings": {k: v for k, v in asdict(config).items() if isinstance(v, int | float | str)},
+        "settings": {k: v for k, v in asdict(config).items() if isinstance(v, int | float)},
         "started_from": start.name if start is not None else None,
         "samples": trainer.samples,
         "training_families": len({name for each in sources.positives for name in each.groups}),
@@ -140,6 +140,7 @@ def _finish(
         "limits": [
             "Calibrated at a prior of 1:1; in a genome, hairpins that are no pre-miRNAs outnumber "
             "pre-miRNAs by thousands to one.",
+            *config.limits,
         ],
     }
 
