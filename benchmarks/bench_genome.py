@@ -25,14 +25,21 @@ import numpy.typing as npt
 import record
 import torch
 from bench_candidates import Found, Known, best_scores, read_bed
+from sklearn.metrics import roc_auc_score
 
+from premir.scanner.batches import pack
 from premir.scanner.candidates import PRESETS
 from premir.scanner.folding import KernelFolder
 from premir.scanner.inference import batch_log_odds
 from premir.scanner.merging import Scored, merge
 from premir.scanner.model_store import find_model, load_network
 from premir.scanner.shards import Loci
+from premir.train.dataset import load_dataset
+from premir.train.flanks import NTS, lengthened, random_flanks
+from premir.train.genome.config import ANIMAL, read_config
 from premir.train.genome.cuts import Cuts, cut_genome, read_cuts
+from premir.train.genome.sources import held_out, read_known
+from premir.train.protocols import BENCHMARKS
 
 RECALLS = (0.3, 0.5, 0.7, 0.8)
 BUDGETS = (0.1, 1.0, 10.0)
@@ -125,13 +132,38 @@ def measure(folder: Path, model: str, work: Path, contigs: Sequence[str]) -> dic
     return result
 
 
+def benchmark_rows(model: str, data: Path) -> dict[str, Any]:
+    """Return AUROC on the paper's set ``new`` with random flanks, and what of it was trained on."""
+    spec = find_model(model)
+    files = BENCHMARKS["crossspecies-new"].build(data / "benchmark")[0].test
+    folder = KernelFolder()
+    test = load_dataset(files.positives, files.negatives, folder)
+    sequences = [test.hairpins[n][0] for n in range(len(test.hairpins))]
+    flanks = random_flanks(sequences, max(NTS), seed=0)
+    network = load_network(spec)
+    auroc = {}
+    for nt in (0, *NTS):
+        hairpins = folder.fold(*pack(lengthened(sequences, flanks, nt)))
+        scores = batch_log_odds(network, hairpins, device=torch.device("cpu"))
+        auroc[nt] = round(float(roc_auc_score(test.labels, scores)), 4)
+    trained = {
+        precursor.codes.tobytes()
+        for precursor in read_known(read_config(ANIMAL, data).known)
+        if not held_out(precursor.family, spec.card["settings"]["validation"])
+    }
+    positives = np.flatnonzero(test.labels == 1)
+    shared = sum(sequences[n].tobytes() in trained for n in positives)
+    return {"auroc": auroc, "positives": positives.size, "positives_trained_on": shared}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("genomes", nargs="+", help="names of genome folders")
+    parser.add_argument("genomes", nargs="*", help="names of genome folders")
     parser.add_argument("--models", nargs="+", required=True, metavar="NAME|DIR")
     parser.add_argument("--contigs", default="", metavar="A,B,...", help="judge on these only")
+    parser.add_argument("--benchmark", action="store_true", help="judge on the paper's set too")
     parser.add_argument("--data", type=Path, help="folder with genomes/")
     parser.add_argument("--work", type=Path, required=True, help="folder for folded candidates")
     parser.add_argument("--out", type=Path, help="JSON to write or add to; default: stdout")
@@ -142,20 +174,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out and args.out.exists():
         rows = json.loads(args.out.read_text(encoding="utf-8"))["models"]
     contigs = tuple(filter(None, args.contigs.split(",")))
-    for model in args.models:
+
+    def keep(model: str, label: str, row: dict[str, Any]) -> None:
         spec = find_model(model)
+        own = rows.setdefault(spec.name, {})
+        if own.get("weights_sha256") != spec.digest:
+            rows[spec.name] = own = {"weights_sha256": spec.digest}
+        own[label] = row
+        packages = ["numba", "torch", "viennarna"]
+        record.write(record.record("genome", packages, "genomes by name", models=rows), args.out)
+
+    for model in args.models:
+        if args.benchmark:
+            keep(model, "benchmark new", benchmark_rows(model, data))
         for name in args.genomes:
             folder = data / "genomes" / name
             if not (folder / "genome.fa.gz").exists():
                 sys.stderr.write(f"{folder}: absent, skipped\n")
                 continue
-            label = f"{name} {args.contigs}".strip()
             row = measure(folder, model, args.work, contigs)
-            rows.setdefault(spec.name, {"weights_sha256": spec.digest})[label] = row
-            result = record.record(
-                "genome", ["numba", "torch", "viennarna"], "genomes by name", models=rows
-            )
-            record.write(result, args.out)
+            keep(model, f"{name} {args.contigs}".strip(), row)
     return 0
 
 
