@@ -177,10 +177,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def keep(model: str, label: str, row: dict[str, Any]) -> None:
         spec = find_model(model)
-        own = rows.setdefault(spec.name, {})
-        if own.get("weights_sha256") != spec.digest:
-            rows[spec.name] = own = {"weights_sha256": spec.digest}
-        own[label] = row
+        name = Path(model).name
+        if rows.get(name, {}).get("weights_sha256") != spec.digest:
+            rows[name] = {"weights_sha256": spec.digest}
+        rows[name][label] = row
         packages = ["numba", "torch", "viennarna"]
         record.write(record.record("genome", packages, "genomes by name", models=rows), args.out)
 

@@ -8,6 +8,7 @@ sum of votes of small trees; its cut keeps all but the allowed share of the hits
 hairpins, and of the genomes' best candidates, as trees vote that have not seen their chromosome.
 Such *best candidates* (2 per Mb by default, of which a tenth may be lost) are more than the hits,
 because hits of a genome unlike these may look like them. Trees learn to tell a broader set still.
+And a gate rejects no more than it must: of all of the genomes' candidates it keeps a fixed share.
 """
 
 from __future__ import annotations
@@ -223,6 +224,7 @@ def build(
     loss: float,
     best_per_mb: float,
     best_loss: float,
+    keep: float,
     planted: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -236,6 +238,7 @@ def build(
         loss: allowed share of hits lost.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
         best_loss: allowed share of these lost by the gate before folding; the other keeps them all.
+        keep: least share of the genomes' candidates that each gate passes.
         planted: most known hairpins to plant.
         seed: decides everything.
 
@@ -263,6 +266,7 @@ def build(
         loss=loss,
         best_per_mb=best_per_mb,
         best_loss=best_loss,
+        keep=keep,
         seed=seed,
     )
     card = {
@@ -277,6 +281,7 @@ def build(
         "allowed_loss": loss,
         "best_per_mb": best_per_mb,
         "best_loss": best_loss,
+        "keep": keep,
         "seed": seed,
         "judged": {
             path.parent.name + "/" + path.name: judge(survey(path, spec), gates, spec.min_prob)
@@ -294,6 +299,7 @@ def learn(
     loss: float,
     best_per_mb: float,
     best_loss: float,
+    keep: float,
     seed: int,
 ) -> dict[str, Gate]:
     """Learn both gates, the second one from what passes the first.
@@ -305,6 +311,7 @@ def learn(
         loss: allowed share of hits lost by both gates together.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
         best_loss: allowed share of these lost by the gate before folding; the other keeps them all.
+        keep: least share of the genomes' candidates that each gate passes.
         seed: decides everything.
 
     Raises:
@@ -323,7 +330,7 @@ def learn(
     wanted, hit = prob >= min(min_prob, float(ranked[_BROADER * rank])), prob >= min_prob
     if not hit.any() or wanted.all():
         raise InputError(f"nothing to tell apart at a threshold of {min_prob:g}")
-    groups = [is_known & hit, ~is_known & best]
+    groups = [is_known & hit, ~is_known & best, ~is_known]
     gates: dict[str, Gate] = {}
     passed = np.ones(prob.size, np.bool_)
     for name, share in _SHARES.items():
@@ -333,7 +340,7 @@ def learn(
             wanted[passed],
             [group[passed] for group in groups],
             place[passed],
-            allowed=[loss * share, best_loss * _BEST_SHARES[name]],
+            allowed=[loss * share, best_loss * _BEST_SHARES[name], 1 - keep],
             seed=seed,
         )
         passed[passed] = gates[name].votes(features) >= gates[name].cut
@@ -376,6 +383,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "best candidates as if they were hits; default: %(default)s")  # fmt: skip
     add("--best-loss", type=float, default=0.1, help="allowed share of these lost before "
         "folding")  # fmt: skip
+    add("--keep", type=float, default=0.7, help="each gate passes at least this share of the "
+        "genomes' candidates; default: %(default)s")  # fmt: skip
     add("--planted", type=int, default=20_000, metavar="N", help="plant at most N known hairpins")
     add("--seed", type=int, default=0)
     options = parser.parse_args(argv)
@@ -389,6 +398,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             loss=options.loss,
             best_per_mb=options.best_per_mb,
             best_loss=options.best_loss,
+            keep=options.keep,
             planted=options.planted,
             seed=options.seed,
         )
