@@ -191,7 +191,7 @@ def build_gate(
         trees = grow_trees(features[part != k], wanted[part != k], seed)
         votes[part == k] = trees.votes(np.ascontiguousarray(features[part == k]))
     cuts = [
-        int(np.sort(votes[group])[int(share * group.sum())])
+        int(np.sort(votes[group])[min(int(share * group.sum()), group.sum() - 1)])
         for group, share in zip(groups, allowed, strict=True)
         if group.any()
     ]

@@ -32,7 +32,18 @@ def gated(tmp_path_factory, ebv):
     card = json.loads((directory / CARD).read_text())
     (directory / CARD).write_text(json.dumps({**card, "min_prob": 0.99}))
     options = ["--data", data_sets.genomes_dir().parent, "--genomes", "arabidopsis_1pct"]
-    options += ["--judge", ebv, "--planted", 150, "--loss", 0.05, "--best-per-mb", 100, "--keep", 0]
+    options += [
+        "--judge",
+        ebv,
+        "--planted",
+        150,
+        "--loss",
+        0.05,
+        "--best-per-mb",
+        100,
+        "--keep",
+        0.3,
+    ]
     assert main([str(directory), *map(str, options)]) == 0
     return directory
 
