@@ -41,7 +41,7 @@ from premir.train.genome.cuts import Cuts, cut_genome, read_cuts
 from premir.train.genome.sources import held_out, read_known
 from premir.train.protocols import BENCHMARKS
 
-RECALLS = (0.3, 0.5, 0.7, 0.8)
+RECALLS = tuple(tenths / 10 for tenths in range(1, 10))
 BUDGETS = (0.1, 1.0, 10.0)
 
 

@@ -219,7 +219,7 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         if (kept / name).exists()
     }
     figures = []
-    curves = [cell for cell in begun.values() if "test_curve" in cell]
+    curves = [cell for name, cell in begun.items() if name not in missing and "test_curve" in cell]
     if curves:
         figures.append(plots.curves(curves, folder / "curves.png"))
     if LENGTHS in extras:

@@ -92,6 +92,18 @@ def test_missing_cells_are_named_and_nothing_fails(folder, capsys, monkeypatch):
     )
 
 
+def test_curves_are_of_finished_cells(folder):
+    plan = [Cell("human-cv", fold, epochs=epochs) for fold, epochs in ((1, (40,)), (2, (40, 100)))]
+    for cell, epochs in zip(plan, (40, 7), strict=True):
+        finish(folder / "cells", cell, 0.4)
+        path = folder / "cells" / f"{cell.name}.json"
+        curve = {name: [0.5] * epochs for name in ("se", "f", "auroc")}
+        result = json.loads(path.read_text()) | {"training_curve": curve, "test_curve": curve}
+        path.write_text(json.dumps(result))
+    assert generate(folder, plan) == [plan[1].name]  # that is judged after 40 of 100 epochs
+    assert (folder / "curves.png").stat().st_size > 1000
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert "paper_tables.json: cannot be read" in capsys.readouterr().err
