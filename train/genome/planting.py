@@ -89,8 +89,7 @@ def plant_inverted_repeats(
         first = cut_background(contigs, rng, arm)
         second = _mutated(reverse_complement(first), exchanged, rng.uniform(0, 0.06), rng)
         repeat = np.concatenate([first, cut_background(contigs, rng, spacer), second])
-        flanks = [cut_background(contigs, rng, FLANK) for _ in range(2)]
-        parts.append(np.concatenate([flanks[0], repeat, flanks[1]]))
+        parts.append(_flanked(repeat, contigs, rng))
         loci.append((FLANK, FLANK + repeat.size))
     return _written(path, parts, loci, [f"inverted-repeat-{n}" for n in range(count)])
 
@@ -123,10 +122,14 @@ def plant_tandem_repeats(
         array = np.tile(letters, size // letters.size + 1)
         repeat = _mutated(array, rng.uniform(0, 0.2), rng.uniform(0, 0.03), rng)
         contigs = genomes[int(rng.integers(len(genomes)))]
-        flanks = [cut_background(contigs, rng, FLANK) for _ in range(2)]
-        parts.append(np.concatenate([flanks[0], repeat, flanks[1]]))
+        parts.append(_flanked(repeat, contigs, rng))
         loci.append((FLANK, FLANK + repeat.size))
     return _written(path, parts, loci, [f"tandem-repeat-{n}" for n in range(count)])
+
+
+def _flanked(codes: Codes, contigs: Sequence[Codes], rng: np.random.Generator) -> Codes:
+    before, after = (cut_background(contigs, rng, FLANK) for _ in range(2))
+    return np.concatenate([before, codes, after])
 
 
 def _written(
