@@ -296,15 +296,8 @@ def test_bench_whole_on_tiny_input(tmp_path: Path, capfd: Any) -> None:
     hairpins.write_text(">a\n" + "GGGGTTTTCCCC" * 4 + "\n>n\nGGNCC\n")
     out = tmp_path / "whole.json"
     options = ["--megabases", "0.003", "1", "--spans", "100", "160", "--stage-megabases", "0.003"]
-    options += [
-        "--rounds",
-        "1",
-        "--naive-megabases",
-        "0.0005",
-        "--peer",
-        "none=/no/such/program {genome}",
-    ]
-    options += ["--peer", "copy=cp {genome} {out}", "--out", str(out)]
+    options += ["--naive-megabases", "0.0005", "--rounds", "1", "--out", str(out)]
+    options += ["--peer", "none=/no/such/program {genome}", "--peer", "copy=cp {genome} {out}"]
     assert main([str(genome), "--hairpins", str(hairpins), *options]) == 0
     result = json.loads(out.read_text())
     assert [scan["exit_code"] for scan in result["premir"]] == [0, 0]
