@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import warnings
 from collections.abc import Callable
@@ -43,13 +44,16 @@ def kernel(
     place to write a cache (read-only install, no usable home) the kernel is compiled in memory.
 
     Args:
-        signature: numba signature, for example ``"void(uint8[::1], int16[::1])"``.
+        signature: numba signature in which ``const`` stands before every array that the kernel
+            only reads, for example ``"void(const uint8[::1], int16[::1])"``. Such arrays are taken
+            writable or read-only, as those from Ray's object store or a memory map are.
         name: where one function makes two kernels, of two signatures, the name that the second
             one has in the cache.
 
     Returns:
         A decorator that keeps the function's Python signature.
     """
+    signature = _CONST.sub(_read_only, signature)
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
@@ -67,6 +71,15 @@ def kernel(
         return cast("Callable[_P, _R]", compiled)
 
     return decorate
+
+
+_CONST = re.compile(r"const (\w+)\[([^]]*)::1\]")
+
+
+def _read_only(array: re.Match[str]) -> str:
+    """Write the type of a contiguous array that is only read as numba's signatures have it."""
+    dtype, leading = array.groups()
+    return f"Array({dtype}, {leading.count(',') + 1}, 'C', readonly=True)"
 
 
 def _count(compiled: Any, seconds: float) -> None:

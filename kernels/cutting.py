@@ -11,7 +11,10 @@ from premir.kernels.codes import UNKNOWN, Codes
 _I64 = npt.NDArray[np.int64]
 
 
-@kernel("void(uint8[::1], int64[::1], int64[::1], int8[::1], int64[::1], uint8[::1])")
+@kernel(
+    "void(const uint8[::1], const int64[::1], const int64[::1], const int8[::1], "
+    "const int64[::1], uint8[::1])"
+)
 def _cut(
     codes: Codes, start: _I64, end: _I64, strand: npt.NDArray[np.int8], offsets: _I64, out: Codes
 ) -> None:

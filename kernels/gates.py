@@ -37,7 +37,7 @@ FOLD_FEATURES = 20 + 2 * _STEPS + 4 + 16
 _PAIR = np.array([[0, 0, 0, 2], [0, 0, 3, 0], [0, 3, 0, 1], [2, 0, 1, 0]], np.int64)
 
 
-@kernel("void(uint8[::1], int32[::1])")
+@kernel("void(const uint8[::1], int32[::1])")
 def _composition(codes: Codes, out: npt.NDArray[np.int32]) -> None:
     """Shares of the four letters, then of the sixteen pairs of neighbours."""
     out[:20] = 0
@@ -49,7 +49,7 @@ def _composition(codes: Codes, out: npt.NDArray[np.int32]) -> None:
         out[k] = 1000 * out[k] // max(1, codes.size)
 
 
-@kernel("int64(uint8[::1], int64, int64, int64, int64[:, ::1])")
+@kernel("int64(const uint8[::1], int64, int64, int64, const int64[:, ::1])")
 def _facing(codes: Codes, first: int, last: int, mirror: int, pair: _I64) -> int:
     """Most that letters ``first`` to ``last`` pair with those around their mirror images."""
     most = 0
@@ -64,7 +64,8 @@ def _facing(codes: Codes, first: int, last: int, mirror: int, pair: _I64) -> int
 
 
 @kernel(
-    "void(uint8[::1], int64[::1], int64[::1], int64[::1], int16[::1], int64[:, ::1], int32[:, ::1])"
+    "void(const uint8[::1], const int64[::1], const int64[::1], const int64[::1], "
+    "const int16[::1], const int64[:, ::1], int32[:, ::1])"
 )
 def _stem_features(
     codes: Codes,
@@ -102,7 +103,8 @@ def _stem_features(
 
 
 @kernel(
-    "void(uint8[::1], int16[::1], int32[::1], int64[::1], int64[::1], int64[::1], int32[:, ::1])"
+    "void(const uint8[::1], const int16[::1], const int32[::1], const int64[::1], "
+    "const int64[::1], const int64[::1], int32[:, ::1])"
 )
 def _fold_features(
     codes: Codes,
@@ -246,7 +248,7 @@ def fold_features(
     return out
 
 
-@kernel("void(int32[:, ::1], int32[:, ::1], int32[::1], int64[::1])")
+@kernel("void(const int32[:, ::1], const int32[:, ::1], const int32[::1], int64[::1])")
 def sum_votes(
     features: Features,
     nodes: npt.NDArray[np.int32],

@@ -40,7 +40,7 @@ _FEWEST, _MOST = 12, 30
 """Limits of the number of leading bits that filter and directory look at."""
 
 
-@kernel("void(uint8[::1], int64[::1])")
+@kernel("void(const uint8[::1], int64[::1])")
 def _kmer_keys(codes: Codes, keys: Keys) -> None:
     forward = backward = known = 0
     for i in range(codes.size):
@@ -68,7 +68,7 @@ def kmer_keys(codes: Codes) -> Keys:
     return keys
 
 
-@kernel("void(int64[::1], int64, int64, uint8[::1], uint32[::1])")
+@kernel("void(const int64[::1], int64, int64, uint8[::1], uint32[::1])")
 def _index(keys: Keys, wide: int, narrow: int, bits: Codes, directory: _U32) -> None:
     for at in range(keys.size):
         bit = keys[at] >> wide
@@ -109,7 +109,7 @@ class KmerTable:
         return cls(unique, _BITS - many, _BITS - few, bits, directory)
 
 
-@kernel("int64(int64[::1], uint32[::1], int64, int64)")
+@kernel("int64(const int64[::1], const uint32[::1], int64, int64)")
 def _find(keys: Keys, directory: _U32, narrow: int, key: int) -> int:
     """Index of a key, or -1."""
     bucket = key >> narrow
@@ -119,7 +119,10 @@ def _find(keys: Keys, directory: _U32, narrow: int, key: int) -> int:
     return -1
 
 
-@kernel("void(int64[::1], int64[::1], uint8[::1], uint32[::1], int64, int64, uint32[::1])")
+@kernel(
+    "void(const int64[::1], const int64[::1], const uint8[::1], const uint32[::1], int64, int64, "
+    "uint32[::1])"
+)
 def _count(
     found: Keys, keys: Keys, bits: Codes, directory: _U32, wide: int, narrow: int, counts: Counts
 ) -> None:
@@ -147,7 +150,7 @@ def count_kmers(found: Keys, table: KmerTable, counts: Counts) -> None:
 
 
 @kernel(
-    "void(int64[::1], int64[::1], int64[::1], int64[:, :, ::1], "
+    "void(const int64[::1], const int64[::1], const int64[::1], const int64[:, :, ::1], "
     "int64[:, :, ::1], uint16[:, :, ::1], uint8[:, ::1])"
 )
 def _sample_arms(
@@ -223,8 +226,8 @@ def sample_arms(codes: Codes, start: _I64, end: _I64, arms: _I64) -> ArmKmers:
 
 
 @kernel(
-    "void(int64[:, :, ::1], uint16[:, :, ::1], uint8[:, ::1], int64[::1], uint32[::1], int64, "
-    "uint32[::1], int64[::1])"
+    "void(const int64[:, :, ::1], const uint16[:, :, ::1], const uint8[:, ::1], const int64[::1], "
+    "const uint32[::1], int64, const uint32[::1], int64[::1])"
 )
 def _copies(
     chosen: Keys,

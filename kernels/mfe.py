@@ -71,9 +71,9 @@ _LANES = 16
 """Rows are worked on in multiples of this many cells (the widest vector of int32)."""
 
 _TABLES = (
-    f"Tuple((int64, int64, int64, {'int32[:, :, ::1], ' * 2}{'int32[:, ::1], ' * 7}"
-    "int32[::1], int64[::1], int32[::1], int64[::1], "
-    f"{'int32[::1], ' * 3}{'int64[:, ::1], ' * 3}))"
+    f"Tuple((int64, int64, int64, {'const int32[:, :, ::1], ' * 2}{'const int32[:, ::1], ' * 7}"
+    "const int32[::1], const int64[::1], const int32[::1], const int64[::1], "
+    f"{'const int32[::1], ' * 3}{'const int64[:, ::1], ' * 3}))"
 )
 """numba's type of a :class:`LoopTables` passed as a plain tuple."""
 _WORK = "Tuple((int32[::1], int32[::1], int32[::1], int32[:, ::1], uint32[:, ::1]))"
@@ -135,7 +135,7 @@ def _in_plane(plane: int, span: int, start: int, stride: int) -> int:
     return (plane * _SPANS + (span & (_SPANS - 1))) * stride + start
 
 
-@kernel("void(int32[::1], int32[::1], int64[:, ::1], int64, int64)")
+@kernel("void(int32[::1], const int32[::1], const int64[:, ::1], int64, int64)")
 def _sweep(out: Table, planes: Table, taps: _Ints, span: int, stride: int) -> None:
     """Lower ``out`` to the best interior loop of one family, for all pairs of one span.
 
@@ -164,14 +164,14 @@ def _sweep(out: Table, planes: Table, taps: _Ints, span: int, stride: int) -> No
             out[x] = min(out[x], min(one, two))
 
 
-@kernel("UniTuple(int32[::1], 2)(int32[::1], int64, int64, int64, int64)")
+@kernel("UniTuple(const int32[::1], 2)(const int32[::1], int64, int64, int64, int64)")
 def _halves(multi: Table, left: int, span: int, cells: int, stride: int) -> tuple[Table, Table]:
     """Return the rows M(i, i + left) and M(i + left + 1, i + span), by i."""
     first, second = _at(left, 0, stride), _at(span - 1 - left, left + 1, stride)
     return multi[first : first + cells], multi[second : second + cells]
 
 
-@kernel("void(int32[::1], int32[::1], int64, int64)")
+@kernel("void(int32[::1], const int32[::1], int64, int64)")
 def _split(out: Table, multi: Table, span: int, stride: int) -> None:
     """Lower ``out`` to the best split M(i, u) + M(u + 1, j) for all (i, j) of one span."""
     cells = out.size
@@ -212,7 +212,7 @@ def _derive_planes(planes: Table, differences: int, span: int, cells: int, strid
         narrower = wider
 
 
-@kernel("void(uint8[::1], uint32[:, ::1])")
+@kernel("void(const uint8[::1], uint32[:, ::1])")
 def _read_words(codes: Codes, lists: _Lists) -> None:
     """Fill the lists that look up energies by the letters at a position."""
     n = codes.size
@@ -233,7 +233,7 @@ def _read_words(codes: Codes, lists: _Lists) -> None:
             lists[_WORD2 + width - 2, i] = word
 
 
-@kernel("int64(uint8[::1], uint32[:, ::1], int64)")
+@kernel("int64(const uint8[::1], uint32[:, ::1], int64)")
 def _list_pairs(codes: Codes, lists: _Lists, span: int) -> int:
     """List the starts i for which i and i + span can pair, and return how many there are."""
     found = 0
@@ -244,7 +244,9 @@ def _list_pairs(codes: Codes, lists: _Lists, span: int) -> int:
     return found
 
 
-@kernel("int32(uint8[::1], int64, int64, int64[::1], int32[::1], int64[::1])")
+@kernel(
+    "int32(const uint8[::1], int64, int64, const int64[::1], const int32[::1], const int64[::1])"
+)
 def _special_hairpin(
     codes: Codes, i: int, j: int, words: _Ints, energies: Table, first: _Ints
 ) -> int:
@@ -260,7 +262,7 @@ def _special_hairpin(
     return INF
 
 
-@kernel(f"int32(uint8[::1], uint32[:, ::1], {_TABLES}, int64, int64)")
+@kernel(f"int32(const uint8[::1], const uint32[:, ::1], {_TABLES}, int64, int64)")
 def _hairpin(codes: Codes, lists: _Lists, tables: LoopTables, i: int, j: int) -> int:
     """Return the energy of the hairpin loop closed by (i, j)."""
     closing = tables[3]
@@ -273,7 +275,7 @@ def _hairpin(codes: Codes, lists: _Lists, tables: LoopTables, i: int, j: int) ->
     return int(hairpin[unpaired] + closing[lists[_WORD2, i], lists[_WORD2, j - 1], column])
 
 
-@kernel(f"void(uint8[::1], {_TABLES}, {_WORK}, int64)")
+@kernel(f"void(const uint8[::1], {_TABLES}, {_WORK}, int64)")
 def _close_pairs(codes: Codes, tables: LoopTables, work: Workspace, span: int) -> None:
     """Finish C for all pairs of one span, and add what each contributes to loops around it."""
     differences, _, interior_23, closing, enclosed = tables[:5]
@@ -334,7 +336,7 @@ def _close_pairs(codes: Codes, tables: LoopTables, work: Workspace, span: int) -
         rows[_ROW_STEM, i] = best + enclosed[before, after, INNER_MULTI]
 
 
-@kernel(f"void(uint8[::1], {_TABLES}, {_WORK})")
+@kernel(f"void(const uint8[::1], {_TABLES}, {_WORK})")
 def _fill(codes: Codes, tables: LoopTables, work: Workspace) -> None:
     """Fill C and M of one sequence."""
     pair, multi, planes, rows, lists = work
@@ -447,7 +449,7 @@ def _enclosed_pair(
     return -1, -1
 
 
-@kernel("int64(int32[::1], int32[:, ::1], int64, int64, int64, int64, int64)")
+@kernel("int64(const int32[::1], int32[:, ::1], int64, int64, int64, int64, int64)")
 def _push_split(
     multi: Table, rows: Table, i: int, j: int, energy: int, stride: int, depth: int
 ) -> int:
@@ -460,7 +462,7 @@ def _push_split(
     return depth
 
 
-@kernel(f"int64(uint8[::1], {_TABLES}, {_WORK}, int16[::1], int64, int64, int64)")
+@kernel(f"int64(const uint8[::1], {_TABLES}, {_WORK}, int16[::1], int64, int64, int64)")
 def _trace_pair(
     codes: Codes, tables: LoopTables, work: Workspace, pairs: Pairs, i: int, j: int, depth: int
 ) -> int:
@@ -487,7 +489,7 @@ def _trace_pair(
     return _push_split(multi, rows, i + 1, j - 1, energy, stride, depth)
 
 
-@kernel(f"void(uint8[::1], {_TABLES}, {_WORK}, int16[::1])")
+@kernel(f"void(const uint8[::1], {_TABLES}, {_WORK}, int16[::1])")
 def _trace(codes: Codes, tables: LoopTables, work: Workspace, pairs: Pairs) -> None:
     """Write one structure of minimum free energy: ViennaRNA's choice among equals."""
     enclosed = tables[4]
@@ -525,7 +527,7 @@ def _trace(codes: Codes, tables: LoopTables, work: Workspace, pairs: Pairs) -> N
         q = p - 1
 
 
-@kernel(f"void(uint8[::1], int64[::1], {_TABLES}, {_WORK}, int16[::1], int32[::1])")
+@kernel(f"void(const uint8[::1], const int64[::1], {_TABLES}, {_WORK}, int16[::1], int32[::1])")
 def _fold_all(
     codes: Codes,
     offsets: Offsets,

@@ -12,7 +12,10 @@ _I64 = npt.NDArray[np.int64]
 DROPPED, KEPT, UNDECIDED = 0, 1, 2
 
 
-@kernel("void(int64[::1], int64[::1], int64[::1], boolean[::1], int64, uint8[::1])")
+@kernel(
+    "void(const int64[::1], const int64[::1], const int64[::1], const boolean[::1], int64, "
+    "uint8[::1])"
+)
 def _resolve(
     start: _I64,
     end: _I64,

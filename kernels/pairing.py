@@ -33,7 +33,7 @@ MAX_LENGTH = 32767
 _OPEN, _CLOSE, _DOT = ord("("), ord(")"), ord(".")
 
 
-@kernel("int64(uint8[::1], int16[::1], int16[::1])")
+@kernel("int64(const uint8[::1], int16[::1], int16[::1])")
 def _parse_dot_bracket(structure: Codes, pairs: Pairs, stack: Pairs) -> int:
     """Fill ``pairs`` and return -1, or return the position of the first fault."""
     depth = 0
@@ -70,7 +70,7 @@ def pair_table(structure: str) -> Pairs:
     """
     if len(structure) > MAX_LENGTH:
         raise ValueError(f"structure of {len(structure)} nt is longer than {MAX_LENGTH}")
-    letters = np.frombuffer(bytearray(structure, "latin-1", "replace"), np.uint8)
+    letters = np.frombuffer(structure.encode("latin-1", "replace"), np.uint8)
     pairs = np.empty(letters.size, np.int16)
     fault = _parse_dot_bracket(letters, pairs, np.empty(letters.size, np.int16))
     if fault >= 0:
@@ -89,7 +89,10 @@ def dot_bracket(pairs: Pairs) -> str:
     return letters.tobytes().decode("ascii")
 
 
-@kernel("void(uint8[::1], int16[::1], int32[::1], int64[::1], float32[:, :, :, ::1])")
+@kernel(
+    "void(const uint8[::1], const int16[::1], const int32[::1], const int64[::1], "
+    "float32[:, :, :, ::1])"
+)
 def _fill_tensors(
     codes: Codes,
     pairs: Pairs,
@@ -162,7 +165,7 @@ def pack_tensor(tensor: npt.NDArray[np.float32]) -> tuple[Codes, Pairs, int]:
     return codes, pairs, mfe
 
 
-@kernel("void(int16[::1], int64[::1])")
+@kernel("void(const int16[::1], int64[::1])")
 def _terminal_loop(pairs: Pairs, out: Offsets) -> None:
     longest = 0
     last_open = -1

@@ -110,7 +110,7 @@ class StemCosts:
 DEFAULT_COSTS = StemCosts(**ANIMAL)
 
 
-@kernel("void(uint8[::1], int64[::1], int64, int64, int16[:, ::1])")
+@kernel("void(const uint8[::1], const int64[::1], int64, int64, int16[:, ::1])")
 def _tilts(codes: Codes, borders: npt.NDArray[np.int64], window: int, tilt: int, out: _I16) -> None:
     """Tilt of every centre: letters within the window of it are counted, unknown ones are not."""
     for number in range(borders.size - 1):
@@ -135,8 +135,8 @@ def _tilts(codes: Codes, borders: npt.NDArray[np.int64], window: int, tilt: int,
 
 
 @kernel(
-    "void(int16[::1], int16[::1], int16[::1], int16[::1], int16[::1], int16[::1],"
-    " int16, int16, int16, int16)"
+    "void(const int16[::1], const int16[::1], const int16[::1], const int16[::1], "
+    "const int16[::1], int16[::1], int16, int16, int16, int16)"
 )
 def _pair_row(
     left: _I16,
@@ -164,7 +164,10 @@ def _pair_row(
         out[i] = value if energy < far else far
 
 
-@kernel("void(int16[::1], int16[::1], int16[::1], int16[::1], int16[::1], int16, int16, int16)")
+@kernel(
+    "void(const int16[::1], const int16[::1], const int16[::1], const int16[::1], int16[::1], "
+    "int16, int16, int16)"
+)
 def _loop_row(
     pair: _I16,
     drop_left: _I16,
@@ -183,7 +186,7 @@ def _loop_row(
         out[i] = min(opened, min(one, both))
 
 
-@kernel("void(int16[::1], int16[::1], int16[::1], int16, int16)")
+@kernel("void(const int16[::1], int16[::1], int16[::1], int16, int16)")
 def _centre_row(
     pair: _I16, best: _I16, best_span: _I16, span: np.int16, length_cost: np.int16
 ) -> None:
@@ -196,8 +199,8 @@ def _centre_row(
 
 
 @kernel(
-    "void(int16[::1], int64[::1], int16[:, ::1], int16[::1], int16[::1], int64, int64, int16[::1],"
-    " int16[:, ::1], int16[:, ::1])"
+    "void(const int16[::1], const int64[::1], const int16[:, ::1], const int16[::1], "
+    "const int16[::1], int64, int64, const int16[::1], int16[:, ::1], int16[:, ::1])"
 )
 def _scan(
     letters: _I16,
@@ -311,7 +314,7 @@ def _borders(size: int, borders: npt.NDArray[np.int64] | None) -> npt.NDArray[np
     return np.array([0, size], np.int64) if borders is None else borders
 
 
-@kernel("int64(int16[:, ::1], int64[::1], int16, int64, int64[::1])")
+@kernel("int64(const int16[:, ::1], const int64[::1], int16, int64, int64[::1])")
 def _select(
     energy: _I16,
     borders: npt.NDArray[np.int64],

@@ -23,8 +23,8 @@ from premir.kernels.pairing import Energies, Offsets, Pairs
 
 _Real: TypeAlias = npt.NDArray[Any]
 _SIGNATURE = (
-    "void(uint8[::1], int16[::1], int32[::1], int64[::1], {0}[:, :, :, ::1], int64, int64,"
-    " {0}[:, :, :, ::1])"
+    "void(const uint8[::1], const int16[::1], const int32[::1], const int64[::1], "
+    "const {0}[:, :, :, ::1], int64, int64, {0}[:, :, :, ::1])"
 )
 
 

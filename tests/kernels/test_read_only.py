@@ -1,0 +1,149 @@
+"""Every exported kernel takes inputs as they come from Ray and memory maps: read-only."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import builders
+import numpy as np
+import pytest
+
+import premir.kernels
+from premir.kernels import cutting, gates, kmers, mfe, overlaps, pairing, stems, tensorconv
+from premir.kernels.codes import decode, encode, reverse_complement
+from premir.kernels.energies import current_parameters
+
+RNG = np.random.default_rng(11)
+HAIRPINS = builders.random_hairpins(RNG, [60, 93, 110])
+PACKED = (HAIRPINS.codes, HAIRPINS.pairs, HAIRPINS.mfe, HAIRPINS.offsets)
+BEFORE, AFTER = np.array([5, 0, 20]), np.array([4, 3, 0])
+CODES = encode(builders.random_sequence(RNG, 3_000))
+STEMS = stems.scan_stems(CODES, min_span=40, max_span=120)
+START, END = np.array([0, 5, 200]), np.array([80, 85, 300])
+STRAND = np.array([1, -1, 1], np.int8)
+ARMS = np.stack([np.stack([START, START + 30], 1), np.stack([END - 30, END], 1)], 1)
+SAMPLE = kmers.sample_arms(CODES, START, END, ARMS)
+TABLE = SAMPLE.table()
+COUNTS = np.ones(TABLE.keys.size, np.uint32)
+NODES = np.array([[1, 70, 1, 2, 0], [-1, 0, 0, 0, 3], [-1, 0, 0, 0, -4]], np.int32)
+WEIGHT = RNG.normal(size=(9, 11, 11, 4)).astype(np.float32)
+MAPS = RNG.normal(size=(3, 33, 33, 4)).astype(np.float32)
+
+
+def in_place(function: Callable[..., None], out: np.ndarray) -> Callable[..., np.ndarray]:
+    """A kernel that changes its last argument, as a function that returns it."""
+
+    def call(*inputs: Any) -> np.ndarray:
+        result = out.copy()
+        function(*inputs, result)
+        return result
+
+    return call
+
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "codes.decode": (decode, (CODES,)),
+    "codes.encode": (encode, (np.frombuffer(b"ACGUNacgt", np.uint8),)),
+    "codes.reverse_complement": (reverse_complement, (CODES,)),
+    "cutting.cut": (cutting.cut, (CODES, START, END, STRAND)),
+    "gates.stem_features": (
+        gates.stem_features,
+        (HAIRPINS.codes, HAIRPINS.offsets, BEFORE, AFTER, np.full(3, -900, np.int16)),
+    ),
+    "gates.fold_features": (gates.fold_features, (*PACKED, BEFORE, AFTER)),
+    "gates.sum_votes": (
+        in_place(gates.sum_votes, np.zeros(3, np.int64)),
+        (gates.fold_features(*PACKED, BEFORE, AFTER), NODES, np.array([0, 1], np.int32)),
+    ),
+    "kmers.kmer_keys": (kmers.kmer_keys, (CODES,)),
+    "kmers.KmerTable.of": (kmers.KmerTable.of, (kmers.kmer_keys(CODES),)),
+    "kmers.count_kmers": (
+        in_place(kmers.count_kmers, np.zeros_like(COUNTS)),
+        (kmers.kmer_keys(CODES), TABLE),
+    ),
+    "kmers.sample_arms": (kmers.sample_arms, (CODES, START, END, ARMS)),
+    "kmers.copies": (kmers.copies, (SAMPLE, TABLE, COUNTS)),
+    "mfe.fold_batch": (mfe.fold_batch, (HAIRPINS.codes, HAIRPINS.offsets, current_parameters())),
+    "overlaps.resolve_overlaps": (
+        overlaps.resolve_overlaps,
+        (START, END, np.array([1, 0, 2]), np.array([False, True, False])),
+    ),
+    "pairing.dot_bracket": (pairing.dot_bracket, (HAIRPINS.pairs[:60],)),
+    "pairing.pack_tensor": (pairing.pack_tensor, (pairing.pairing_tensors(*PACKED)[0],)),
+    "pairing.pair_table": (pairing.pair_table, ("((..))",)),
+    "pairing.pairing_tensors": (pairing.pairing_tensors, PACKED),
+    "pairing.terminal_loop": (pairing.terminal_loop, (HAIRPINS.pairs[:60],)),
+    "stems.scan_stems": (
+        lambda codes, borders: stems.scan_stems(codes, min_span=40, max_span=120, borders=borders),
+        (CODES, np.array([0, 1_000, 3_000])),
+    ),
+    "stems.select_stems": (
+        lambda energy, span, borders: stems.select_stems(
+            energy, span, highest=-500, radius=20, borders=borders
+        ),
+        (*STEMS, np.array([0, 1_000, 3_000])),
+    ),
+    "tensorconv.convolve_tensors": (
+        in_place(tensorconv.convolve_tensors, np.zeros_like(MAPS)),
+        (*PACKED, WEIGHT, 4, 10),
+    ),
+    "tensorconv.convolve_tensors_float64": (
+        in_place(tensorconv.convolve_tensors_float64, np.zeros(MAPS.shape)),
+        (*PACKED, WEIGHT.astype(np.float64), 4, 10),
+    ),
+    "tensorconv.convolve_tensors_backward": (
+        in_place(tensorconv.convolve_tensors_backward, np.zeros_like(WEIGHT)),
+        (*PACKED, MAPS, 4, 10),
+    ),
+}
+APART = frozenset(
+    {
+        "energies.current_parameters", "energies.parse_parameters", "loop_tables.loop_tables",
+        "mfe.workspace", "check_fold.check_fold", "check_fold.pack",
+    }
+)  # fmt: skip
+"""Exported functions that are given no array: texts, files, or what others here are given."""
+
+
+def read_only(value: Any) -> Any:
+    """A copy whose arrays cannot be written to."""
+    if isinstance(value, np.ndarray):
+        copy = value.copy()
+        copy.flags.writeable = False
+        return copy
+    if isinstance(value, kmers.ArmKmers | kmers.KmerTable):
+        fields = {name: read_only(getattr(value, name)) for name in type(value).__slots__}
+        return replace(value, **fields)
+    return value
+
+
+def flat(value: Any) -> list[Any]:
+    if isinstance(value, kmers.ArmKmers | kmers.KmerTable):
+        return [getattr(value, name) for name in type(value).__slots__]
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_inputs_may_be_read_only(name: str) -> None:
+    function, inputs = CASES[name]
+    given, frozen = function(*inputs), function(*map(read_only, inputs))
+    for one, other in zip(flat(given), flat(frozen), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_exported_kernel_is_left_out() -> None:
+    found = set()
+    for info in pkgutil.iter_modules(premir.kernels.__path__):
+        if info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"premir.kernels.{info.name}")
+        for name, value in vars(module).items():
+            own = getattr(value, "__module__", None) == module.__name__
+            if own and not name.startswith("_") and callable(value) and not inspect.isclass(value):
+                found.add(f"{info.name}.{name}")
+    assert found - set(CASES) - APART == set()
