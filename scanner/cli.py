@@ -108,8 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
         "machine belongs to)")  # fmt: skip
     add("--threads", type=_positive, default=_cpus(), metavar="N", help="default: all cores")
     add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: %(default)s")
-    add("--gpu-timeout", type=_seconds, default=300.0, metavar="SECONDS", help="how long to wait "
-        "for a Ray cluster's nodes and for a first CPU or GPU; default: %(default)g")  # fmt: skip
+    add("--ray-timeout", "--gpu-timeout", dest="ray_timeout", type=_seconds, default=300.0,
+        metavar="SECONDS", help="how long to wait for a private Ray instance to start, for a "
+        "cluster's nodes and for a first CPU or GPU; default: %(default)g")  # fmt: skip
     add("--folder", choices=["kernel", "viennarna"], default="kernel", help="what folds "
         "candidates: the compiled kernel, whose hits ViennaRNA folds once more, or the ViennaRNA "
         "bindings alone; default: %(default)s")  # fmt: skip
@@ -252,7 +253,7 @@ def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) ->
         ray_address=address if executor == "ray" else None,
         threads=options.threads,
         device=options.device,
-        gpu_timeout=options.gpu_timeout,
+        ray_timeout=options.ray_timeout,
         tile_size=options.tile_size,
         work_dir=options.work_dir,
         resume=options.resume,

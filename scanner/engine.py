@@ -109,6 +109,7 @@ def run_tiles(
                 lost = isinstance(error, WorkerLostError)
                 limit = _LOSSES if lost else _ATTEMPTS
                 failures[tile.index, lost] += 1
+                _log.debug("%s failed", name(tile), exc_info=error)
                 if failures[tile.index, lost] < limit:
                     _log.warning("%s failed (%s); trying once more", name(tile), error)
                     (ready if stage == "score" else waiting).append(tile)

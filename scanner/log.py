@@ -42,7 +42,7 @@ def configure(program: str, *, verbosity: int = 0, log_file: Path | None = None)
 
 
 class _Console(logging.Formatter):
-    """``program: message``, with the level named from WARNING up."""
+    """``program: message``, with the level named from WARNING up and any traceback below."""
 
     def __init__(self, program: str) -> None:
         super().__init__()
@@ -50,4 +50,5 @@ class _Console(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        return f"{self.program}: {level}{record.getMessage()}"
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return f"{self.program}: {level}{record.getMessage()}{trace}"

@@ -33,7 +33,8 @@ class ScanOptions:
         ray_address: Ray cluster to use; a private instance where None.
         threads: local threads (and CPUs of a private Ray instance).
         device: ``auto``, ``cpu`` or ``cuda``.
-        gpu_timeout: seconds to wait for the nodes of a Ray cluster and for a first CPU or GPU.
+        ray_timeout: seconds to wait for a private Ray instance to start, for the nodes of a
+            cluster and for a first CPU or GPU.
         tile_size: nucleotides in a tile's core.
         work_dir: run directory; beside the output where None.
         resume: ``auto``, ``never`` (discard an earlier run) or ``require`` (fail without one).
@@ -60,7 +61,7 @@ class ScanOptions:
     ray_address: str | None
     threads: int
     device: str
-    gpu_timeout: float
+    ray_timeout: float
     tile_size: int
     work_dir: Path | None
     resume: Resume

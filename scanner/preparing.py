@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -20,6 +19,7 @@ from premir.scanner.genome import Genome
 from premir.scanner.options import ScanOptions
 from premir.scanner.regions import Intervals, grow
 from premir.scanner.rundir import RunDirectory
+from premir.scanner.scratch import scratch_folder
 from premir.scanner.tasks import Job
 from premir.scanner.tiles import Tile, plan_tiles
 
@@ -44,8 +44,8 @@ def work_directory(options: ScanOptions) -> Iterator[Path]:
     if path is not None:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="premir-") as folder:
-        yield Path(folder)
+    with scratch_folder() as folder:
+        yield folder / "run"
 
 
 def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO) -> Job:

@@ -38,11 +38,13 @@ class RayExecutor:
     def __init__(self, options: ScanOptions) -> None:
         self._model = options.model if options.folds else None
         self._device = options.device
-        self._patience = options.gpu_timeout
+        self._patience = options.ray_timeout
         self._expected = fingerprint(self._model)
         address = options.ray_address
         if address in (None, "local"):  # what Ray itself would start there is open to others
-            self._instance: JoinedCluster | PrivateInstance = PrivateInstance(options.threads)
+            self._instance: JoinedCluster | PrivateInstance = PrivateInstance(
+                options.threads, options.ray_timeout
+            )
         else:
             self._instance = JoinedCluster(address)
         self._ray = ray = self._instance.ray
@@ -68,7 +70,7 @@ class RayExecutor:
         if not first_of([task.remote().future()], "CPU", self._ray, self._patience):
             raise InputError(
                 f"no CPU of the Ray cluster came free within {self._patience:g} s "
-                "(a longer --gpu-timeout waits longer)"
+                "(a longer --ray-timeout waits longer)"
             )
         if self._model is not None and self._device != "cpu":
             self._find_gpus()
@@ -85,7 +87,7 @@ class RayExecutor:
         if self._device == "cuda":
             raise InputError(
                 f"--device cuda: no GPU of the Ray cluster came free within {self._patience:g} s; "
-                "use --device cpu, or a longer --gpu-timeout"
+                "use --device cpu, or a longer --ray-timeout"
             )
         _log.warning("no GPU came free within %g s: scoring on CPUs", self._patience)
         self._gpus.clear()
@@ -136,7 +138,7 @@ class RayExecutor:
         try:
             return cast("Future[Record]", handle).result()
         except errors.RayTaskError as error:
-            raise error.cause from None
+            raise error.cause from error  # which holds the traceback of the worker
         except errors.RayError as error:
             reason = str(error).strip().splitlines()[0].partition(". ")[0]
             raise WorkerLostError(f"{type(error).__name__}: {reason}") from error

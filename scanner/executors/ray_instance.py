@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import itertools
+import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from premir.scanner.errors import InputError
+from premir.scanner.errors import ClusterError, InputError
+from premir.scanner.scratch import scratch_folder
+
+_log = logging.getLogger(__name__)
 
 _OBJECT_STORE = 128 << 20
 """Bytes of shared memory of a private instance: tasks hand back records of a few hundred bytes."""
@@ -29,11 +33,20 @@ class PrivateInstance:
     """A Ray instance on this machine, for this process.
 
     Listeners on the loopback interface only, behind a token; no dashboard, no usage reports; a
-    session folder that only this user can enter; gone when closed or when this process exits.
+    session folder that only this user can enter; gone when closed or when this process exits, and
+    what a killed process leaves of it goes with the next start.
+
+    Args:
+        cpus: how many tasks run at once.
+        patience: seconds that it may take to start.
+
+    Raises:
+        ClusterError: it did not start in time.
     """
 
-    def __init__(self, cpus: int) -> None:
+    def __init__(self, cpus: int, patience: float) -> None:
         os.environ.update(
+            _start_times(patience),
             RAY_USAGE_STATS_ENABLED="0",
             # The name misleads: on Linux, too, it keeps every listener on the loopback interface.
             RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
@@ -44,29 +57,76 @@ class PrivateInstance:
         import ray  # reads these variables
 
         self.ray: Any = ray
-        # A short path, because the names of sockets below it must stay under 107 bytes. Ray opens
-        # its own folder to everybody, so that one lies inside.
-        self.folder = Path(tempfile.mkdtemp(prefix="premir-", dir="/tmp"))
+        self._scratch = ExitStack()
         # Before Ray's own exit handler is there, so that it runs after it: for a start cut short.
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        atexit.register(self._scratch.close)
         try:
+            # A short path, because the names of sockets below it must stay under 107 bytes. Ray
+            # opens its own folder to everybody, so that one lies inside.
+            folder = self._scratch.enter_context(scratch_folder(Path("/tmp")))
             with _our_signals():
-                ray.init(
-                    address="local",
-                    num_cpus=cpus,
-                    include_dashboard=False,
-                    object_store_memory=_OBJECT_STORE,
-                    _temp_dir=str(self.folder / "ray"),
-                    **_QUIET,
-                )
+                self._start(cpus, patience, folder)
         except BaseException:
             self.close()
             raise
 
+    def _start(self, cpus: int, patience: float, folder: Path) -> None:
+        """Start Ray, once more where the machine is too busy for it, or its processes hang."""
+        started = time.monotonic()
+        for attempt in itertools.count():
+            begun = time.monotonic()
+            try:
+                self.ray.init(
+                    address="local",
+                    num_cpus=cpus,
+                    include_dashboard=False,
+                    object_store_memory=_OBJECT_STORE,
+                    _temp_dir=str(folder / f"ray{attempt}"),
+                    **_QUIET,
+                )
+                return
+            except Exception as error:  # Ray raises a bare one when its processes are late
+                self.ray.shutdown()
+                _log.debug("the private Ray instance did not start", exc_info=True)
+                now = time.monotonic()
+                if now - begun < _AT_ONCE:
+                    reason = str(error).strip().splitlines()[0]
+                    raise ClusterError(
+                        f"a private Ray instance cannot start here: {reason}; --executor local "
+                        "needs none"
+                    ) from error
+                if now - started >= patience:
+                    raise ClusterError(
+                        f"the private Ray instance did not start within {patience:g} s, as on a "
+                        "busy machine: run again with a longer --ray-timeout, or with --executor "
+                        "local, which needs none"
+                    ) from error
+                _log.warning(
+                    "the private Ray instance did not start within %.0f s, as on a busy machine: "
+                    "trying once more", now - begun,
+                )  # fmt: skip
+
     def close(self) -> None:
         """End every process of the instance and remove its folder."""
         self.ray.shutdown()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._scratch.close()
+
+
+_AT_ONCE = 1.0
+"""A start that fails within so many seconds was not late: it fails each time."""
+_STARTS = 4
+"""Starts that share the patience: on a busy machine Ray's raylet was seen to hang for ever."""
+
+
+def _start_times(patience: float) -> dict[str, str]:
+    """Return how long the processes of one start wait for each other, as Ray reads it."""
+    seconds = str(max(2, round(patience / _STARTS)))
+    return {
+        "RAY_gcs_server_port_wait_time_s": seconds,
+        "RAY_gcs_rpc_server_connect_timeout_s": seconds,
+        "RAY_raylet_start_wait_time_s": seconds,
+        "RAY_raylet_client_connect_timeout_milliseconds": f"{seconds}000",
+    }
 
 
 class JoinedCluster:

@@ -180,5 +180,5 @@ def test_waiting_for_a_gpu_is_said_and_ends(scan):
     assert "waiting for a GPU: the Ray cluster has 0, of which 0 free; 2 of at most 4 s" in errors
     assert errors.splitlines()[-1] == (
         "premir-scan: error: --device cuda: no GPU of the Ray cluster came free within 4 s; "
-        "use --device cpu, or a longer --gpu-timeout"
+        "use --device cpu, or a longer --ray-timeout"
     )

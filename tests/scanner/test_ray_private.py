@@ -102,8 +102,13 @@ def test_ctrl_c_while_it_starts(larger_genome, start, tmp_path, seconds):
     assert session_folders() <= before
 
 
-def test_error_and_termination_leave_nothing(larger_genome, start, tmp_path):
+def test_kill_error_and_termination_leave_nothing(larger_genome, start, tmp_path):
     before = session_folders()
+    scan = start(larger_genome, "--out", tmp_path / "killed.bed", "--executor", "ray", *LONG)
+    scan.wait_until(lambda: any((tmp_path / "killed.bed.premir-work").glob("run.json")))
+    scan.process.kill()
+    scan.end()
+    assert session_folders() - before  # nobody was left to remove it: the next start does
     bad = tmp_path / "bad.fa"
     bad.write_text(">a\nACGT!\n")
     scan = start(bad, "--out", tmp_path / "bad.bed", "--executor", "ray")
@@ -112,6 +117,7 @@ def test_error_and_termination_leave_nothing(larger_genome, start, tmp_path):
     assert code == 2
     assert errors.count("\n") == 1
     assert scan.left_over() == []
+    assert session_folders() <= before
     scan = start(larger_genome, "--out", tmp_path / "hits.bed", "--executor", "ray", *LONG)
     scan.wait_until(lambda: any((tmp_path / "hits.bed.premir-work").glob("run.json")))
     scan.process.terminate()
@@ -119,3 +125,30 @@ def test_error_and_termination_leave_nothing(larger_genome, start, tmp_path):
     assert code == 143, errors
     assert scan.left_over() == []
     assert session_folders() <= before
+
+
+def test_an_instance_that_does_not_start_in_time_is_said_in_one_line(small_genome, start, tmp_path):
+    before = session_folders()
+    out = tmp_path / "hits.bed"
+    scan = start(small_genome[0], "--out", out, "--executor", "ray", "--ray-timeout", 2, "-q")
+    stopped = set()
+
+    def server_is_stopped():
+        """A machine so busy that Ray's server never has its turn."""
+        for process in scan.descendants():
+            if process.name() == "gcs_server":
+                process.suspend()
+                stopped.add(process.pid)
+        return bool(stopped)
+
+    scan.wait_until(server_is_stopped)
+    code, errors = scan.end()
+    assert (code, errors) == (
+        1,
+        "premir-scan: error: the private Ray instance did not start within 2 s, as on a busy "
+        "machine: run again with a longer --ray-timeout, or with --executor local, which needs "
+        "none\n",
+    )
+    assert scan.left_over() == []
+    assert session_folders() <= before
+    assert not out.exists()
