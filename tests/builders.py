@@ -20,6 +20,58 @@ TILE = 10_000
 
 CONTIGS = {"chr1": 60_000, "chr2": 24_000, "scaffold200": 200, "scaffold50": 50, "tiny": 7}
 
+PRE_MIRNAS = (
+    "CGTAATGACAAAAAGCTAGACCTATGGCGGATGTTCCTATCTATTGGCGTTGATCAGTCTTACTCATATCAAAACGGACTG"
+    "ATTACCGTCAATACATTCGAATGTCGGCCCCCCCCTGACAGGAAGAGAGAAGAC",
+    "TTAACAGACACAGCACCGCGCTCTTGTACGTGGCGCGTACTTTATTTGTGGTGGATCTTAGTTTAACACACGATTTACCCC"
+    "TAATAAGGTATGCGAGGCGTACACGCGCGCTTTCTGCATCAACAAAA",
+    "TGATTATCTGAGGGCTGTGATTCGTGGAGCGAGGAATCCAGATTCACGCATTCACCAAATTATCATAAACGGTGAATGCGT"
+    "GCGTGTGGATCGCTCCTTCCTTCGAATAACTCTTGTACCCTTTGA",
+    "TACAACAGAAGGGAACAGGTAGTTCGGTCCGACGATGATGTGCATTTGTTTGGTAGCTCTATTAAATTGCAACGGAGCTCC"
+    "ACACAAATGCCTATCGTTGTCGTAGCGGGACTATAAGTCAATTGCCGAGCA",
+    "ACAAAGACATCGTGTGGGCATTACGGATATATATTTGTCCTTTCTATGCGTGTTATATGGAGTTAAAATATACGCTTAGGA"
+    "CGGACATCTATATATCTAGATAGTGGTGTAGGTGTTAGCTA",
+    "CATACAAGTAAAGCCACAATAACTTTGCGGCGCTGCGTGCACGCTGACTTATTGTGGGACTTTCAACTATACCAGTCTAAC"
+    "AGTAAATTATTGTGTATGGAGGGCCGCCTGGCAACAAAAAATACGTCTACGCA",
+    "ATGAGGATAGGATGCCCGCAGTCACGCCCCGCTTAGCAATCTATTAGCTGTGTCTGGTTTGATAATAATAAAAATCAGCTA"
+    "GAGTTGTTAGATTGTAATCCGGGGCCGGGCAAGGAGGAAGAGGGCGAGCT",
+    "AACAAAAGGTGAGTTACGGCTTGCTGCTGATTAGGGGCGTGTTTCGGATTAGTCGTTTATCAATTACATTGATCCGACTGA"
+    "CCCCCCTTTTCAGCGTCCAGTGTAACGTTAAGCATCCAA",
+)
+"""Random hairpins with 25 nt on both sides, changed letter by letter until ``premir-animal@1`` gave
+them 0.9994 and more. They are no known pre-miRNAs."""
+
+RIVALS = (
+    "GTACGTCGTCTTGACCTTTCCGCCTGCGAAGCGTTGGTTTTTAGCTTGCGTGTGGGTCACAAGAGAACCTCCCGCAAGTTT"
+    "TAGGCCAATGGTTCGCTTGCGACAAACATTGGCTTTAAGCTTGCGGGTGGGTCTCGCCGAACGGGGAACCGGGATAGC",
+    "TACCACTAAACTGGTTTCCAACCACTATCGGAGCAAGCGGGACATCTCATCACTATGCTGGCGGTTTTCATAGTGCTGACA"
+    "TGTCTTGCTAGCCCCGATAAACGTTTCGGAGCAAGCGGGAAATATTAGCACGGTGTAAATCGATGGTACGACTTCTGGGAT"
+    "TG",
+    "GCTTCACACACACGCAACTTGTTATGGTCAACTTATGCAGAATCAAGGACGTCTTGTGCATAGTTAGCACGACGACCTTGT"
+    "TTGTGCATCAGTTGACGGCTATTGGACTACTGGTGCAGAAACTAGGACGTCTTGTTAATCTCGTCACAGGGGTTTTATCTT"
+    "CC",
+)
+"""The same, but each holds two such hairpins that share an arm, so that one displaces the other."""
+
+_HITS_CONTIGS = {
+    "chr1": 16_000, "chr2": 8_000, "scaffold": 300, "tiny": 7, "chr3": 12_200, "chr4": 6_000,
+}  # fmt: skip
+_HITS_PLACES = [
+    ("chr1", 0, 0, "+"),
+    ("chr1", TILE - 64, 1, "-"),
+    ("chr1", TILE + 2_000, 2, "+"),
+    ("chr1", TILE + 2_300, 2, "-"),
+    ("chr1", -1, 3, "-"),
+    ("chr1", 2_000, 8, "+"),
+    ("chr1", 4_000, 9, "-"),
+    ("chr1", 6_000, 10, "+"),
+    ("chr2", 5_100, 4, "+"),
+    ("chr2", 7_000, 5, "-"),
+    ("scaffold", 90, 6, "-"),
+    ("chr3", 12_060, 7, "+"),
+]
+"""Contig, start (-1: at its end), which of ``PRE_MIRNAS`` and ``RIVALS``, strand."""
+
 _COMPLEMENT = str.maketrans("ACGTUacgtu", "TGCAAtgcaa")
 _WOBBLE = {"G": "T", "T": "G"}  # the partners of G and T that are not their complements
 
@@ -111,6 +163,42 @@ def planted_genome(
             plant(contig, (length - 46) // 2, hairpin(rng, stem=20, loop=6, mismatches=1), "+")
     names = list(genome)
     truth.sort(key=lambda locus: (names.index(locus[0]), locus[1]))
+    return {name: "".join(letters) for name, letters in genome.items()}, truth
+
+
+def default_hits_genome(seed: int = 0) -> tuple[dict[str, str], list[Locus]]:
+    """A genome with hits for the default command: shipped network, its threshold, its gates.
+
+    Among the hits are hairpins at both ends of a contig, across a multiple of ``TILE``, beside an N
+    run, in lower case, twice in the genome, in a scaffold that holds nothing else, and some that
+    displace another, on both strands. Versions of them with some letters changed lie around the
+    threshold, and random hairpins below it, so that gates, scores and threshold all have something
+    to drop.
+
+    Returns:
+        Sequences by name (about 42 kb), and the places of ``PRE_MIRNAS`` and ``RIVALS``,
+        each of which holds a hit.
+    """
+    rng = np.random.default_rng(seed)
+    genome = {name: list(random_sequence(rng, n, 0.4)) for name, n in _HITS_CONTIGS.items()}
+    truth: list[Locus] = []
+
+    def plant(contig: str, start: int, insert: str, strand: str) -> None:
+        letters = insert if strand == "+" else reverse_complement(insert)
+        genome[contig][start : start + len(insert)] = letters
+
+    genome["chr2"][5_000:5_100] = "N" * 100
+    for contig, position, number, strand in _HITS_PLACES:
+        insert = (PRE_MIRNAS + RIVALS)[number]
+        start = position if position >= 0 else _HITS_CONTIGS[contig] + position + 1 - len(insert)
+        plant(contig, start, insert.lower() if contig == "chr2" else insert, strand)
+        truth.append((contig, start, start + len(insert), f"mir{number + 1}", strand))
+    for k in range(48):
+        changed = list(PRE_MIRNAS[k % len(PRE_MIRNAS)])
+        for place in rng.choice(len(changed), size=4 + 3 * (k // 8), replace=False):
+            changed[place] = "ACGT"[int(rng.integers(4))]
+        plant("chr3", 100 + 250 * k, "".join(changed), "+-"[k // 8 % 2])
+        plant("chr4", 100 + 120 * k, hairpin(rng), "+-"[k % 2])
     return {name: "".join(letters) for name, letters in genome.items()}, truth
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import builders
 import pytest
 
@@ -43,3 +45,21 @@ def reference(small_genome, tmp_path_factory):
     path = tmp_path_factory.mktemp("reference") / "hits.bed"
     assert main([str(small_genome[0]), "--out", str(path), "--min-prob", "0", "--quiet"]) == 0
     return path.read_text()
+
+
+@pytest.fixture(scope="session")
+def default_genome(tmp_path_factory):
+    """A genome with hits for the default command, as FASTA, and its sequences."""
+    sequences, truth = builders.default_hits_genome()
+    path = tmp_path_factory.mktemp("default") / "genome.fa"
+    builders.write_fasta(path, sequences)
+    return path, sequences, truth
+
+
+@pytest.fixture(scope="session")
+def default_scan(default_genome, tmp_path_factory):
+    """What the default command makes of it: hits and summary."""
+    path = tmp_path_factory.mktemp("default-scan") / "hits.bed"
+    assert main([str(default_genome[0]), "--out", str(path), "--quiet"]) == 0
+    summary = path.with_name("hits.bed.summary.json")
+    return path.read_text(), json.loads(summary.read_text())

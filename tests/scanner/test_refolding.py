@@ -71,6 +71,24 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model):
     assert prob.tolist() == [0.75, 0.75, expected[0], 0.75, expected[1], 0.75]
 
 
+def test_a_new_probability_goes_to_the_hit_that_was_refolded(model):
+    right = KernelFolder().fold(*sequences(12))
+    mfe = right.mfe + 10
+    refolder = Refolder(InlineViennaFolder(), model)
+    prob = np.full(12, 0.3)
+    prob[[4, 7, 11]] = 0.75
+    mfe[7] -= 10
+    fixed, found = refolder.check(Hairpins(right.codes, right.pairs, mfe, right.offsets), prob)
+    assert (refolder.refolded, refolder.disagreements) == (3, 2)  # none of the others is sampled
+    mfe[[4, 11]] -= 10
+    assert np.array_equal(fixed.mfe, mfe)
+    expected = prob.copy()
+    network = load_network(model, dtype=torch.float64)
+    expected[[4, 11]] = canonical_probabilities(network, right.take([4, 11]))
+    assert found.tolist() == expected.tolist()
+    assert (found[[4, 11]] != 0.75).all()
+
+
 def test_below_the_models_threshold_only_a_sample_is_refolded(model):
     hairpins = KernelFolder().fold(*sequences(600))
     refolder = Refolder(InlineViennaFolder(), model)

@@ -7,6 +7,7 @@ import json
 import shutil
 
 import builders
+import numpy as np
 import pysam
 import pytest
 
@@ -138,7 +139,7 @@ def test_min_prob_selects_from_the_canonical_scores(small_genome, reference, sca
 
 
 @pytest.mark.parametrize("kind, genome", [("stems", "small_genome"), ("windows", "tiny_genome")])
-def test_regions_are_the_full_scan_restricted(request, scan, kind, genome):
+def test_regions_are_the_full_scan_restricted(request, scan, tmp_path, kind, genome):
     path, sequences, _ = request.getfixturevalue(genome)
     name = max(sequences, key=lambda contig: len(sequences[contig]))
     _, full = scan(path, "--min-prob", 0, "--extractor", kind)
@@ -154,6 +155,43 @@ def test_regions_are_the_full_scan_restricted(request, scan, kind, genome):
     assert code == 0
     assert len(expected) >= 3
     assert rows(text) == expected
+    scanned = json.loads((tmp_path / "hits.bed.summary.json").read_text())["megabases_scanned"]
+    assert scanned <= 0.004  # one margin is enough here
+
+
+@pytest.fixture(scope="module")
+def array(tmp_path_factory):
+    """A tandem array of a palindrome, whose hairpins tie and contest each other along all of it."""
+    rng = np.random.default_rng(0)
+    half = "GCATTCGGATCTAGCAC"
+    unit = half + builders.reverse_complement(half) + "AAAC"
+    ends = [builders.random_sequence(rng, 300, 0.4) for _ in range(2)]
+    path = tmp_path_factory.mktemp("array") / "genome.fa"
+    sequence = ends[0] + 76 * unit + ends[1]
+    return builders.write_fasta(path, {"c": sequence}), len(sequence)
+
+
+@pytest.mark.parametrize("where", ["left", "middle", "right"])
+def test_margins_grow_until_no_hit_inside_depends_on_what_is_beyond(array, scan, tmp_path, where):
+    path, size = array
+    # On the plus strand ties are settled from the left end on, on the minus strand from the right.
+    start, end = {
+        "left": (1, 500),
+        "middle": (size // 2, size // 2 + 200),
+        "right": (size - 500, size),
+    }[where]
+    options = ("--min-prob", 0, "--max-span", 80)
+    _, full = scan(path, *options)
+    code, text = scan(path, *options, "--regions", f"c:{start}-{end}")
+    expected = [
+        hit for hit in rows(full) if start - 1 <= (int(hit["start"]) + int(hit["end"])) // 2 < end
+    ]
+    assert code == 0
+    assert {hit["strand"] for hit in expected} == {"+", "-"}
+    assert rows(text) == expected
+    # Two margins of 640 and 2,560 nt were not enough for the ends.
+    scanned = json.loads((tmp_path / "hits.bed.summary.json").read_text())["megabases_scanned"]
+    assert scanned == size / 1e6
 
 
 def test_windows_lie_on_the_grid_of_their_strand(tiny_genome, scan):
@@ -214,7 +252,8 @@ def test_summary_counts(small_genome, scan, tmp_path):
     assert summary["contigs"] == len(small_genome[1])
     assert summary["megabases"] == sum(map(len, small_genome[1].values())) / 1e6
     assert summary["tiles_total"] == summary["tiles_new"] == summary["scores_new"] > 3
-    assert summary["mb_per_min"] > 0
+    speed = summary["megabases"] / summary["seconds"] * 60
+    assert summary["mb_per_min"] == pytest.approx(speed, rel=0.02)  # both are rounded
     assert {"candidates", "folding", "scoring", "canonical"} <= summary["seconds_by_stage"].keys()
 
 

@@ -26,7 +26,7 @@ from premir.train.cli import main
 from premir.train.genome import ablation
 from premir.train.genome.config import ANIMAL, Known, read_config
 from premir.train.genome.cuts import cut_genome, matching, touching
-from premir.train.genome.judging import Curve, calibrate, with_calibration
+from premir.train.genome.judging import Curve, calibrate, judge, with_calibration
 from premir.train.genome.planting import (
     FLANK,
     plant_inverted_repeats,
@@ -371,6 +371,14 @@ def test_a_curve_counts_calls_per_megabase():
     assert summary["recall_at_1_per_mb"] == 0.25
     assert summary["recall_at_10_per_mb"] == 0.5
     assert (calls > curve.threshold(1.0)).sum() == 2
+
+
+def test_a_family_of_n_weighs_the_root_of_n(sources):
+    torch.manual_seed(4)
+    rest = len(sources.known.groups) - 4
+    known = replace(sources.known, groups=("x",) * 4 + ("y",) * rest)
+    curve = judge(VariableConvNet(), known, sources.held, CPU)
+    assert curve.weights.tolist() == pytest.approx([0.5] * 4 + [rest**-0.5] * rest)
 
 
 @pytest.mark.slow

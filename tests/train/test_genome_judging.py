@@ -1,0 +1,42 @@
+"""What families weigh when a genome network is judged and calibrated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from premir.train.genome.judging import Curve, calibrate
+
+
+def test_a_large_family_calibrates_no_more_than_its_weight():
+    rng = np.random.default_rng(1)
+    single, family, other = rng.normal(3, 1, 40), rng.normal(0, 1, 10), rng.normal(-1, 1, 400)
+
+    def fit(known, weights):
+        return calibrate(Curve(known, weights, other, np.sort(other)[::-1], 1.0))
+
+    once = fit(np.concatenate([single, family]), np.ones(50))
+    often = np.concatenate([single, np.repeat(family, 9)])
+    weighed = fit(often, np.repeat([1.0, 1 / 9], [40, 90]))
+    assert weighed == pytest.approx(once, rel=1e-3)
+    assert fit(often, np.ones(130)) != pytest.approx(once, rel=0.1)
+
+
+def test_hairpins_without_a_candidate_do_not_calibrate():
+    rng = np.random.default_rng(2)
+    known, other = rng.normal(1, 1, 30), np.sort(rng.normal(-1, 1, 300))[::-1]
+    weights = np.linspace(0.1, 1, 30)
+    fitted = calibrate(Curve(known, weights, other, other, 1.0))
+    missed = np.concatenate([np.full(20, -np.inf), known])
+    weights = np.concatenate([np.ones(20), weights])
+    assert calibrate(Curve(missed, weights, other, other, 1.0)) == fitted
+
+
+def test_a_large_family_is_found_no_more_than_its_weight():
+    calls = np.arange(100.0)[::-1]
+    # One family of three that is found at ten calls per Mb, two single hairpins that are not.
+    known, weights = np.array([95.0, 95.0, 95.0, 50.0, 10.0]), np.array([1, 1, 1, 3, 3]) / 3
+    summary = Curve(known, weights, calls, calls, 1.0).summary()
+    assert summary["recall_at_10_per_mb"] == pytest.approx(1 / 3, abs=1e-4)
+    assert summary["false_per_mb_at_recall_0.5"] == 50
+    assert summary["false_per_mb_at_recall_0.7"] == 90
