@@ -57,13 +57,13 @@ def kernel(
         if name is not None:
             function = _renamed(function, name)
         started = time.perf_counter()
-        if numba.config.DISABLE_JIT:
+        compiled = numba.njit(nogil=True, error_model="numpy")(function)
+        if compiled is function:  # NUMBA_DISABLE_JIT
             return function
-        compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
         # As with cache=True and a signature, but for the cache.
         own = cache_for(function, _warn_without_cache)
         if own is not None:
-            compiled._cache = own
+            compiled._cache = own  # type: ignore[attr-defined]
         compiled.compile(signature)
         compiled.disable_compile()
         _count(compiled, time.perf_counter() - started)
