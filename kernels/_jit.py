@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import time
-import warnings
 from collections.abc import Callable
 from functools import cache
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+
+from premir.kernels._jit_cache import cache_for
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -40,8 +41,9 @@ def kernel(
     """Compile a function for one explicit signature, without the GIL.
 
     One signature per kernel keeps numba's on-disk cache safe: the cache has no lock, and two
-    processes that write two signatures of one function can swap machine code. Where there is no
-    place to write a cache (read-only install, no usable home) the kernel is compiled in memory.
+    processes that write two signatures of one function can swap machine code. What is damaged
+    there is compiled anew (:mod:`premir.kernels._jit_cache`). Where there is no place to write a
+    cache (read-only install, no usable home) the kernel is compiled in memory.
 
     Args:
         signature: numba signature in which ``const`` stands before every array that the kernel
@@ -56,17 +58,18 @@ def kernel(
     signature = _CONST.sub(_read_only, signature)
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
         if name is not None:
             function = _renamed(function, name)
         started = time.perf_counter()
-        try:
-            compiled = numba.njit(signature, cache=True, **options)(function)
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
-                raise
-            _warn_without_cache()
-            compiled = numba.njit(signature, **options)(function)
+        compiled = numba.njit(nogil=True, error_model="numpy")(function)
+        if compiled is function:  # NUMBA_DISABLE_JIT
+            return function
+        # As with cache=True and a signature, but for the cache.
+        own = cache_for(function, _warn_without_cache)
+        if own is not None:
+            compiled._cache = own  # type: ignore[attr-defined]
+        compiled.compile(signature)
+        compiled.disable_compile()
         _count(compiled, time.perf_counter() - started)
         return cast("Callable[_P, _R]", compiled)
 
@@ -84,8 +87,7 @@ def _read_only(array: re.Match[str]) -> str:
 
 def _count(compiled: Any, seconds: float) -> None:
     """Count a kernel that was compiled, and say so the first time."""
-    stats = getattr(compiled, "stats", None)
-    if stats is None or sum(stats.cache_hits.values()):
+    if sum(compiled.stats.cache_hits.values()):
         return
     if not COMPILATION.kernels:
         _log.info("compiling kernels for this machine, which happens once")
@@ -103,9 +105,8 @@ def _renamed(function: Callable[_P, _R], name: str) -> Callable[_P, _R]:
 
 @cache
 def _warn_without_cache() -> None:
-    """Warn once, not for each kernel: numba resets Python's own memory of warnings shown."""
-    warnings.warn(
-        "premir: no writable cache for compiled kernels (set NUMBA_CACHE_DIR); compiling in memory",
-        RuntimeWarning,
-        stacklevel=3,
+    """Warn once, not for each kernel."""
+    _log.warning(
+        "no writable cache for compiled kernels (set NUMBA_CACHE_DIR to a folder that can be "
+        "written); compiling in memory"
     )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from premir.scanner import __version__
-from premir.scanner.errors import InputError, PremirError, describe
-from premir.scanner.log import configure
+from premir.scanner.command import Parser, run_command
+from premir.scanner.cores import available_cores, usable_threads
+from premir.scanner.errors import InputError
+from premir.scanner.log import log_to_file
 from premir.scanner.model_store import (
     DEFAULT_MODEL,
     HAIRPIN_MODEL,
@@ -21,6 +21,8 @@ from premir.scanner.model_store import (
     find_model,
     list_models,
 )
+from premir.scanner.modes import refuse_what_does_nothing
+from premir.scanner.option_types import file_path, path, real, whole
 from premir.scanner.parts import Part
 
 if TYPE_CHECKING:
@@ -40,38 +42,35 @@ examples:
   premir-scan --hairpins sequences.fa --out scores.tsv
 
 A scan that was interrupted goes on where it stopped when the same command runs again.
-exit codes: 0 done, 1 failed (run again to resume), 2 wrong usage or input, 3 finished but some
-tiles or genomes are missing, 4 the run directory belongs to another run, 130/143 interrupted
+exit codes: 0 done, 1 failed (the message says whether to run again), 2 wrong usage or input,
+3 finished but some tiles or genomes are missing, 4 the run directory belongs to another run,
+130/143 interrupted, 141 whoever read the output has gone
 """
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of ``premir-scan``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="premir-scan",
         description="Find precursor microRNA hairpins in a genome.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("genome", nargs="*", type=Path, metavar="GENOME",
+    parser.add_argument("genome", nargs="*", type=path, metavar="GENOME",
         help="FASTA: plain, gzip or bgzip; several with --out-dir")  # fmt: skip
     add = parser.add_argument_group("input and output").add_argument
-    add("--hairpins", type=Path, metavar="FASTA", help="classify these sequences as they are")
-    add("--out", type=Path, metavar="FILE", help="BED of hits (.gz: bgzipped and indexed), or TSV "
-        "with --hairpins; - for stdout")  # fmt: skip
-    add("--out-dir", type=Path, metavar="DIR", help="for any number of genomes: NAME.bed and "
+    add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are")
+    add("--out", type=file_path, metavar="FILE", help="BED of hits (.gz: bgzipped and indexed), "
+        "or TSV with --hairpins; - for stdout")  # fmt: skip
+    add("--out-dir", type=path, metavar="DIR", help="for any number of genomes: NAME.bed and "
         "NAME.bed.summary.json of each, and genomes.tsv, go here")  # fmt: skip
-    add("--genomes", type=Path, metavar="TSV", help="with --out-dir: list of name, path and "
+    add("--genomes", type=path, metavar="TSV", help="with --out-dir: list of name, path and "
         "(optional) preset in place of GENOME")  # fmt: skip
     add("--format", choices=["bed", "bed.gz"], default="bed", help="with --out-dir: hits as plain "
         "or as bgzipped and indexed BED; default: %(default)s")  # fmt: skip
-    add("--candidates", type=Path, metavar="BED", help="write all candidate intervals, scored by "
-        "minus their stem energy in centibits; without --out the scan stops there")  # fmt: skip
-    add("--summary", type=Path, metavar="JSON", help="default: OUT.summary.json")
+    add("--candidates", type=file_path, metavar="BED", help="write all candidate intervals, scored "
+        "by minus their stem energy in centibits; without --out the scan stops there")  # fmt: skip
+    add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json")
     add("--regions", action="append", default=[], metavar="REGION",
         help="report only hits whose mid-point lies in CONTIG or CONTIG:START-END (1-based "
         "inclusive); may be repeated")  # fmt: skip
@@ -80,43 +79,38 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model", metavar="NAME|DIR", help=f"default: {DEFAULT_MODEL}; with --hairpins "
         f"{HAIRPIN_MODEL}, which needs no flanks")  # fmt: skip
     add("--list-models", action="store_true", help="list the models that premir ships, and exit")
-    add(
-        "--min-prob",
-        type=_probability,
-        metavar="P",
-        help="report hits of at least this probability; default: the model's threshold",
-    )
+    add("--min-prob", type=real(0, 1), metavar="P", help="report hits of at least this "
+        "probability; default: the model's threshold")  # fmt: skip
     add("--exhaustive", action="store_true", help="fold and score every candidate: no gates, which "
         "reject what cannot become a hit at the model's threshold")  # fmt: skip
-    add("--max-copies", type=_whole, metavar="N", help="leave out hits whose arms recur more than "
-        "N times in the genome; default: no limit")  # fmt: skip
-    add("--no-decoys", action="store_true", help="do not scan decoys: q_value and fp_per_mb stay "
-        "empty (always so in this version)")  # fmt: skip
+    add("--max-copies", type=whole(0), metavar="N", help="leave out hits whose arms recur more "
+        "than N times in the genome; default: no limit")  # fmt: skip
 
     add = parser.add_argument_group("candidates").add_argument
     add("--extractor", choices=["stems", "windows"], default="stems", help="stems: "
         "best stem-loops; windows: 110 nt every 10 nt; default: %(default)s")  # fmt: skip
     add("--preset", choices=["animal", "plant", "virus"], default="animal", help="hairpins of what "
         "length and kind to look for; default: %(default)s")  # fmt: skip
-    add("--max-span", type=_span, metavar="NT", help="longest hairpin; default: the preset's (160, "
-        "300 or 120)")  # fmt: skip
+    add("--max-span", type=whole(40, 1000), metavar="NT", help="longest hairpin; default: "
+        "the preset's (160, 300 or 120)")  # fmt: skip
 
     add = parser.add_argument_group("where and how it runs").add_argument
     add("--executor", choices=["local", "ray"], help="default: local, or ray where --ray-address "
         "or RAY_ADDRESS names a cluster")  # fmt: skip
     add("--ray-address", metavar="ADDRESS", help="Ray cluster to run on (auto: the one this "
         "machine belongs to)")  # fmt: skip
-    add("--threads", type=_positive, default=_cpus(), metavar="N", help="default: all cores")
+    add("--threads", type=whole(1), default=available_cores(), metavar="N", help="default: "
+        "%(default)s, the cores that affinity, control groups and SLURM leave us")  # fmt: skip
     add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: %(default)s")
-    add("--ray-timeout", "--gpu-timeout", dest="ray_timeout", type=_seconds, default=300.0,
+    add("--ray-timeout", "--gpu-timeout", dest="ray_timeout", type=real(0, 1e9), default=300.0,
         metavar="SECONDS", help="how long to wait for a private Ray instance to start, for a "
         "cluster's nodes and for a first CPU or GPU; default: %(default)g")  # fmt: skip
     add("--folder", choices=["kernel", "viennarna"], default="kernel", help="what folds "
         "candidates: the compiled kernel, whose hits ViennaRNA folds once more, or the ViennaRNA "
         "bindings alone; default: %(default)s")  # fmt: skip
-    add("--tile-size", type=_positive, default=1_000_000, metavar="NT", help="nucleotides worked "
+    add("--tile-size", type=whole(1), default=1_000_000, metavar="NT", help="nucleotides worked "
         "on at a time; no effect on results; default: %(default)s")  # fmt: skip
-    add("--work-dir", type=Path, metavar="DIR", help="run directory; default: OUT.premir-work")
+    add("--work-dir", type=path, metavar="DIR", help="run directory; default: OUT.premir-work")
     add("--resume", choices=["auto", "never", "require"], default="auto", help="auto: go on with "
         "an earlier run of the same command; never: discard it; require: fail if there is none; "
         "default: %(default)s")  # fmt: skip
@@ -126,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
         "and what it would reuse; writes nothing")  # fmt: skip
     add("--finalise", action="store_true", help="write the output when all parts are done")
     add("--keep-work", action="store_true", help="keep the run directory with its shards")
-    add("--log-file", type=Path, metavar="FILE", help="write all messages there too")
+    add("--log-file", type=file_path, metavar="FILE", help="write all messages there too")
     add("-v", "--verbose", action="count", default=0, help="more messages")
     add("-q", "--quiet", action="count", default=0, help="warnings and errors only")
     add("--version", action="version", version=f"premir {__version__}")
@@ -135,33 +129,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``premir-scan``; returns the exit code."""
-    parser = build_parser()
-    options = parser.parse_args(argv)
-    previous = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        configure(
-            "premir-scan",
-            verbosity=options.verbose - options.quiet,
-            log_file=options.log_file,
-        )
-        return _run(options)
-    except PremirError as error:
-        sys.stderr.write(f"premir-scan: error: {error}\n")
-        return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone, and wants no complaint
-        return 1
-    except OSError as error:  # a full disk, a file system that went away
-        sys.stderr.write(f"premir-scan: error: {describe(error)}; run again to go on\n")
-        return PremirError.exit_code
-    except (KeyboardInterrupt, _Terminated) as stop:
-        sys.stderr.write("premir-scan: interrupted; run the same command again to go on\n")
-        return 143 if isinstance(stop, _Terminated) else 130
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    return run_command(build_parser(), argv, _run)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
+    refuse_what_does_nothing(options, given, _executor(options)[0])
+    log_to_file(options.log_file)
+    options.threads = usable_threads(options.threads)
     if options.list_models:
         for spec in list_models():
             default = " (default)" if spec.name == DEFAULT_MODEL else ""
@@ -177,10 +151,6 @@ def _run(options: argparse.Namespace) -> int:
     if options.hairpins is not None:
         if options.out is None:
             raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
-        if options.candidates or options.regions or options.executor == "ray":
-            raise InputError("--candidates, --regions and --executor ray go with a genome")
-        if options.max_copies is not None:
-            raise InputError("--max-copies goes with a genome")
         from premir.scanner.classify import classify
 
         return classify(
@@ -212,11 +182,8 @@ def _run_many(options: argparse.Namespace) -> int:
         raise InputError("--genomes needs --out-dir DIR")
     if bool(options.genome) == (options.genomes is not None):
         raise InputError("--out-dir needs genomes: either their paths or --genomes TSV")
-    for name in ("hairpins", "out", "candidates", "summary", "regions", "work_dir", "part"):
-        if getattr(options, name):
-            raise InputError(f"--{name.replace('_', '-')} does not go with --out-dir")
-    if options.finalise or options.plan or options.resume == "require":
-        raise InputError("--finalise, --plan and --resume require do not go with --out-dir")
+    if options.resume == "require":
+        raise InputError("--resume require does not go with --out-dir")
     from premir.scanner.candidates import PRESETS
     from premir.scanner.genome_list import from_paths, read_list
     from premir.scanner.many import scan_many
@@ -233,8 +200,7 @@ def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) ->
     """Return the settings that a command line asks for."""
     from premir.scanner.options import ScanOptions
 
-    address = options.ray_address or os.environ.get("RAY_ADDRESS")
-    executor = options.executor or ("ray" if address else "local")
+    executor, address = _executor(options)
     return ScanOptions(
         genome=genome,
         out=options.out,
@@ -250,7 +216,7 @@ def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) ->
         max_span=options.max_span,
         folder=options.folder,
         executor=executor,
-        ray_address=address if executor == "ray" else None,
+        ray_address=address,
         threads=options.threads,
         device=options.device,
         ray_timeout=options.ray_timeout,
@@ -265,26 +231,21 @@ def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) ->
 
 
 def _check_parts(options: argparse.Namespace) -> None:
-    if options.part and options.finalise:
-        raise InputError("--part and --finalise exclude each other: finalise when parts are done")
-    if options.regions:
-        raise InputError("--regions does not go with --part and --finalise")
     if options.resume == "never":
         raise InputError("--resume never would discard other parts' work; remove the run directory")
     if options.work_dir is None and str(options.out or options.candidates) == "-":
         raise InputError("--part and --finalise need --work-dir when the output goes to stdout")
 
 
+def _executor(options: argparse.Namespace) -> tuple[str, str | None]:
+    """Return the executor that is asked for, and the address of the cluster it shall join."""
+    address = options.ray_address or os.environ.get("RAY_ADDRESS")
+    executor = options.executor or ("ray" if address else "local")
+    return executor, address if executor == "ray" else None
+
+
 def _beside(out: Path | None) -> Path | None:
     return None if out is None or str(out) == "-" else out.with_name(f"{out.name}.summary.json")
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _part(text: str) -> Part:
@@ -292,41 +253,6 @@ def _part(text: str) -> Part:
         return Part.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
-    return value
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
-    return value
-
-
-def _span(text: str) -> int:
-    value = int(text)
-    if not 40 <= value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text} is not between 40 and 1000 nt")
-    return value
-
-
-def _probability(text: str) -> float:
-    value = float(text)
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
 
 
 if __name__ == "__main__":

@@ -8,9 +8,20 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
 
 class PremirError(Exception):
-    """Base of all errors raised on purpose. The run failed but can be resumed."""
+    """Base of all errors raised on purpose. The run failed but can be resumed.
+
+    Its arguments are lines for the user; most errors have one.
+    """
 
     exit_code = 1
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What to say, one line for each fault."""
+        return tuple(map(str, self.args))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class InputError(PremirError):
@@ -51,6 +62,24 @@ class PlanMismatchError(PremirError):
     """A run directory that belongs to another run."""
 
     exit_code = 4
+
+
+def printable(text: str) -> str:
+    r"""Escape what would not stay in its place on a terminal or in a table of lines.
+
+    File names, contigs and model cards may hold line ends, tabs and terminal control sequences;
+    bytes of a name that are no text come out as ``\xff``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable()
+        else f"\\x{ord(letter) - 0xDC00:02x}"
+        if "\udc80" <= letter <= "\udcff"
+        else letter.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for letter in text
+    )
 
 
 def describe(error: OSError) -> str:

@@ -6,10 +6,11 @@ import contextlib
 import itertools
 import logging
 import multiprocessing
+import resource
 import threading
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from premir.kernels.mfe import fold_batch
 from premir.kernels.pairing import Offsets, pair_table
 from premir.scanner import viennarna
 from premir.scanner.batches import Hairpins
+from premir.scanner.cores import available_cores
 from premir.scanner.errors import FoldError
 from premir.scanner.processes import start_worker
 
@@ -26,6 +28,14 @@ _log = logging.getLogger(__name__)
 
 _CHUNK_NT = 5000
 """Nucleotides sent to a folding process at a time: some 0.3 s of work."""
+_FILES = 8
+"""Open files that a process costs (seven in CPython 3.11), rounded up."""
+
+_NO_PROCESS = (OSError, ImportError, NotImplementedError)
+"""What CPython raises where semaphores are missing, or a process cannot be started."""
+
+_Folds: TypeAlias = list[tuple[str, int]]
+_Job: TypeAlias = Future[_Folds]
 
 
 class Folder(Protocol):
@@ -78,20 +88,25 @@ class InlineViennaFolder:
 class PoolViennaFolder:
     """Folds with the bindings in spawned processes, because they never release the GIL.
 
-    Many threads may call :meth:`fold` at once; the processes are shared. When one of them is
-    killed, it is made anew, and every call that lost work with it does that work once more in a
-    process of its own, so that only a batch that kills its process fails.
+    Many threads may call :meth:`fold` at once; the processes are shared, and made when there is
+    work for them. When one of them is killed, it is made anew, and every call that lost work with
+    it does that work once more in a process of its own, so that only a batch that kills its
+    process fails. Where no process can be made (without /dev/shm), this one folds by itself.
 
     Each process is an executor of its own: in CPython, an executor of several that breaks while
     it starts one more waits forever for that one to end.
+
+    Args:
+        processes: how many to have at most.
     """
 
     name = "viennarna"
 
     def __init__(self, processes: int) -> None:
-        self._executors = [_executor() for _ in range(processes)]
-        self._turns = itertools.cycle(range(processes))
+        self._most = max(1, min(processes, _most_processes()))
+        self._workers: list[_Worker] = []
         self._lock = threading.Lock()
+        self._alone: InlineViennaFolder | None = None
 
     def fold(self, codes: Codes, offsets: Offsets) -> Hairpins:
         """Fold each sequence of the batch, spread over the processes.
@@ -103,8 +118,19 @@ class PoolViennaFolder:
         cut = offsets[:-1] // _CHUNK_NT
         borders = [0, *(np.flatnonzero(np.diff(cut)) + 1).tolist(), len(sequences)]
         chunks = [sequences[first:last] for first, last in itertools.pairwise(borders)]
-        jobs = [self._submit(chunk) for chunk in chunks]
-        folded: dict[int, list[tuple[str, int]]] = {}
+        if self._alone is None:
+            try:
+                jobs = [self._submit(chunk) for chunk in chunks]
+            except _NO_PROCESS as error:
+                _log.warning(
+                    "ViennaRNA processes cannot be started (%s), is there no /dev/shm? Folding "
+                    "with ViennaRNA on one core",
+                    error,
+                )
+                self._alone = InlineViennaFolder()
+        if self._alone is not None:
+            return self._alone.fold(codes, offsets)
+        folded: dict[int, _Folds] = {}
         for number, job in enumerate(jobs):
             with contextlib.suppress(BrokenExecutor):
                 folded[number] = job.result()
@@ -115,20 +141,56 @@ class PoolViennaFolder:
         records = [record for number in range(len(chunks)) for record in folded[number]]
         return _hairpins(codes, offsets, records)
 
-    def _submit(self, chunk: Sequence[str]) -> Future[list[tuple[str, int]]]:
+    def _submit(self, chunk: Sequence[str]) -> _Job:
+        """Give work to the process with the least of it, or to a new one where all have some."""
         with self._lock:
-            number = next(self._turns)
-            try:
-                return self._executors[number].submit(viennarna.fold, chunk)
-            except BrokenExecutor:
-                self._executors[number] = _executor()
-                return self._executors[number].submit(viennarna.fold, chunk)
+            least = min(self._workers, key=_Worker.load, default=None)
+            if least is None or (least.load() and len(self._workers) < self._most):
+                try:
+                    new = _Worker()
+                    job = new.submit(chunk)
+                except _NO_PROCESS:
+                    if least is None:
+                        raise
+                    self._most = len(self._workers)  # no room for more; those here will do
+                else:
+                    self._workers.append(new)
+                    return job
+            return least.submit(chunk)
 
     def close(self) -> None:
         """End the processes; work not started yet is dropped."""
         with self._lock:
-            for executor in self._executors:
-                executor.shutdown(wait=True, cancel_futures=True)
+            for worker in self._workers:
+                worker.executor.shutdown(wait=True, cancel_futures=True)
+
+
+class _Worker:
+    """A process, made anew where it was killed, and the work that it has not done yet."""
+
+    def __init__(self) -> None:
+        self.executor = _executor()
+        self._jobs: set[_Job] = set()
+
+    def load(self) -> int:
+        self._jobs = {job for job in self._jobs if not job.done()}
+        return len(self._jobs)
+
+    def submit(self, chunk: Sequence[str]) -> _Job:
+        try:
+            job = self.executor.submit(viennarna.fold, chunk)
+        except BrokenExecutor:
+            self.executor = _executor()
+            job = self.executor.submit(viennarna.fold, chunk)
+        self._jobs.add(job)
+        return job
+
+
+def _most_processes() -> int:
+    """As many as there are cores for, and as open files allow beside those of the scan."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = available_cores() if files == resource.RLIM_INFINITY else files // (2 * _FILES)
+    return min(available_cores(), spare)
 
 
 def _executor() -> ProcessPoolExecutor:
@@ -138,7 +200,7 @@ def _executor() -> ProcessPoolExecutor:
     )
 
 
-def _fold_alone(chunks: Sequence[Sequence[str]]) -> list[list[tuple[str, int]]]:
+def _fold_alone(chunks: Sequence[Sequence[str]]) -> list[_Folds]:
     executor = _executor()
     try:
         return [job.result() for job in [executor.submit(viennarna.fold, c) for c in chunks]]

@@ -30,7 +30,7 @@ class Part:
         Raises:
             ValueError: it is something else, or i is not between 1 and N.
         """
-        match = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise ValueError(f"{text} is not i/N with i from 1 to N")
         return cls(int(match[1]), int(match[2]))

@@ -12,7 +12,7 @@ from premir.scanner.genome import Contigs
 Intervals: TypeAlias = dict[int, list[tuple[int, int]]]
 """By contig index: sorted, disjoint, 0-based half-open intervals."""
 
-_RANGE = re.compile(r"([\d,]+)(?:-([\d,]*))?")
+_RANGE = re.compile(r"([\d,]{1,30})(?:-([\d,]{0,30}))?")
 
 
 def parse_regions(texts: Sequence[str], contigs: Contigs) -> Intervals:

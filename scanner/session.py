@@ -44,7 +44,7 @@ def open_session(options: ScanOptions) -> Iterator[Session]:
         executor = None if options.finalise else stack.enter_context(open_executor(options))
         second = None
         if options.folds and options.folder == "kernel":
-            second = make_folder("viennarna", processes=options.threads)  # started when needed
+            second = make_folder("viennarna", processes=options.threads)
             stack.callback(second.close)
         progress = stack.enter_context(Progress(quiet=options.quiet))
         yield Session(executor, second, progress)

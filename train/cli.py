@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from premir.scanner import __version__
-from premir.scanner.errors import InputError, PremirError, describe
-from premir.scanner.log import configure
+from premir.scanner.command import Parser, run_command
+from premir.scanner.cores import available_cores, usable_threads
+from premir.scanner.errors import InputError
 from premir.scanner.model_store import find_model
+from premir.scanner.option_types import path, real, whole
+from premir.train.modes import refuse_what_does_nothing
 from premir.train.protocols import BENCHMARKS, Files, Protocol, custom
 
 if TYPE_CHECKING:
@@ -32,14 +34,14 @@ examples:
   premir-scan genome.fa --model my-model --out hits.bed
 
 A training that was interrupted goes on where it stopped when the same command runs again.
-exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 --out belongs to another training,
-130 interrupted
+exit codes: 0 done, 1 failed (the message says whether to run again), 2 wrong usage or input,
+4 --out belongs to another training, 130/143 interrupted, 141 whoever read the output has gone
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of ``premir-train``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="premir-train",
         description="Train pre-miRNA networks and judge them by the protocols of Do et al. (2018).",
         epilog=_EXAMPLES,
@@ -55,15 +57,15 @@ def build_parser() -> argparse.ArgumentParser:
         "gradient boosting on eight numbers of each fold")  # fmt: skip
 
     add = parser.add_argument_group("data").add_argument
-    add("--data", type=Path, metavar="DIR", help="released data set (the folder with sequences/); "
+    add("--data", type=path, metavar="DIR", help="released data set (the folder with sequences/); "
         "default: fetched once into the user's cache")  # fmt: skip
     for option in ("--positives", "--negatives", "--test-positives", "--test-negatives"):
-        add(option, type=Path, nargs="+", default=[], metavar="FASTA", help="for --protocol custom")
+        add(option, type=path, nargs="+", default=[], metavar="FASTA", help="for --protocol custom")
 
-    add("--config", type=Path, metavar="TOML", help="for --protocol genome: sources and settings, "
+    add("--config", type=path, metavar="TOML", help="for --protocol genome: sources and settings, "
         "with paths relative to --data; default: those of premir-animal@1")  # fmt: skip
 
-    add("--adapt", type=Path, metavar="FASTA", help="for --protocol genome: fine-tune --start on "
+    add("--adapt", type=path, metavar="FASTA", help="for --protocol genome: fine-tune --start on "
         "the unlabelled candidates of this genome")  # fmt: skip
     add("--contigs", metavar="A,B,...", help="with --adapt: use these contigs only")
     add("--start", metavar="NAME|DIR", help="with --adapt: the model to start from; default: "
@@ -73,27 +75,29 @@ def build_parser() -> argparse.ArgumentParser:
     add("--network", default="variable", choices=["variable"], help="default: %(default)s")
     add("--recipe", default="paper", choices=["paper", "released"], help="paper: as the paper "
         "says; released: as the authors' code does; default: %(default)s")  # fmt: skip
-    add("--epochs", type=_positive, metavar="N", help="default: the recipe's (40)")
-    add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    add("--epochs", type=whole(1), metavar="N", help="default: the recipe's (40)")
+    add("--seed", type=whole(0, 2**32 - 1), metavar="N", help="default: 0; with --protocol genome "
+        "that of --config")  # fmt: skip
     add("--optimizer", choices=["adagrad", "adam", "sgd"], help="default: the recipe's (adagrad)")
-    add("--lr", type=float, metavar="RATE", help="learning rate; default: the recipe's (0.001)")
-    add("--weight-decay", type=float, metavar="D", help="default: the recipe's (0)")
-    add("--accumulate", type=_positive, metavar="N", help="hairpins before each optimiser step; "
+    add("--lr", type=real(0, 1e6), metavar="RATE", help="learning rate; default: the recipe's "
+        "(0.001)")  # fmt: skip
+    add("--weight-decay", type=real(0, 1e6), metavar="D", help="default: the recipe's (0)")
+    add("--accumulate", type=whole(1), metavar="N", help="hairpins before each optimiser step; "
         "default: the recipe's (64 or 128)")  # fmt: skip
     add("--class-weights", action=argparse.BooleanOptionalAction, help="weight the rarer class; "
         "default: the recipe's")  # fmt: skip
-    add("--dropout", type=_share, metavar="P", help="share of the 256 hidden units dropped in "
-        "training; default: the recipe's (0)")  # fmt: skip
+    add("--dropout", type=real(0, 0.999), metavar="P", help="share of the 256 hidden units "
+        "dropped in training; default: the recipe's (0)")  # fmt: skip
     add("--encoding", choices=["onehot", "soft0.1", "soft0.2"], help="soft0.1: a nucleotide is "
         "0.9 in its own channel and a third of 0.1 in the others; default: onehot")  # fmt: skip
     add("--ablate", choices=["pairing"], help="keep the pairing matrix from the network")
 
     add = parser.add_argument_group("output and machine").add_argument
-    add("--out", type=Path, metavar="DIR", help="model directory; default: named by the options")
+    add("--out", type=path, metavar="DIR", help="model directory; default: named by the options")
     add("--name", help="the model's name; default: the directory's")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="default: %(default)s")
-    add("--threads", type=_positive, default=os.cpu_count() or 1, metavar="N",
-        help="CPU threads; default: all cores")  # fmt: skip
+    add("--threads", type=whole(1), default=available_cores(), metavar="N", help="default: "
+        "%(default)s, the cores that affinity, control groups and SLURM leave us")  # fmt: skip
     add("-v", "--verbose", action="count", default=0, help="more messages")
     add("-q", "--quiet", action="count", default=0, help="warnings and results only")
     add("--version", action="version", version=f"premir {__version__}")
@@ -102,29 +106,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``premir-train``; returns the exit code."""
-    options = build_parser().parse_args(argv)
-    try:
-        configure("premir-train", verbosity=options.verbose - options.quiet)
-        return _run(options)
-    except PremirError as error:
-        sys.stderr.write(f"premir-train: error: {error}\n")
-        return error.exit_code
-    except OSError as error:
-        sys.stderr.write(f"premir-train: error: {describe(error)}; run again to go on\n")
-        return PremirError.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("premir-train: interrupted; run the same command again to go on\n")
-        return 130
+    return run_command(build_parser(), argv, _run)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
+    refuse_what_does_nothing(options, given)
+    options.threads = usable_threads(options.threads)
     if options.list_protocols:
         for benchmark in BENCHMARKS.values():
             first, second = benchmark.description.split("\n")
             sys.stdout.write(f"{benchmark.name:<20}{first}\n{'':<20}{second}\n")
         return 0
     if options.run_all:
-        _refuse_what_run_all_sets(options)
         from premir.train.table import run_all
 
         return run_all(
@@ -137,6 +130,7 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("give --protocol (see premir-train --list-protocols)")
     if options.protocol == "genome":
         return _run_genome(options)
+    seed = options.seed or 0
     model = find_model(options.evaluate) if options.evaluate else None
     protocols = _protocols(options)
     if (model or options.baseline) and not all(protocol.test.positives for protocol in protocols):
@@ -152,7 +146,7 @@ def _run(options: argparse.Namespace) -> int:
     }
     if options.baseline:
         folds = machine["folder"]
-        scored = [evaluate_baseline(p, seed=options.seed, folder=folds) for p in protocols]
+        scored = [evaluate_baseline(p, seed=seed, folder=folds) for p in protocols]
         _report([each.judgement() for each in scored])
         return 0
     if model is not None:
@@ -161,7 +155,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     recipe = _recipe(options)
     out = options.out or Path(
-        f"premir-{options.protocol}-{options.network}-{recipe.name}-seed{options.seed}"
+        f"premir-{options.protocol}-{options.network}-{recipe.name}-seed{seed}"
     )
     judgements: list[Judgement] = []
     for protocol in protocols:
@@ -170,7 +164,7 @@ def _run(options: argparse.Namespace) -> int:
             protocol,
             recipe,
             network=options.network,
-            seed=options.seed,
+            seed=seed,
             out=folder,
             name=options.name or "-".join(folder.parts[-2:] if len(protocols) > 1 else [out.name]),
             **machine,
@@ -193,7 +187,7 @@ def _run_genome(options: argparse.Namespace) -> int:
     if options.data is None:
         raise InputError("--protocol genome needs --data DIR, the folder of its sources")
     config = read_config(options.config or ANIMAL, options.data)
-    if options.seed:
+    if options.seed is not None:
         config = replace(config, seed=options.seed)
     start, adapt = None, None
     name, kind = config.name, f"premir-genome-seed{config.seed}"
@@ -216,15 +210,6 @@ def _run_genome(options: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_what_run_all_sets(options: argparse.Namespace) -> None:
-    free = {"run_all", "list_protocols", "data", "out", "device", "threads", "verbose", "quiet"}
-    parser = build_parser()
-    for name, value in vars(options).items():
-        if name not in free and value != parser.get_default(name):
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option} does not go with --run-all, which sets it by itself")
-
-
 def _data(options: argparse.Namespace) -> Path:
     if options.data is not None:
         return Path(options.data)
@@ -235,8 +220,6 @@ def _data(options: argparse.Namespace) -> Path:
 
 def _protocols(options: argparse.Namespace) -> list[Protocol]:
     if options.protocol != "custom":
-        if options.positives or options.negatives:
-            raise InputError("--positives and --negatives go with --protocol custom")
         return BENCHMARKS[options.protocol].build(_data(options))
     if not (options.positives and options.negatives):
         raise InputError("--protocol custom needs --positives and --negatives")
@@ -277,20 +260,6 @@ def _report(judgements: list[Judgement]) -> None:
     judgement = mean(judgements)
     logging.getLogger("premir").info("%s", judgement.as_published)
     sys.stdout.write(json.dumps(judgement.rounded()) + "\n")
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to below 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
-    return value
 
 
 if __name__ == "__main__":

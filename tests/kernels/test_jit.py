@@ -1,23 +1,22 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import errno
 import json
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 import builders
-import numba
 import numpy as np
 import pytest
 
 from premir.kernels import __main__ as check
-from premir.kernels import _jit
+from premir.kernels import _jit, _jit_cache
 from premir.kernels._jit import kernel
+from premir.kernels._jit_cache import cache_for
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels"
@@ -52,7 +51,11 @@ def bare_compilers(source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in sorted(KERNELS.rglob("*.py")) if path.name != "_jit.py"],
+    [
+        path
+        for path in sorted(KERNELS.rglob("*.py"))
+        if path.name not in ("_jit.py", "_jit_cache.py")
+    ],
     ids=lambda path: path.name,
 )
 def test_no_kernel_is_compiled_by_another_decorator(path: Path) -> None:
@@ -90,63 +93,23 @@ def test_kernel_computes_and_refuses_other_types() -> None:
             compiled(np.zeros(3, np.float64))
 
 
-def test_kernel_states_its_flags(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[Any, ...]] = []
-
-    def record(signature: str, **options: Any) -> Any:
-        seen.append((signature, options))
-        return lambda function: function
-
-    monkeypatch.setattr(numba, "njit", record)
-    assert kernel("int64(int16[::1])")(add_one) is add_one
-    assert seen == [
-        ("int64(int16[::1])", {"cache": True, "nogil": True, "error_model": "numpy"}),
-    ]
-
-
-def test_kernel_without_a_cache_compiles_in_memory_and_warns(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    real = numba.njit
-    options_of_calls: list[dict[str, Any]] = []
-
-    def no_cache(signature: str, **options: Any) -> Any:
-        options_of_calls.append(options)
-        if options.get("cache"):
-
-            def refuse(function: Any) -> Any:
-                raise RuntimeError(f"cannot cache function {function.__name__!r}: no locator")
-
-            return refuse
-        return real(signature, **options)
-
-    monkeypatch.setattr(numba, "njit", no_cache)
-    message = (
-        r"^premir: no writable cache for compiled kernels \(set NUMBA_CACHE_DIR\); "
-        r"compiling in memory$"
-    )
-    # A fresh copy of the module: whether this process has been warned already must not matter.
-    spec = importlib.util.spec_from_file_location("fresh_jit", _jit.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    fresh = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fresh)
-    with pytest.warns(RuntimeWarning, match=message) as caught:
-        compiled = fresh.kernel("int64(int16[::1])")(add_one)
-    assert len(caught) == 1
-    assert options_of_calls[1] == {"nogil": True, "error_model": "numpy"}
-    assert compiled(np.zeros(4, np.int16)) == 4
+def test_kernel_states_its_flags() -> None:
+    if os.environ.get("NUMBA_DISABLE_JIT"):
+        pytest.skip("nothing is compiled")
+    compiled: Any = kernel("int64(int16[::1])")(add_one)
+    flags = compiled.targetoptions
+    assert (flags["nogil"], flags["error_model"]) == (True, "numpy")
+    assert len(compiled.signatures) == 1
+    assert not compiled._can_compile
 
 
 def test_kernel_lets_other_errors_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(signature: str, **options: Any) -> Any:
+    def broken(function: Any) -> Any:
         raise RuntimeError("out of registers")
 
-    monkeypatch.setattr(numba, "njit", broken)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(RuntimeError, match=r"^out of registers$"):
-            kernel("int64(int16[::1])")(add_one)
+    monkeypatch.setattr(_jit_cache.caching, "FunctionCache", broken)
+    with pytest.raises(RuntimeError, match=r"^out of registers$"):
+        kernel("int64(int16[::1])")(add_one)
 
 
 def test_one_warning_for_all_kernels_where_nothing_can_be_cached() -> None:
@@ -159,7 +122,63 @@ def test_one_warning_for_all_kernels_where_nothing_can_be_cached() -> None:
     )
     done = run("-c", script)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("RuntimeWarning: premir: no writable cache") == 1
+    assert done.stderr.count("no writable cache for compiled kernels (set NUMBA_CACHE_DIR") == 1
+    assert done.stderr.count("\n") == 1
+
+
+def damage(path: Path, how: str) -> None:
+    content = bytearray(path.read_bytes())
+    if how == "emptied":
+        content.clear()
+    elif how == "cut":
+        del content[len(content) // 2 :]
+    elif how == "flipped":
+        content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_damaged_cache_entries_are_compiled_anew(tmp_path: Path) -> None:
+    script = (
+        "from premir.kernels._jit import COMPILATION\n"
+        "from premir.kernels.overlaps import resolve_overlaps\n"
+        "print(COMPILATION.kernels)\n"
+    )
+
+    def compiled() -> str:
+        done = run("-c", script, NUMBA_CACHE_DIR=str(tmp_path))
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.strip()
+
+    assert (compiled(), compiled()) == ("1", "0")
+    damages = [(".nbi", "emptied"), (".nbi", "cut"), (".nbc", "cut"), (".nbc", "flipped")]
+    for suffix, how in damages:
+        (path,) = tmp_path.rglob(f"*{suffix}")
+        damage(path, how)
+        assert compiled() == "1", (suffix, how)
+    assert compiled() == "0"
+
+
+def test_cache_that_cannot_be_read_or_written_only_warns() -> None:
+    warned = []
+    cache = cache_for(add_one, lambda: warned.append(True))
+    assert cache is not None
+
+    class Full:
+        """A file on a disk that is full."""
+
+        def load(self, key: Any) -> Any:
+            raise PermissionError(errno.EACCES, "no")
+
+        def save(self, key: Any, value: Any) -> None:
+            raise OSError(errno.ENOSPC, "full")
+
+        def flush(self) -> None:
+            raise OSError(errno.EROFS, "read-only")
+
+    cache._cache_file._stored = Full()
+    assert cache._cache_file.load("key") is None
+    cache._cache_file.save("key", "value")
+    assert warned
 
 
 def test_hand_cases_pass_without_compilation() -> None:

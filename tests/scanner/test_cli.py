@@ -147,16 +147,14 @@ def test_foreign_work_directory(genome, tmp_path, capsys):
     "arguments, message",
     [
         ((), "give either a genome or --hairpins (see premir-scan --help)"),
-        (("a.fa", "--hairpins", "b.fa"), "give either a genome or --hairpins"),
         (("a.fa",), "give --out FILE (or --out - for stdout), --candidates, or both"),
+        (("a.fa", "b.fa", "--out", "o"), "several genomes need --out-dir DIR"),
         (("--hairpins", "b.fa"), "--hairpins needs --out FILE"),
+        (("--genomes", "list.tsv"), "--genomes needs --out-dir DIR"),
+        (("--out-dir", "o"), "--out-dir needs genomes: either their paths or --genomes TSV"),
         (
-            (__file__, "--out", "o", "--part", "1/2", "--finalise"),
-            "--part and --finalise exclude each other",
-        ),
-        (
-            (__file__, "--out", "o", "--part", "1/2", "--regions", "chr1"),
-            "--regions does not go with --part and --finalise",
+            ("a.fa", "--out-dir", "o", "--resume", "require"),
+            "--resume require does not go with --out-dir",
         ),
         (
             (__file__, "--out", "o", "--finalise", "--resume", "never"),
@@ -165,14 +163,6 @@ def test_foreign_work_directory(genome, tmp_path, capsys):
         (
             (__file__, "--out", "-", "--part", "1/2"),
             "--part and --finalise need --work-dir when the output goes to stdout",
-        ),
-        (
-            ("--hairpins", "b.fa", "--out", "-", "--regions", "chr1"),
-            "--candidates, --regions and --executor ray go with a genome",
-        ),
-        (
-            ("--hairpins", "b.fa", "--out", "-", "--max-copies", "0"),
-            "--max-copies goes with a genome",
         ),
     ],
 )

@@ -36,10 +36,14 @@ def files(tmp_path):
 
 
 def custom(files, out, *options):
+    return with_files(files, "--out", out, *options)
+
+
+def with_files(files, *options):
     positives, negatives = map(str, files)
     return main(
         ["--protocol", "custom", "--positives", positives, "--negatives", negatives]
-        + ["--out", str(out), "--threads", "1", *map(str, options)]
+        + ["--threads", "1", *map(str, options)]
     )
 
 
@@ -80,9 +84,8 @@ def test_evaluation_without_training_gives_the_same_measures(files, test_files, 
     out = tmp_path / "model"
     assert custom(files, out, "--epochs", 2, "--seed", 5, *test_files) == 0
     trained = capsys.readouterr().out
-    assert custom(files, tmp_path / "unused", "--evaluate", out, *test_files) == 0
+    assert with_files(files, "--evaluate", out, *test_files) == 0
     assert capsys.readouterr().out == trained
-    assert not (tmp_path / "unused").exists()
 
 
 def test_interrupted_training_ends_with_the_same_weights(files, tmp_path):
@@ -109,7 +112,7 @@ def test_softly_encoded_networks_serve_the_scanner(files, test_files, tmp_path, 
     card = json.loads((out / "card.json").read_text())
     assert (card["recipe"]["name"], card["recipe"]["encoding"]) == ("paper*", "soft0.2")
     assert card["recipe"]["dropout"] == 0.2
-    assert custom(files, out, "--evaluate", out, *test_files) == 0
+    assert with_files(files, "--evaluate", out, *test_files) == 0
     assert capsys.readouterr().out == trained
 
 
@@ -131,7 +134,7 @@ def test_folds_come_from_the_cache_the_second_time(files, tmp_path, monkeypatch)
         ([], "give --protocol (see premir-train --list-protocols)"),
         (
             ["--run-all", "--seed", "3"],
-            "--seed does not go with --run-all, which sets it by itself",
+            "--seed does not go with --run-all",
         ),
         (["--protocol", "custom"], "--protocol custom needs --positives and --negatives"),
         (
@@ -141,7 +144,7 @@ def test_folds_come_from_the_cache_the_second_time(files, tmp_path, monkeypatch)
         ),
         (
             ["--protocol", "crossspecies-new", "--positives", "a"],
-            "--positives and --negatives go with --protocol custom",
+            "--positives does not go with --protocol crossspecies-new",
         ),
         (
             ["--protocol", "crossspecies-new", "--data", "nowhere"],

@@ -1,0 +1,158 @@
+"""What the commands have in common: parsing, exit codes, and one line for every failure."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import io
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from premir.scanner.errors import InputError, PremirError, describe, printable
+from premir.scanner.log import configure
+
+_CLOSED_PIPE, _INTERRUPTED, _TERMINATED = 141, 130, 143
+_ALWAYS = frozenset({"verbose", "quiet", "log_file"})
+"""Options that every way of using a command reads."""
+_IN_VAIN = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+    | {errno.ELOOP, errno.EINVAL, errno.EBADF, errno.ENXIO, errno.ENODEV}
+)
+"""Errors of the system that the same command meets again until something is changed."""
+
+_log = logging.getLogger(__name__)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write the complaint, and exit with code 2."""
+        self.exit(2, f"{self.prog}: error: {printable(message)} (see {self.prog} --help)\n")
+
+
+Work = Callable[[argparse.Namespace, frozenset[str]], int]
+"""Does what options ask for; is told which of them were given, and returns the exit code."""
+
+
+def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Work) -> int:
+    """Parse a command line, work, and turn what goes wrong into one line and an exit code.
+
+    Args:
+        parser: of the command; has the options ``--verbose`` and ``--quiet``.
+        argv: its arguments; those of this process where None.
+        work: called with the options and the names of those given.
+
+    Raises:
+        SystemExit: ``--help``, ``--version`` or options that cannot be parsed.
+    """
+    _open_streams()
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(parser, argv, work)
+    except BrokenPipeError:  # whoever read our output has gone, and wants no complaint
+        return _CLOSED_PIPE
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        _give_up_closed_streams()
+
+
+def refuse_unread(given: Set[str], mode: str, read: Set[str]) -> None:
+    """Refuse options that would do nothing.
+
+    Args:
+        given: names of the options that were given, also those with their default value.
+        mode: what is done, as the message names it.
+        read: names of the options that this reads.
+
+    Raises:
+        InputError: names those that it does not.
+    """
+    unread = [option_name(name) for name in sorted(given - read - _ALWAYS)]
+    if unread:
+        verb = "does" if len(unread) == 1 else "do"
+        raise InputError(f"{', '.join(unread)} {verb} not go with {mode}")
+
+
+def option_name(name: str) -> str:
+    """Return an option as users write it: ``--min-prob`` for ``min_prob``."""
+    return "GENOME" if name == "genome" else f"--{name.replace('_', '-')}"
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Work) -> int:
+    try:
+        options = parser.parse_args(argv)
+        configure(parser.prog, verbosity=options.verbose - options.quiet)
+        code = work(options, _given(parser, argv, options))
+        sys.stdout.flush()
+        return code
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    except PremirError as error:
+        for line in error.lines:
+            _log.error("%s", line)
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except MemoryError:
+        _log.error("out of memory; give more of it, or use fewer --threads")
+        return PremirError.exit_code
+    except OSError as error:  # a full disk, a file system that went away
+        if error.errno in _IN_VAIN:
+            _log.error("%s", describe(error))
+            return InputError.exit_code
+        _log.error("%s; run again to go on", describe(error))
+        return PremirError.exit_code
+    except (KeyboardInterrupt, _Terminated) as stop:
+        # No error, but said however quiet we are.
+        _log.critical("interrupted; run the same command again to go on")
+        return _TERMINATED if isinstance(stop, _Terminated) else _INTERRUPTED
+
+
+def _given(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, options: argparse.Namespace
+) -> frozenset[str]:
+    """Return the names of the options on a command line, even those that repeat a default."""
+    blank = argparse.Namespace(**dict.fromkeys(vars(options)))
+    found = vars(parser.parse_args(argv, blank))
+    return frozenset(name for name, value in found.items() if value not in (None, []))
+
+
+def _open_streams() -> None:
+    """Take the numbers of closed streams, lest a file that we open be taken for one of them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # gets the lowest free number; cannot be written
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # results are the same under any locale
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _give_up_closed_streams() -> None:
+    """Keep Python from complaining, when it ends, of what it could not write."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError), Path(os.devnull).open("w") as nothing:
+                os.dup2(nothing.fileno(), stream.fileno())

@@ -1,0 +1,70 @@
+"""What each way of using premir-scan reads; an option that would do nothing is refused."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Set
+
+from premir.scanner.command import refuse_unread
+
+_SCAN = frozenset(
+    "genome out candidates summary regions model min_prob exhaustive max_copies extractor preset "
+    "max_span executor ray_address threads device ray_timeout folder tile_size work_dir resume "
+    "keep_work".split()
+)
+_ONE_PLACE = frozenset({"out", "candidates", "summary", "regions", "work_dir"})
+
+READ: dict[str, frozenset[str]] = {
+    "--list-models": frozenset({"list_models"}),
+    "--hairpins": frozenset({"hairpins", "out", "model", "folder", "threads"}),
+    "--out-dir": _SCAN - _ONE_PLACE | {"out_dir", "genomes", "format"},
+    # These are added to the command of a scan, and say what to do about it: they take whatever
+    # that takes, so that nothing of it has to be left out and put back.
+    "--plan": _SCAN | {"plan", "part"},
+    "--part": _SCAN - {"regions"} | {"part"},
+    "--finalise": _SCAN - {"regions"} | {"finalise"},
+    "the scan of a genome": _SCAN,
+}
+"""By mode, from the one that decides first: the options that it reads."""
+
+# What is not read after all where other options say so.
+_WHERE: dict[str, frozenset[str]] = {
+    "--candidates without --out": frozenset(
+        {"model", "min_prob", "exhaustive", "max_copies", "folder", "device"}
+    ),
+    "--executor local": frozenset({"ray_address", "ray_timeout"}),
+    "--extractor windows": frozenset({"max_span"}),
+}
+
+
+def mode_of(given: Set[str]) -> str:
+    """Return the mode, a key of :data:`READ`, that the options given ask for."""
+    if "genomes" in given:
+        return "--out-dir"
+    for mode in READ:
+        if mode.removeprefix("--").replace("-", "_") in given:
+            return mode
+    return "the scan of a genome"
+
+
+def refuse_what_does_nothing(options: Namespace, given: Set[str], executor: str) -> None:
+    """Refuse options that the mode, or another option, leaves without effect.
+
+    Args:
+        options: all of them.
+        given: names of those on the command line.
+        executor: ``local`` or ``ray``.
+
+    Raises:
+        InputError: names the options, and what they do not go with.
+    """
+    mode = mode_of(given)
+    refuse_unread(given, mode, READ[mode])
+    holds = {
+        "--candidates without --out": "candidates" in given and "out" not in given,
+        "--executor local": executor == "local",
+        "--extractor windows": options.extractor == "windows",
+    }
+    for why, unread in _WHERE.items():
+        if holds[why]:
+            refuse_unread(given, why, given - unread)

@@ -1,0 +1,58 @@
+"""Values of command-line options: text in, a checked value or one clear complaint out."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+
+_MOST = 10**9
+
+
+def whole(low: int, high: int = _MOST) -> Callable[[str], int]:
+    """Return a parser of whole numbers between two limits, which are allowed."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise ArgumentTypeError(f"{_short(text)} is not a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def real(low: float, high: float) -> Callable[[str], float]:
+    """Return a parser of numbers between two limits, which are allowed; nan is not."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ArgumentTypeError(f"{_short(text)} is not a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def path(text: str) -> Path:
+    """Parse the path of a file or folder."""
+    if not text or "\0" in text:
+        raise ArgumentTypeError(f"{_short(text)} is not a path")
+    return Path(text)
+
+
+def file_path(text: str) -> Path:
+    """Parse the path of a file to write; ``.`` or ``/`` name none."""
+    found = path(text)
+    if found.name in ("", ".."):
+        raise ArgumentTypeError(f"{_short(text)} is a directory; give a file name")
+    return found
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 60 else f"{text[:60]!r}..."
