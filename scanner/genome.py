@@ -14,8 +14,8 @@ import os
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from io import RawIOBase
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, overload
 
