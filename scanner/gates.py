@@ -8,6 +8,7 @@ builds them and measures what they lose.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from premir.kernels.codes import Codes
 from premir.kernels.gates import (
     FEATURES,
+    FOLD_FEATURES,
+    STEM_FEATURES,
     Features,
     fold_features,
     stem_features,
@@ -30,6 +33,12 @@ from premir.scanner.options import ScanOptions
 from premir.scanner.shards import Loci
 
 GATES = "gates.safetensors"
+MOST_LEVELS = 64
+"""Nodes on the way from a root to a leaf; trees of ``premir.train.gates`` have 24 leaves."""
+_SIZES = {"stem": STEM_FEATURES, "fold": FOLD_FEATURES}
+"""Features that each gate may ask for."""
+_MOST_BYTES = 1 << 24
+"""A candidate passes every tree: larger gates would cost more than they save."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +105,14 @@ def load_gates(spec: ModelSpec) -> Gates | None:
     Raises:
         ModelError: the file is missing, damaged or made for other features.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, safe_open
 
     card = spec.card.get("gates")
     if card is None:
         return None
     path = spec.directory / GATES
+    if path.is_file() and path.stat().st_size > _MOST_BYTES:
+        raise ModelError(f"{path}: too large for gates")
     if not path.is_file() or sha256(path) != card["sha256"]:
         raise ModelError(
             f"{path}: missing, or not what {CARD} says; use --exhaustive, or build the gates again"
@@ -117,14 +127,77 @@ def load_gates(spec: ModelSpec) -> Gates | None:
             "use --exhaustive, or build the gates again"
         )
     try:
-        arrays = load_file(path)
-        stem, fold = (
-            Gate(arrays[f"{name}.nodes"], arrays[f"{name}.roots"], int(arrays[f"{name}.cut"][0]))
-            for name in ("stem", "fold")
-        )
-    except (SafetensorError, KeyError, IndexError) as error:
-        raise ModelError(f"{path}: damaged: {error!r}") from error
+        with safe_open(path, "np") as file:
+            stem, fold = (
+                _read_gate(path, file, name, features) for name, features in _SIZES.items()
+            )
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: damaged: {error}") from error
     return Gates(stem, fold, card["sha256"], card)
+
+
+def _read_gate(path: Path, file: Any, name: str, features: int) -> Gate:
+    """Read one gate from an open file.
+
+    Args:
+        path: of the file, for messages.
+        file: as ``safetensors.safe_open`` gives it.
+        name: ``stem`` or ``fold``.
+        features: how many its trees may ask for.
+
+    Raises:
+        ModelError: an array is missing, or of another type or shape, or the trees are none.
+    """
+    arrays: list[Any] = []
+    present = set(file.keys())
+    for array, dtype in (("nodes", "I32"), ("roots", "I32"), ("cut", "I64")):
+        key = f"{name}.{array}"
+        if key not in present:
+            raise ModelError(f"{path}: damaged: {key} is missing")
+        piece = file.get_slice(key)
+        found, shape = piece.get_dtype(), piece.get_shape()
+        fits = {
+            "nodes": len(shape) == 2 and shape[1] == 5,
+            "roots": len(shape) == 1,
+            "cut": shape == [1],
+        }
+        if found != dtype or not fits[array]:
+            raise ModelError(f"{path}: {key} is {found} {shape}; see docs/formats.md")
+        arrays.append(file.get_tensor(key))
+    nodes, roots, cut = arrays
+    if fault := tree_fault(nodes, roots, features):
+        raise ModelError(f"{path}: {name}: {fault}")
+    return Gate(nodes, roots, int(cut[0]))
+
+
+def tree_fault(
+    nodes: npt.NDArray[np.int32], roots: npt.NDArray[np.int32], features: int
+) -> str | None:
+    """Say why nodes are no trees that can be walked, None where they are.
+
+    No node is reached twice, so that there are neither cycles nor shared branches, and a walk takes
+    at most ``MOST_LEVELS`` steps.
+
+    Args:
+        nodes: int32 (M, 5), see :func:`premir.kernels.gates.sum_votes`.
+        roots: int32 (trees,).
+        features: how many there are.
+    """
+    asked = nodes[:, 0]
+    if ((asked < -1) | (asked >= features)).any():
+        return f"a node asks for a feature that is none of {features}"
+    reached = np.zeros(len(nodes), np.bool_)
+    level = roots
+    for _ in range(MOST_LEVELS):
+        if ((level < 0) | (level >= len(nodes))).any():
+            return f"leads to a node that is none of {len(nodes)}"
+        if reached[level].any() or np.unique(level).size < level.size:
+            return "a node is reached twice"
+        reached[level] = True
+        level = nodes[level[asked[level] >= 0], 2:4].ravel()
+        if not level.size:
+            return None
+    return f"a tree is deeper than {MOST_LEVELS} levels"
 
 
 def choose_gates(options: ScanOptions) -> tuple[Gates | None, str]:

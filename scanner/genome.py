@@ -14,6 +14,7 @@ import os
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, overload
@@ -242,7 +243,21 @@ def read_pieces(
         for first, last in zip(firsts, lasts, strict=True):
             handle.seek(int(starts[first]))
             size = int(ends[last - 1] - starts[first])
-            if handle.readinto(letters[filled : filled + size]) < size:  # type: ignore[arg-type]
+            if not read_whole(handle, letters[filled : filled + size]):
                 raise InputError(f"{store}: shorter than the genome it was made from")
             filled += size
     return letters
+
+
+def read_whole(handle: RawIOBase, into: npt.NDArray[np.uint8]) -> bool:
+    """Fill an array from an unbuffered file; False where the file ends before.
+
+    A system may give less than was asked for; Linux gives at most 2^31 - 4096 bytes at a time.
+    """
+    filled = 0
+    while filled < into.size:
+        count = handle.readinto(into[filled:])  # type: ignore[arg-type]
+        if not count:
+            return False
+        filled += count
+    return True

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from premir.scanner.batches import Hairpins, batches_by_length
+from premir.scanner.errors import InputError, ModelError
 from premir.scanner.network import PairingBatch, VariableConvNet
 
 _log = logging.getLogger(__name__)
@@ -74,8 +75,14 @@ def batch_log_odds(
 def batch_probabilities(
     network: VariableConvNet, hairpins: Hairpins, *, device: torch.device
 ) -> npt.NDArray[np.float32]:
-    """Return probabilities of pre-miRNA for :func:`batch_log_odds`, float32 (N,)."""
+    """Return probabilities of pre-miRNA for :func:`batch_log_odds`, float32 (N,).
+
+    Raises:
+        ModelError: sums of the network's weights overflow.
+    """
     log_odds = torch.from_numpy(batch_log_odds(network, hairpins, device=device))
+    if log_odds.isnan().any():
+        raise ModelError("the network gives scores that are no numbers: its weights are too large")
     probabilities: npt.NDArray[np.float32] = log_odds.sigmoid().numpy()
     return probabilities
 
@@ -126,8 +133,6 @@ def choose_device(name: str) -> torch.device:
     Raises:
         InputError: ``cuda`` was asked for and there is none.
     """
-    from premir.scanner.errors import InputError
-
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: no usable CUDA device found; use --device cpu")
     if name == "auto":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256, whole_file, write_json
+from premir.scanner.model_card import check_card, read_card
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +20,7 @@ DEFAULT_MODEL = "premir-animal@1"
 HAIRPIN_MODEL = "do2018-crossspecies-new-variable"
 """For sequences without flanks: hairpins cut as those of the benchmark are."""
 _SHIPPED = Path(__file__).parent / "models"
-_WEIGHTS, CARD = "weights.safetensors", "card.json"
+WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,15 @@ def find_model(name: str) -> ModelSpec:
         ModelError: neither exists, or its card is damaged.
     """
     for directory in (_SHIPPED / name, Path(name)):
-        if (directory / CARD).is_file():
+        try:
+            found = (directory / CARD).is_file()
+        except OSError as error:
+            raise ModelError(f"{name}: cannot be read: {error.strerror}") from error
+        if found:
             return read_spec(directory)
     known = ", ".join(path.parent.name for path in sorted(_SHIPPED.glob(f"*/{CARD}")))
     raise ModelError(
-        f"{name}: no such model; give one of {known}, or a directory with {CARD} and {_WEIGHTS}"
+        f"{name}: no such model; give one of {known}, or a directory with {CARD} and {WEIGHTS}"
     )
 
 
@@ -73,24 +78,20 @@ def read_spec(directory: Path) -> ModelSpec:
     """Read a model card.
 
     Raises:
-        ModelError: the card is damaged or incomplete.
+        ModelError: it cannot be used; see :func:`premir.scanner.model_card.read_card`.
     """
-    path = directory / CARD
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        return ModelSpec(
-            name=card["name"],
-            directory=directory,
-            network=card["network"],
-            feature_schema=card["feature_schema"],
-            context_nt=int(card["context_nt"]),
-            min_prob=float(card.get("min_prob", 0.5)),
-            description=card["description"],
-            digest=card["weights_sha256"],
-            card=card,
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: damaged or incomplete model card: {error!r}") from error
+    card = read_card(directory / CARD)
+    return ModelSpec(
+        name=card["name"],
+        directory=directory,
+        network=card["network"],
+        feature_schema=card["feature_schema"],
+        context_nt=card["context_nt"],
+        min_prob=float(card.get("min_prob", 0.5)),
+        description=card["description"],
+        digest=card["weights_sha256"],
+        card=card,
+    )
 
 
 def on_this_machine(spec: ModelSpec) -> ModelSpec:
@@ -106,7 +107,7 @@ def on_this_machine(spec: ModelSpec) -> ModelSpec:
 
 def digest_of_weights(spec: ModelSpec) -> str:
     """Return the SHA-256 of a model's weights as they are on this machine, or ``missing``."""
-    path = spec.directory / _WEIGHTS
+    path = spec.directory / WEIGHTS
     return sha256(path) if path.is_file() else f"missing ({path})"
 
 
@@ -121,13 +122,11 @@ def load_network(spec: ModelSpec, *, dtype: torch.dtype | None = None) -> Variab
         ModelError: weights missing, damaged, or made for another network or feature schema.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     from premir.kernels.pairing import FEATURE_SCHEMA
     from premir.scanner.network import NETWORKS
 
-    path = spec.directory / _WEIGHTS
+    path = spec.directory / WEIGHTS
     if not path.is_file():
         raise ModelError(f"{path}: weights are missing")
     if sha256(path) != spec.digest:
@@ -140,22 +139,63 @@ def load_network(spec: ModelSpec, *, dtype: torch.dtype | None = None) -> Variab
             f"this premir computes {FEATURE_SCHEMA!r}"
         )
     network = NETWORKS[spec.network]()
-    try:
-        network.load_state_dict(load_file(path), strict=True)
-    except (SafetensorError, RuntimeError) as error:
-        raise ModelError(f"{path}: weights do not fit network {spec.network!r}") from error
+    network.load_state_dict(_read_weights(path, network), strict=True)
     network.to(dtype or torch.float32).eval().requires_grad_(False)
     return network
 
 
+def _read_weights(path: Path, network: VariableConvNet) -> dict[str, torch.Tensor]:
+    """Read the tensors of a network; float32 alone, as anything else would be rounded unseen.
+
+    Raises:
+        ModelError: damaged, or a tensor is missing, foreign, of another type or shape, or not
+            finite; it is named.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    expected = network.state_dict()
+    try:
+        with safe_open(path, "pt") as file:
+            for name in sorted(set(expected).symmetric_difference(file.keys())):
+                what = "is missing" if name in expected else "does not belong there"
+                raise ModelError(f"{path}: {name[:60]!r} {what}")
+            for name, own in expected.items():
+                piece = file.get_slice(name)
+                found, wanted = (piece.get_dtype(), piece.get_shape()), ("F32", list(own.shape))
+                if found != wanted:
+                    raise ModelError(
+                        f"{path}: {name} is {found[0]} {found[1]}; expected {wanted[0]} {wanted[1]}"
+                    )
+            tensors = {name: file.get_tensor(name) for name in expected}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: damaged weights: {error}") from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ModelError(f"{path}: {name} holds numbers that are not finite")
+    return tensors
+
+
 def save_model(directory: Path, network: VariableConvNet, card: dict[str, Any]) -> ModelSpec:
-    """Write weights and card; the card gets the digest of the weights and loses foreign gates."""
+    """Write weights and card; the card gets the digest of the weights.
+
+    Gates stay where the directory holds some that were built for the very same weights.
+
+    Raises:
+        ModelError: no card may hold what is in this one; nothing is written.
+    """
     from safetensors.torch import save_file
 
+    own = {name: value for name, value in card.items() if name != "gates"}
+    check_card(directory / CARD, {**own, "weights_sha256": "0" * 64})
     directory.mkdir(parents=True, exist_ok=True)
-    with whole_file(directory / _WEIGHTS) as temporary:
+    with whole_file(directory / WEIGHTS) as temporary:
         save_file(network.state_dict(), temporary)
         temporary.chmod(0o644)  # safetensors makes files that only their owner may read
-    own = {name: value for name, value in card.items() if name != "gates"}
-    write_json(directory / CARD, {**own, "weights_sha256": sha256(directory / _WEIGHTS)})
+    own["weights_sha256"] = sha256(directory / WEIGHTS)
+    with suppress(ModelError):
+        gates = read_card(directory / CARD).get("gates")
+        if gates and gates["weights_sha256"] == own["weights_sha256"]:
+            own["gates"] = gates
+    write_json(directory / CARD, own)
     return read_spec(directory)

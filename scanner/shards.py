@@ -2,10 +2,13 @@
 
 The schema is written down in docs/formats.md. A shard is a work file: it is opened only inside a
 run directory or cache of our own, after its digest was checked where a commit record has one.
+What is read is checked all the same, because kernels take it on trust and a shard may have been
+kept, moved and edited; that costs less than a thousandth of a scan.
 """
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.pairing import FEATURE_SCHEMA, pairing_tensors
+from premir.kernels.pairing import FEATURE_SCHEMA, MAX_LENGTH, Offsets, Pairs, pairing_tensors
 from premir.scanner.batches import Hairpins
 from premir.scanner.errors import ShardError
 from premir.scanner.files import whole_file
@@ -26,6 +29,11 @@ _Columns: TypeAlias = dict[str, type[np.generic]]
 
 FORMAT = "premir-shard"
 VERSION = 1
+_LAST_CODE = 3
+_MOST_INFLATED = 1100
+"""Bytes that one byte of a file can stand for: gzip reaches 1,032."""
+_BLOCK = 512
+"""Hairpins whose pairs are checked at a time: what a core's cache holds, five times as fast."""
 _HAIRPINS: _Columns = {
     "codes": np.uint8,
     "pairs": np.int16,
@@ -123,18 +131,26 @@ def read_hairpins(path: Path) -> Hairpins:
     """Read the hairpins of a shard.
 
     Raises:
-        ShardError: damaged, not a shard, or of another version or feature schema.
+        ShardError: damaged, not a shard, of another version or feature schema, or its numbers are
+            no hairpins: borders, codes and partners are checked.
     """
-    return Hairpins(**_read_group(path, "hairpins", _HAIRPINS))
+    hairpins = Hairpins(**_read_group(path, "hairpins", _HAIRPINS))
+    if fault := _hairpin_fault(hairpins):
+        raise ShardError(f"{path}: damaged shard: {fault}")
+    return hairpins
 
 
 def read_loci(path: Path) -> Loci:
     """Read where the hairpins of a shard lie.
 
     Raises:
-        ShardError: damaged, not a shard, without loci, or of another version or feature schema.
+        ShardError: damaged, not a shard, without loci, of another version or feature schema, or its
+            numbers are no loci.
     """
-    return Loci(**_read_group(path, "loci", _LOCI))
+    loci = Loci(**_read_group(path, "loci", _LOCI))
+    if fault := _loci_fault(loci):
+        raise ShardError(f"{path}: damaged shard: {fault}")
+    return loci
 
 
 def iterate_tensors(
@@ -148,6 +164,9 @@ def iterate_tensors(
 
     Yields:
         float32 (n, 9, W, W) tensors, zero beyond each hairpin, and int64 (n,) lengths in nt.
+
+    Raises:
+        ShardError: as :func:`read_hairpins`.
     """
     hairpins = read_hairpins(path)
     for first in range(0, len(hairpins), batch):
@@ -171,21 +190,34 @@ def _write_group(file: Any, group: str, columns: _Columns, source: Any) -> None:
 
 
 def _read_group(path: Path, group: str, columns: _Columns) -> dict[str, Any]:
+    """Read the columns of a group, each of them checked by itself before it is read."""
     import h5py
 
+    values: dict[str, Any] = {}
     try:
         with h5py.File(path, "r") as file:
-            _check_header(path, dict(file.attrs))
-            values: dict[str, Any] = {name: file[f"{group}/{name}"][...] for name in columns}
-    except (OSError, KeyError, RuntimeError) as error:
+            _check_header(path, file.attrs)
+            counts = {file[name].shape for name in ("hairpins/mfe", "loci/start") if name in file}
+            if len(counts) > 1:
+                raise ShardError(f"{path}: as many hairpins as loci are expected")
+            held = path.stat().st_size
+            for name, dtype in columns.items():
+                column = file[f"{group}/{name}"]
+                if (
+                    not isinstance(column, h5py.Dataset)
+                    or column.dtype != dtype
+                    or column.ndim != 1
+                ):
+                    raise ShardError(f"{path}: {group}/{name} is no column of {dtype.__name__}")
+                if column.nbytes > _MOST_INFLATED * held:
+                    raise ShardError(f"{path}: {group}/{name} promises more than the file holds")
+                values[name] = column[...]
+    except (OSError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ShardError(f"{path}: damaged shard, or not one: {error}") from error
-    for name, dtype in columns.items():
-        if values[name].dtype != dtype or values[name].ndim != 1:
-            raise ShardError(f"{path}: {group}/{name} is {values[name].dtype}, not {dtype}")
     return values
 
 
-def _check_header(path: Path, attributes: dict[str, Any]) -> None:
+def _check_header(path: Path, attributes: Any) -> None:
     for name, expected in (
         ("format", FORMAT),
         ("version", VERSION),
@@ -193,5 +225,61 @@ def _check_header(path: Path, attributes: dict[str, Any]) -> None:
     ):
         found = attributes.get(name)
         found = found.item() if isinstance(found, np.generic) else found
-        if found != expected:
+        if type(found) is not type(expected) or found != expected:
             raise ShardError(f"{path}: {name} is {found!r}; this premir reads {expected!r}")
+
+
+def _hairpin_fault(hairpins: Hairpins) -> str | None:
+    """Say why columns are no packed hairpins, None where they are."""
+    codes, pairs, offsets = hairpins.codes, hairpins.pairs, hairpins.offsets
+    if pairs.size != codes.size or offsets.size != len(hairpins) + 1:
+        return "columns of hairpins differ in length"
+    if offsets[0] != 0 or offsets[-1] != codes.size or (offsets[1:] < offsets[:-1]).any():
+        return f"offsets do not rise from 0 to the number of codes, {codes.size}"
+    if codes.max(initial=0) > _LAST_CODE:
+        return f"a code is above {_LAST_CODE}"
+    if pairs.min(initial=-1) < -1:
+        return "a partner is below -1"
+    if hairpins.lengths.max(initial=0) > MAX_LENGTH:
+        return f"a hairpin is longer than {MAX_LENGTH} nt"
+    for first in range(0, len(hairpins), _BLOCK):
+        borders = offsets[first : first + _BLOCK + 1]
+        if fault := _pair_fault(pairs[borders[0] : borders[-1]], borders - borders[0]):
+            return fault
+    return None
+
+
+def _pair_fault(pairs: Pairs, offsets: Offsets) -> str | None:
+    """Say why the pair tables of some hairpins are none, None where they are.
+
+    Args:
+        pairs: int16 (T,), at least -1.
+        offsets: int64 (N + 1,), borders of the hairpins, from 0.
+    """
+    lengths = np.diff(offsets).astype(np.int32)
+    first = np.repeat(offsets[:-1].astype(np.int32), lengths)
+    own = np.arange(pairs.size, dtype=np.int32) - first
+    if (pairs >= np.repeat(lengths, lengths)).any():
+        return "a partner lies beyond the end of its hairpin"
+    opening = np.flatnonzero(pairs > own)
+    partners = first[opening] + pairs[opening]
+    # Each opening one is its partner's partner; where as many close, they are these partners.
+    paired = np.count_nonzero(pairs >= 0)
+    if (pairs[partners] != own[opening]).any() or paired != 2 * opening.size:
+        return "a partner has another partner, or is itself"
+    return None
+
+
+def _loci_fault(loci: Loci) -> str | None:
+    """Say why columns are no loci, None where they are."""
+    if len({getattr(loci, name).size for name in _LOCI}) > 1:
+        return "columns of loci differ in length"
+    if (loci.contig < 0).any():
+        return "a contig is below 0"
+    if (np.abs(loci.strand) != 1).any():
+        return "a strand is neither 1 nor -1"
+    borders = (loci.folded_start, loci.start, loci.end, loci.folded_end)
+    falls = any((low > high).any() for low, high in itertools.pairwise(borders))
+    if falls or (loci.folded_start < 0).any():
+        return "a locus ends before it begins, or reaches beyond what was folded"
+    return None

@@ -358,6 +358,19 @@ def votes(row, nodes, roots):
     return total
 
 
+def are_trees(nodes, roots, features):
+    """Whether nodes are trees that :func:`votes` can walk, with no node reached twice."""
+    reached, waiting = set(), list(roots)
+    while waiting:
+        at = waiting.pop()
+        if at in reached or not 0 <= at < len(nodes):
+            return False
+        reached.add(at)
+        if nodes[at][0] >= 0:
+            waiting += nodes[at][2:4]
+    return all(-1 <= node[0] < features for node in nodes)
+
+
 # kmers.py
 
 

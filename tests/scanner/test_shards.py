@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import builders
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from premir.kernels.pairing import pairing_tensors
 from premir.scanner import shards
@@ -110,3 +114,138 @@ def test_shard_without_loci(tmp_path):
     shards.write_shard(tmp_path / "a.h5", hairpins=hairpins)
     with pytest.raises(ShardError, match="damaged shard, or not one"):
         shards.read_loci(tmp_path / "a.h5")
+
+
+def put(path, **columns):
+    """Change single numbers of a shard's columns, or (with a list) columns as a whole."""
+    with h5py.File(path, "r+") as file:
+        for name, change in columns.items():
+            group = "hairpins" if name in shards._HAIRPINS else "loci"
+            values = file[f"{group}/{name}"][...]
+            del file[f"{group}/{name}"]
+            if isinstance(change, dict):
+                for at, value in change.items():
+                    values[at] = value
+            else:
+                values = np.array(change, values.dtype)
+            file[f"{group}/{name}"] = values
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A shard of two hairpins, ((.)) and (.). on two contigs."""
+    hairpins, loci = make(lengths=(5, 4))
+    pairs = np.array([4, 3, -1, 1, 0, 2, -1, 0, -1], np.int16)
+    path = tmp_path / "shard.h5"
+    shards.write_shard(path, hairpins=replace(hairpins, pairs=pairs), loci=loci)
+    return path
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"offsets": {0: 1}}, "offsets do not rise from 0 to the number of codes, 9"),
+        ({"offsets": {2: 8}}, "offsets do not rise"),
+        ({"offsets": {2: 10}}, "offsets do not rise"),
+        ({"offsets": {1: 10}}, "offsets do not rise"),
+        ({"offsets": {1: -1}}, "offsets do not rise"),
+        ({"offsets": [0, 9]}, "columns of hairpins differ in length"),
+        ({"offsets": []}, "columns of hairpins differ in length"),
+        ({"codes": [0] * 8}, "columns of hairpins differ in length"),
+        ({"codes": {3: 4}}, "a code is above 3"),
+        ({"codes": {3: 255}}, "a code is above 3"),
+        ({"pairs": {2: -2}}, "a partner is below -1"),
+        ({"pairs": {0: 5}}, "a partner lies beyond the end of its hairpin"),
+        ({"pairs": {5: 4}}, "a partner lies beyond the end of its hairpin"),
+        ({"pairs": {0: 3}}, "a partner has another partner, or is itself"),
+        ({"pairs": {0: -1}}, "a partner has another partner, or is itself"),
+        ({"pairs": {4: -1}}, "a partner has another partner, or is itself"),
+        ({"pairs": {2: 2}}, "a partner has another partner, or is itself"),
+        ({"pairs": {8: 1}}, "a partner has another partner, or is itself"),
+        ({"mfe": [1]}, "as many hairpins as loci are expected"),
+    ],
+)
+def test_numbers_that_are_no_hairpins_are_told(small, change, message):
+    assert [len(part) for part in (shards.read_hairpins(small), shards.read_loci(small))] == [2, 2]
+    put(small, **change)
+    for read in (shards.read_hairpins, lambda path: next(shards.iterate_tensors(path))):
+        with pytest.raises(ShardError, match=message):
+            read(small)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"contig": {1: -1}}, "a contig is below 0"),
+        ({"strand": {0: 0}}, "a strand is neither 1 nor -1"),
+        ({"strand": {0: -128}}, "a strand is neither 1 nor -1"),
+        ({"folded_start": {0: -1}}, "a locus ends before it begins, or reaches"),
+        ({"folded_start": {1: 2 * 10**10}}, "a locus ends before it begins, or reaches"),
+        ({"start": {1: 2 * 10**10}}, "a locus ends before it begins, or reaches"),
+        ({"folded_end": {0: 1}}, "a locus ends before it begins, or reaches"),
+        ({"stem_energy": [0]}, "columns of loci differ in length"),
+        ({"start": [0]}, "as many hairpins as loci are expected"),
+    ],
+)
+def test_numbers_that_are_no_loci_are_told(small, change, message):
+    put(small, **change)
+    with pytest.raises(ShardError, match=message):
+        shards.read_loci(small)
+
+
+def test_faults_are_found_beyond_the_first_block(tmp_path):
+    hairpins, _ = make(lengths=(20,) * (2 * shards._BLOCK + 3))
+    pairs = hairpins.pairs.copy()
+    pairs[-20:] = -1
+    pairs[-1] = 0
+    shards.write_shard(tmp_path / "a.h5", hairpins=replace(hairpins, pairs=pairs))
+    with pytest.raises(ShardError, match="a partner has another partner"):
+        shards.read_hairpins(tmp_path / "a.h5")
+
+
+def test_hairpins_longer_than_pair_tables_can_tell_are_refused(tmp_path):
+    hairpins, _ = make(lengths=(shards.MAX_LENGTH + 1,))
+    shards.write_shard(tmp_path / "a.h5", hairpins=hairpins)
+    with pytest.raises(ShardError, match="a hairpin is longer than 32767 nt"):
+        shards.read_hairpins(tmp_path / "a.h5")
+
+
+@given(seed=st.integers(0, 10_000), at=st.integers(0, 10_000), value=st.integers(-3, 70))
+@settings(max_examples=200, deadline=None)
+def test_a_changed_partner_is_found(seed, at, value):
+    hairpins = builders.random_hairpins(np.random.default_rng(seed), [0, 30, 1, 61, 17])
+    at %= hairpins.pairs.size
+    same = hairpins.pairs[at] == value
+    hairpins.pairs[at] = value
+    assert (shards._hairpin_fault(hairpins) is None) == same
+
+
+def test_what_is_no_column_is_refused(small):
+    columns = {"pairs": np.zeros((9, 1), np.int16), "codes": np.zeros(9, np.int64)}
+    for name, values in columns.items():
+        with h5py.File(small, "r+") as file:
+            del file[f"hairpins/{name}"]
+            file[f"hairpins/{name}"] = values
+        with pytest.raises(ShardError, match=f"hairpins/{name} is no column of "):
+            shards.read_hairpins(small)
+    with h5py.File(small, "r+") as file:
+        del file["hairpins/codes"]
+        file.create_group("hairpins/codes")
+    with pytest.raises(ShardError, match="hairpins/codes is no column of uint8"):
+        shards.read_hairpins(small)
+
+
+def test_a_column_that_promises_more_than_the_file_holds_is_refused(small):
+    with h5py.File(small, "r+") as file:
+        del file["hairpins/codes"]
+        file.create_dataset("hairpins/codes", (10**15,), np.uint8, chunks=(10**6,))
+    with pytest.raises(ShardError, match="hairpins/codes promises more than the file holds"):
+        shards.read_hairpins(small)
+
+
+def test_odd_headers_are_refused(small):
+    for value in (np.array([1, 1]), 1.0, b"1"):
+        with h5py.File(small, "r+") as file:
+            file.attrs["version"] = value
+        with pytest.raises(ShardError, match=r"version is .*; this premir reads 1"):
+            shards.read_loci(small)

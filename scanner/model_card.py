@@ -1,0 +1,193 @@
+"""Model cards: what ``card.json`` may hold, field by field.
+
+A card may come from a stranger. Whatever a scan or a message takes from it is declared here, once;
+other fields are for readers and may hold anything that JSON can.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from premir.scanner.errors import InputError, ModelError
+
+_MOST_BYTES = 1 << 24
+_DEEPEST = 32
+"""Nested tables and lists; those of our own cards nest four deep."""
+_SHOWN = 60
+"""Characters of a faulty value that a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of value.
+
+    Attributes:
+        expected: what a message calls it.
+        fits: tells it from others.
+    """
+
+    expected: str
+    fits: Callable[[Any], bool]
+
+
+def _whole(low: int, high: int) -> _Kind:
+    return _Kind(
+        f"a whole number from {low} to {high}",
+        lambda value: type(value) is int and low <= value <= high,
+    )
+
+
+def _printable(value: Any) -> bool:
+    # Not printable are control and format characters, line separators and lone surrogates.
+    return isinstance(value, str) and value.isprintable()
+
+
+_TEXT = _Kind("a text without control characters", _printable)
+_NAME = _Kind(
+    "a text of 1 to 200 characters without control characters",
+    lambda value: _printable(value) and 0 < len(value.strip()) <= len(value) <= 200,
+)
+_DIGEST = _Kind(
+    "64 hexadecimal digits in lower case",
+    lambda value: isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None,
+)
+_PROBABILITY = _Kind(
+    "a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1
+)
+_TABLE = _Kind("a table", lambda value: isinstance(value, dict))
+
+_FIELDS = {
+    "name": _NAME,
+    "description": _TEXT,
+    "network": _NAME,
+    "feature_schema": _NAME,
+    "context_nt": _whole(0, 200),
+    "min_prob": _PROBABILITY,
+    "weights_sha256": _DIGEST,
+    "gates": _TABLE,
+}
+_GATES = {
+    "features": _NAME,
+    "sha256": _DIGEST,
+    "weights_sha256": _DIGEST,
+    "preset": _NAME,
+    "extractor": _NAME,
+    "max_span": _whole(1, 10_000),
+    "min_prob": _PROBABILITY,
+    "judged": _TABLE,
+}
+_OPTIONAL = frozenset({"min_prob", "gates"})
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a model card and check every field that something depends on.
+
+    Raises:
+        ModelError: it cannot be read or is no JSON table, or a field is missing or of another kind;
+            file and field are named.
+    """
+    try:
+        with path.open("rb") as handle:
+            content = handle.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise ModelError(f"{path}: too large for a model card")
+    try:
+        card = json.loads(
+            content.decode("utf-8"),
+            parse_constant=_refuse,
+            parse_float=_finite,
+            object_pairs_hook=_unique,
+        )
+    except RecursionError as error:
+        raise ModelError(f"{path}: damaged model card: nests too deeply") from error
+    except ValueError as error:
+        raise ModelError(f"{path}: damaged model card: {error}") from error
+    if _nests_too_deeply(card):
+        raise ModelError(f"{path}: damaged model card: nests too deeply")
+    if not isinstance(card, dict):
+        raise ModelError(f"{path}: damaged model card: is {_shown(card)}; expected a table")
+    check_card(path, card)
+    return card
+
+
+def check_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Check the fields of a card.
+
+    Raises:
+        ModelError: names ``path`` and the first field that is missing or of another kind.
+    """
+    _check(path, card, _FIELDS, "")
+    if "gates" in card:
+        _check(path, card["gates"], _GATES, "gates.")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no card may hold.
+
+    Raises:
+        InputError: says what a name is.
+    """
+    if not _NAME.fits(name):
+        raise InputError(f"model name {_shown(name)}: expected {_NAME.expected}; give --name")
+
+
+def check_description(text: Any) -> None:
+    """Refuse a description that no card may hold; raises as :func:`check_name` does."""
+    if not _TEXT.fits(text):
+        raise InputError(f"description is {_shown(text)}; expected {_TEXT.expected}")
+
+
+def _check(path: Path, table: Mapping[str, Any], fields: Mapping[str, _Kind], prefix: str) -> None:
+    for name, kind in fields.items():
+        if name not in table:
+            if name in _OPTIONAL and not prefix:
+                continue
+            raise ModelError(f"{path}: {prefix}{name} is missing; expected {kind.expected}")
+        if not kind.fits(table[name]):
+            shown = _shown(table[name])
+            raise ModelError(f"{path}: {prefix}{name} is {shown}; expected {kind.expected}")
+
+
+def _shown(value: Any) -> str:
+    """Write a value as JSON, in ASCII and shortened: it may be anything."""
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"holds {constant}, which is no number")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"holds {text[:_SHOWN]}, which is too large a number")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the field {_shown(twice)} stands twice")
+    return table
+
+
+def _nests_too_deeply(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, dict | list) for each in level)
