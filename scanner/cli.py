@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from premir.scanner import __version__
+from premir.scanner.decompression import is_stream
 from premir.scanner.errors import InputError, PremirError, describe
 from premir.scanner.log import configure
 from premir.scanner.model_store import (
@@ -30,6 +31,7 @@ _EXAMPLES = """\
 examples:
   premir-scan genome.fa --out hits.bed
   premir-scan genome.fa.gz --out hits.bed.gz --min-prob 0.9 --threads 8
+  zcat a.fa.gz b.fa.gz | premir-scan - --out hits.bed
   premir-scan genome.fa --out chr2.bed --regions chr2:1-2000000
   premir-scan genome.fa --out hits.bed --ray-address auto
   premir-scan genome.fa --candidates candidates.bed
@@ -58,9 +60,11 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("genome", nargs="*", type=Path, metavar="GENOME",
-        help="FASTA: plain, gzip or bgzip; several with --out-dir")  # fmt: skip
+        help="FASTA: plain, gzip, bgzip, bzip2, xz or zstd; - for stdin; "
+        "several with --out-dir")  # fmt: skip
     add = parser.add_argument_group("input and output").add_argument
-    add("--hairpins", type=Path, metavar="FASTA", help="classify these sequences as they are")
+    add("--hairpins", type=Path, metavar="FASTA", help="classify these sequences as they are; "
+        "- for stdin")  # fmt: skip
     add("--out", type=Path, metavar="FILE", help="BED of hits (.gz: bgzipped and indexed), or TSV "
         "with --hairpins; - for stdout")  # fmt: skip
     add("--out-dir", type=Path, metavar="DIR", help="for any number of genomes: NAME.bed and "
@@ -145,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return _run(options)
     except PremirError as error:
-        sys.stderr.write(f"premir-scan: error: {error}\n")
+        sys.stderr.write(error.told_by("premir-scan"))
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone, and wants no complaint
@@ -188,11 +192,18 @@ def _run(options: argparse.Namespace) -> int:
             model,
             folder_name=options.folder,
             threads=options.threads,
+            quiet=options.quiet > 0,
         )
     if options.out is None and options.candidates is None:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
     (genome,) = options.genome
-    if not genome.exists():
+    if is_stream(genome):
+        if options.part or options.finalise:
+            raise InputError(
+                f"{genome}: a stream can be read only once, and --part and --finalise read the "
+                "genome in every command; write it to a file first"
+            )
+    elif not genome.exists():
         raise InputError(f"{genome}: no such file")
     if options.part or options.finalise:
         _check_parts(options)

@@ -1,4 +1,4 @@
-"""Errors that a user can act on; the command line turns each into one line and an exit code."""
+"""Errors that a user can act on; the command line turns each into lines and an exit code."""
 
 from __future__ import annotations
 
@@ -8,9 +8,28 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
 
 class PremirError(Exception):
-    """Base of all errors raised on purpose. The run failed but can be resumed."""
+    """Base of all errors raised on purpose. The run failed but can be resumed.
+
+    Args:
+        lines: the message; several lines where several things are wrong at once.
+    """
 
     exit_code = 1
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, one fault a line."""
+        return self.args
+
+    def told_by(self, program: str) -> str:
+        """Return what a command line writes to stderr: each line behind the program's name."""
+        return "".join(f"{program}: error: {line}\n" for line in self.lines)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class InputError(PremirError):

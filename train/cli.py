@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure("premir-train", verbosity=options.verbose - options.quiet)
         return _run(options)
     except PremirError as error:
-        sys.stderr.write(f"premir-train: error: {error}\n")
+        sys.stderr.write(error.told_by("premir-train"))
         return error.exit_code
     except OSError as error:
         sys.stderr.write(f"premir-train: error: {describe(error)}; run again to go on\n")
