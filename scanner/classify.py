@@ -4,78 +4,152 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-import numpy as np
 import torch
 
-from premir.kernels.codes import UNKNOWN, encode
-from premir.kernels.pairing import MAX_LENGTH, dot_bracket
+from premir.kernels.pairing import dot_bracket
 from premir.scanner.batches import pack
-from premir.scanner.errors import InputError
-from premir.scanner.fasta import read_records
+from premir.scanner.decompression import is_stream
 from premir.scanner.files import whole_file
-from premir.scanner.folding import make_folder
+from premir.scanner.folding import Folder, make_folder
+from premir.scanner.hairpin_records import Record, hairpin_records, left_out
 from premir.scanner.hits import check_writable
 from premir.scanner.inference import canonical_probabilities
 from premir.scanner.model_store import ModelSpec, load_network
+from premir.scanner.network import VariableConvNet
+from premir.scanner.progress import SequenceProgress
 
 _log = logging.getLogger(__name__)
-_HEADER = "name\tprob\tlabel\tmfe\tstructure\n"
+_HEADER = "name\tprob\tlabel\tmfe\tstructure\tremark\n"
+_TRAINED_SHORTEST, _TRAINED_LONGEST = 45, 400
+"""Lengths, in nt, that the paper's networks know: their data sets hold hairpins of 45 to 398 nt,
+and 400 is the limit of Do et al. (2018)."""
+_BLOCK_NT = 20_000
+"""Nucleotides folded and scored at a time for each process, some 0.5 s of work."""
 
 
 def classify(
-    sequences: Path, out: Path, model: ModelSpec, *, folder_name: str, threads: int
+    sequences: Path, out: Path, model: ModelSpec, *, folder_name: str, threads: int, quiet: bool
 ) -> int:
-    """Fold and score every sequence of a FASTA file as a whole.
+    """Fold and score every sequence of a FASTA file as a whole, in bounded memory.
 
     Args:
-        sequences: FASTA of hairpins.
-        out: TSV with name, prob, label (1 from probability 0.5), MFE in kcal/mol and structure;
-            ``-`` for stdout.
+        sequences: FASTA of hairpins; ``-`` for stdin.
+        out: TSV with name, prob, label (1 from probability 0.5), MFE in kcal/mol, structure and a
+            remark; ``-`` for stdout.
         model: scores them.
         folder_name: what folds them, ``kernel`` or ``viennarna``.
         threads: processes for the bindings.
+        quiet: no progress bar.
 
     Returns:
-        Exit code 0.
+        Exit code 0, also where records cannot be folded: those have no values but a remark.
 
     Raises:
-        InputError: a file cannot be used, or a sequence holds another letter than A, C, G, T, U.
+        InputError: a file cannot be used.
     """
     if str(out) != "-":
         check_writable(out)
-    records = read_records(sequences)
-    codes = []
-    for name, letters in records:
-        sequence = encode(letters)
-        if np.any(sequence == UNKNOWN):
-            raise InputError(
-                f"{sequences}: {name}: holds a letter other than A, C, G, T, U and cannot be "
-                "folded; remove the record"
-            )
-        if sequence.size > MAX_LENGTH:
-            raise InputError(f"{sequences}: {name}: longer than {MAX_LENGTH} nt; scan it instead")
-        codes.append(sequence)
-    network = load_network(model, dtype=torch.float64)
+    # A file is checked as a whole before time is spent on it; a stream comes only once.
+    total = None if is_stream(sequences) else sum(1 for _ in hairpin_records(sequences, say=False))
+    classifier = _Classifier(load_network(model, dtype=torch.float64))
     folder = make_folder(folder_name, processes=threads)
     try:
-        hairpins = folder.fold(*pack(codes))
+        with SequenceProgress(total, quiet=quiet) as progress, _open_output(out) as handle:
+            handle.write(_HEADER)
+            for block in _blocks(hairpin_records(sequences), _BLOCK_NT * threads):
+                handle.writelines(classifier.rows(block, folder))
+                progress.advance(len(block), classifier.positives)
     finally:
         folder.close()
-    lines = [_HEADER]
-    probabilities = canonical_probabilities(network, hairpins)
-    for n, (name, _) in enumerate(records):
-        _, pairs, mfe = hairpins[n]
-        prob = probabilities[n]
-        lines.append(
-            f"{name}\t{prob:.6f}\t{int(prob >= 0.5)}\t{mfe / 100:.2f}\t{dot_bracket(pairs)}\n"
-        )
-    if str(out) == "-":
-        sys.stdout.writelines(lines)
-    else:
-        with whole_file(out) as temporary:
-            temporary.write_text("".join(lines), encoding="utf-8")
-    positives = int((probabilities >= 0.5).sum())
-    _log.info("%d of %d sequences are called pre-miRNA", positives, len(records))
+    classifier.report(sequences)
     return 0
+
+
+@contextmanager
+def _open_output(out: Path) -> Iterator[TextIO]:
+    if str(out) == "-":
+        yield sys.stdout
+        return
+    with whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as handle:
+        yield handle
+
+
+def _blocks(records: Iterable[Record], nucleotides: int) -> Iterator[list[Record]]:
+    """Group records until they have so many nucleotides together."""
+    block: list[Record] = []
+    size = 0
+    for record in records:
+        block.append(record)
+        size += record.length if record.codes is not None else 1
+        if size >= nucleotides:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+class _Classifier:
+    """Turns records into lines of the table, and counts them.
+
+    Attributes:
+        positives: sequences called pre-miRNA.
+    """
+
+    def __init__(self, network: VariableConvNet) -> None:
+        self._network = network
+        self._records = 0
+        self.positives = 0
+        self._left_out: Counter[str] = Counter()
+        self._short = self._long = 0
+
+    def rows(self, block: list[Record], folder: Folder) -> Iterator[str]:
+        """Yield a line for each record, in their order."""
+        self._records += len(block)
+        hairpins = folder.fold(*pack([r.codes for r in block if r.codes is not None]))
+        probabilities = canonical_probabilities(self._network, hairpins)
+        scored = 0
+        for record in block:
+            if record.codes is None:
+                self._left_out[record.kind] += 1
+                yield f"{record.name}\t.\t.\t.\t.\t{record.remark}\n"
+                continue
+            _, pairs, mfe = hairpins[scored]
+            prob = probabilities[scored]
+            scored += 1
+            self.positives += bool(prob >= 0.5)
+            yield (
+                f"{record.name}\t{prob:.6f}\t{int(prob >= 0.5)}\t{mfe / 100:.2f}\t"
+                f"{dot_bracket(pairs)}\t{self._remark(record.length)}\n"
+            )
+
+    def _remark(self, length: int) -> str:
+        """Say where a length is beyond those that networks were trained on."""
+        if length < _TRAINED_SHORTEST:
+            self._short += 1
+            return f"shorter than {_TRAINED_SHORTEST} nt"
+        if length > _TRAINED_LONGEST:
+            self._long += 1
+            return f"longer than {_TRAINED_LONGEST} nt"
+        return "."
+
+    def report(self, source: Path) -> None:
+        """Say how it went, and how far the numbers carry."""
+        if self._short or self._long:
+            _log.warning(
+                "%s: %d sequences are shorter than %d nt and %d longer than %d nt; the paper's "
+                "data sets have none of such lengths, and probabilities mean little for them",
+                source, self._short, _TRAINED_SHORTEST, self._long, _TRAINED_LONGEST,
+            )  # fmt: skip
+        unscored = self._left_out.total()
+        if unscored:
+            _log.warning(
+                "%s: %d of %d records cannot be folded and have no values: %s",
+                source, unscored, self._records, left_out(self._left_out),
+            )  # fmt: skip
+        _log.info("%d of %d sequences are called pre-miRNA", self.positives, self._records)

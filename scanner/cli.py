@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from premir.scanner import __version__
 from premir.scanner.command import Parser, run_command
 from premir.scanner.cores import available_cores, usable_threads
+from premir.scanner.decompression import is_stream
 from premir.scanner.errors import InputError
 from premir.scanner.log import log_to_file
 from premir.scanner.model_store import (
@@ -32,6 +33,7 @@ _EXAMPLES = """\
 examples:
   premir-scan genome.fa --out hits.bed
   premir-scan genome.fa.gz --out hits.bed.gz --min-prob 0.9 --threads 8
+  zcat a.fa.gz b.fa.gz | premir-scan - --out hits.bed
   premir-scan genome.fa --out chr2.bed --regions chr2:1-2000000
   premir-scan genome.fa --out hits.bed --ray-address auto
   premir-scan genome.fa --candidates candidates.bed
@@ -57,9 +59,11 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("genome", nargs="*", type=path, metavar="GENOME",
-        help="FASTA: plain, gzip or bgzip; several with --out-dir")  # fmt: skip
+        help="FASTA: plain, gzip, bgzip, bzip2, xz or zstd; - for stdin; "
+        "several with --out-dir")  # fmt: skip
     add = parser.add_argument_group("input and output").add_argument
-    add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are")
+    add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are; "
+        "- for stdin")  # fmt: skip
     add("--out", type=file_path, metavar="FILE", help="BED of hits (.gz: bgzipped and indexed), "
         "or TSV with --hairpins; - for stdout")  # fmt: skip
     add("--out-dir", type=path, metavar="DIR", help="for any number of genomes: NAME.bed and "
@@ -159,11 +163,18 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
             model,
             folder_name=options.folder,
             threads=options.threads,
+            quiet=options.quiet > 0,
         )
     if options.out is None and options.candidates is None:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
     (genome,) = options.genome
-    if not genome.exists():
+    if is_stream(genome):
+        if options.part or options.finalise:
+            raise InputError(
+                f"{genome}: a stream can be read only once, and --part and --finalise read the "
+                "genome in every command; write it to a file first"
+            )
+    elif not genome.exists():
         raise InputError(f"{genome}: no such file")
     if options.part or options.finalise:
         _check_parts(options)

@@ -1,4 +1,4 @@
-"""Errors that a user can act on; the command line turns each into one line and an exit code."""
+"""Errors that a user can act on; the command line turns each into lines and an exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 class PremirError(Exception):
     """Base of all errors raised on purpose. The run failed but can be resumed.
 
-    Its arguments are lines for the user; most errors have one.
+    Its arguments are lines for the user: several where several things are wrong at once.
     """
 
     exit_code = 1
@@ -19,6 +19,10 @@ class PremirError(Exception):
     def lines(self) -> tuple[str, ...]:
         """What to say, one line for each fault."""
         return tuple(map(str, self.args))
+
+    def told_by(self, program: str) -> str:
+        """Return what a command line writes to stderr: each line behind the program's name."""
+        return "".join(f"{program}: error: {printable(line)}\n" for line in self.lines)
 
     def __str__(self) -> str:
         return "\n".join(self.lines)

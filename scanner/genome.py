@@ -1,9 +1,10 @@
 """A genome: one validating pass over a FASTA file into a store of our own.
 
 The store holds the letters of all contigs one after another, one byte each, as they stand in the
-file (case included) and without line ends. It serves plain, gzip and bgzip input alike, is read by
+file (case included) and without line ends. It serves any compression alike, is read by
 position through the page cache, costs no set-up however many contigs there are, and cannot be
-stale: it lives in the run directory and is made by the pass that validates.
+stale: it lives in the run directory and is made by the pass that validates. That pass reads the
+source once, so that it may be a pipe.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import itertools
 import os
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import RawIOBase
 from operator import itemgetter
 from pathlib import Path
@@ -22,9 +23,11 @@ from typing import IO, overload
 import numpy as np
 import numpy.typing as npt
 
+from premir.scanner.bed_names import lost_in_bed
 from premir.scanner.errors import InputError
 from premir.scanner.fasta import fasta_pieces
 from premir.scanner.files import naming, temporary_name
+from premir.scanner.findings import Accepted
 
 _COPY = 1 << 20
 
@@ -91,11 +94,13 @@ class Genome:
         source: the FASTA file.
         store: file with the letters of all contigs.
         contigs: in the order of the FASTA file.
+        accepted: what of the file was out of the ordinary.
     """
 
     source: Path
     store: Path
     contigs: Contigs
+    accepted: Accepted = field(default_factory=Accepted)
 
     @property
     def length(self) -> int:
@@ -115,7 +120,7 @@ def read_genome(source: Path, store: Path) -> Genome:
     """Validate a FASTA file, and write its letters unless they are in the store already.
 
     Args:
-        source: FASTA; plain, gzip or bgzip.
+        source: FASTA (see :func:`premir.scanner.fasta.fasta_pieces`).
         store: file that may hold the very same letters. It is compared and never changed.
 
     Returns:
@@ -123,20 +128,25 @@ def read_genome(source: Path, store: Path) -> Genome:
         or different; :meth:`premir.scanner.rundir.RunDirectory.adopt` puts it in place.
 
     Raises:
-        InputError: the first fault of the file (see :func:`premir.scanner.fasta.fasta_pieces`).
+        InputError: all faults of the file, among them contig names that BED readers take for
+            comments.
         OSError: the letters cannot be written.
     """
     with _StoreWriter(store) as writer:
-        contigs = read_contigs(source, writer.write)
-        return Genome(source, writer.finish(), contigs)
+        accepted = Accepted()
+        contigs = read_contigs(source, writer.write, accepted)
+        return Genome(source, writer.finish(), contigs, accepted)
 
 
-def read_contigs(source: Path, take: Callable[[bytes], object]) -> Contigs:
-    """Validate a FASTA file.
+def read_contigs(
+    source: Path, take: Callable[[bytes], object], accepted: Accepted | None = None
+) -> Contigs:
+    """Validate a FASTA file; records without sequence are no contigs.
 
     Args:
-        source: FASTA; plain, gzip or bgzip.
+        source: FASTA (see :func:`premir.scanner.fasta.fasta_pieces`).
         take: is given all letters, a piece of one contig at a time.
+        accepted: counts what was out of the ordinary.
 
     Raises:
         InputError: as :func:`read_genome`.
@@ -144,12 +154,15 @@ def read_contigs(source: Path, take: Callable[[bytes], object]) -> Contigs:
     names: list[str] = []
     lengths = array("q")
     digests = bytearray()
-    for name, group in itertools.groupby(fasta_pieces(source), key=itemgetter(0)):
+    pieces = fasta_pieces(source, accepted=accepted, check_name=lost_in_bed)
+    for name, group in itertools.groupby(pieces, key=itemgetter(0)):
         digest, length = hashlib.sha256(), 0
         for _, letters in group:
             digest.update(letters)
             length += len(letters)
             take(letters)
+        if not length:
+            continue
         names.append(name)
         lengths.append(length)
         digests += digest.digest()

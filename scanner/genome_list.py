@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from premir.scanner.decompression import is_stream
 from premir.scanner.errors import InputError
 
-_COMPRESSED = frozenset({".gz", ".bgz", ".bgzf"})
+_COMPRESSED = frozenset({".gz", ".bgz", ".bgzf", ".bz2", ".xz", ".zst", ".zstd"})
 _FASTA = frozenset({".fa", ".fasta", ".fna", ".fas", ".ffn", ".txt"})
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]{0,199}")
 _HEADER = ["name", "path", "preset"]
@@ -37,7 +38,8 @@ def from_paths(paths: Sequence[Path], preset: str) -> list[Entry]:
     """Name genomes after their files, without folder and FASTA suffix.
 
     Raises:
-        InputError: two have the same name, or one has a name that is no safe file name.
+        InputError: two have the same name, one has a name that is no safe file name, or is a
+            stream.
     """
     return _unique(Entry(_stem(path), path, preset, str(path)) for path in paths)
 
@@ -86,6 +88,12 @@ def _unique(entries: Iterable[Entry]) -> list[Entry]:
     """Check names; letter case does not tell them apart, as it does not on some file systems."""
     seen: dict[str, Entry] = {}
     for entry in entries:
+        if is_stream(entry.path):
+            where = "" if entry.source == str(entry.path) else f"{entry.source}: "
+            raise InputError(
+                f"{where}{entry.path}: a stream can be read only once, and --out-dir compares "
+                "genomes with those of earlier runs; write it to a file, or scan it with --out"
+            )
         if not _NAME.fullmatch(entry.name):
             _refuse(entry, "is no safe file name: use letters, digits and _ . + @ = -")
         before = seen.setdefault(entry.name.casefold(), entry)

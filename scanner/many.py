@@ -159,7 +159,9 @@ def _scan_one(record: _Record, session: Session) -> Outcome:
     except (ClusterError, NodeError, StoppedError):
         raise
     except PremirError as error:
-        return Outcome(entry, "failed", seconds=time.monotonic() - started, message=str(error))
+        return Outcome(
+            entry, "failed", seconds=time.monotonic() - started, message="; ".join(error.lines)
+        )
     except Exception as error:
         if ends_run(error) or isinstance(error, OSError):
             raise

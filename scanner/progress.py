@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from types import TracebackType
+from typing import Self
 
 from tqdm import tqdm
 
@@ -14,20 +15,15 @@ _log = logging.getLogger(__name__)
 _INTERVAL = 30.0
 
 
-class Progress:
-    """Counts megabases and hits of a scan."""
+class _Display:
+    """A bar on a terminal; elsewhere a clock that says when a line is due."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._total = 0
-        self._done = 0
-        self._fresh = 0
-        self._hits = 0
+    def __init__(self, unit: str, *, quiet: bool, total: float | None) -> None:
         self._started = self._said = time.monotonic()
-        self._lock = threading.Lock()  # several scans may share the display
         terminal = sys.stderr.isatty() and not quiet
-        self._bar = tqdm(total=0.0, unit="Mb", file=sys.stderr, leave=False) if terminal else None
+        self._bar = tqdm(total=total, unit=unit, file=sys.stderr, leave=False) if terminal else None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -38,6 +34,55 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    def _due(self) -> float | None:
+        """Return the seconds since the beginning when a line is due, None when not."""
+        now = time.monotonic()
+        if self._bar is not None or now - self._said < _INTERVAL:
+            return None
+        self._said = now
+        return now - self._started
+
+
+class SequenceProgress(_Display):
+    """Counts given sequences.
+
+    Args:
+        total: how many there are; None where that is not known.
+        quiet: no bar.
+    """
+
+    def __init__(self, total: int | None, *, quiet: bool) -> None:
+        super().__init__(" sequences", quiet=quiet, total=total)
+        self._total = total
+        self._done = 0
+
+    def advance(self, sequences: int, positives: int) -> None:
+        """Count finished sequences, and say where we are if it is time; positives are of all."""
+        self._done += sequences
+        if self._bar is not None:
+            self._bar.update(sequences)
+            self._bar.set_postfix(positives=positives)
+        if (seconds := self._due()) is not None:
+            _log.info(
+                "%d%s sequences done, %.0f a minute, %d called pre-miRNA",
+                self._done,
+                f" of {self._total}" if self._total is not None else "",
+                self._done / seconds * 60,
+                positives,
+            )
+
+
+class Progress(_Display):
+    """Counts megabases and hits of a scan."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__("Mb", quiet=quiet, total=0.0)
+        self._total = 0
+        self._done = 0
+        self._fresh = 0
+        self._hits = 0
+        self._lock = threading.Lock()  # several scans may share the display
 
     def grow(self, nucleotides: int) -> None:
         """Add planned work."""
@@ -59,11 +104,10 @@ class Progress:
 
     def tick(self) -> None:
         """Say where we are, if it is time."""
-        now = time.monotonic()
-        if self._bar is not None or now - self._said < _INTERVAL:
+        seconds = self._due()
+        if seconds is None:
             return
-        self._said = now
-        speed = self._fresh / 1e6 / (now - self._started) * 60
+        speed = self._fresh / 1e6 / seconds * 60
         left = (self._total - self._done) / 1e6
         eta = f"{left / speed:.1f} min" if speed > 0 else "unknown"
         _log.info(

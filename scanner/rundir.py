@@ -19,7 +19,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -172,7 +172,7 @@ class RunDirectory:
         """Take over the letters that :func:`premir.scanner.genome.read_genome` wrote, if it did."""
         if genome.store != self.store:
             genome.store.replace(self.store)
-        return Genome(genome.source, self.store, genome.contigs)
+        return replace(genome, store=self.store)
 
     def parts_started(self) -> int | None:
         """Return of how many parts those are that worked here; None for none, or a mixture."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import time
+from dataclasses import asdict
 from typing import Any
 
 from premir.kernels._jit import COMPILATION
@@ -37,6 +38,7 @@ def summarise(
         "genome": str(options.genome),
         "genome_sha256": genome.digest(),
         "contigs": len(genome.contigs),
+        "input_accepted": asdict(genome.accepted),
         "megabases": genome.length / 1e6,
         "megabases_scanned": scanned / 1e6,
         "regions": list(options.regions),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -417,3 +418,29 @@ def copies(
         elsewhere.sort()
         values.append(elsewhere[(m - 1) // 2])
     return max(values, default=None)
+
+
+def fasta(content: bytes) -> tuple[dict[str, bytes], bool]:
+    """Records of a FASTA file, line by line, and whether something in it could be misread."""
+    records: dict[str, bytes] = {}
+    name, bad, star = "", False, False
+    for line in re.split(rb"\r\n|\r|\n", content):
+        if line.lstrip(b" \t").startswith(b">"):
+            header = line.lstrip(b" \t")[1:]
+            name = header.split(None, 1)[0].decode() if header.split() else ""
+            bad |= not name or header[:1].isspace() or name in records
+            records[name], star = b"", False
+            continue
+        line = line.strip(b" \t")
+        if not line or line.startswith(b";"):
+            continue
+        bad |= star
+        star = line.endswith(b"*")
+        line = line[:-1] if star else line
+        bad |= re.fullmatch(rb"[ACGTUNRYSWKMBDHVX.-]*", line, re.IGNORECASE) is None
+        line = re.sub(rb"[X.-]", b"N", line).replace(b"x", b"n")
+        records[name] += line
+    for letters in records.values():
+        ambiguous = re.findall(rb"[^ACGTUN]", letters, re.IGNORECASE)
+        bad |= len(letters) >= 20 and 2 * len(ambiguous) > len(letters)
+    return records, bad or not any(records.values())

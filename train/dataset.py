@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.codes import UNKNOWN, Codes, encode
+from premir.kernels.codes import Codes
 from premir.kernels.energies import current_parameters
 from premir.scanner import shards, viennarna
 from premir.scanner.batches import Hairpins, pack
+from premir.scanner.decompression import is_stream
 from premir.scanner.errors import InputError, ShardError
-from premir.scanner.fasta import read_records
 from premir.scanner.folding import Folder
+from premir.scanner.hairpin_records import hairpin_records, left_out
 from premir.scanner.paths import cache_dir
 
 _log = logging.getLogger(__name__)
@@ -59,10 +61,11 @@ def load_dataset(positives: Sequence[Path], negatives: Sequence[Path], folder: F
         folder: folds what the cache lacks.
 
     Returns:
-        The records in the order of the files, positives first.
+        The records in the order of the files, positives first, without those that cannot be
+        folded: with a letter other than A, C, G, T, U, or too long.
 
     Raises:
-        InputError: a file cannot be read or holds a letter other than A, C, G, T, U.
+        InputError: a file cannot be read, or holds nothing that can be folded.
     """
     names: list[str] = []
     sequences: list[Codes] = []
@@ -70,19 +73,36 @@ def load_dataset(positives: Sequence[Path], negatives: Sequence[Path], folder: F
     digests: dict[str, str] = {}
     for label, paths in ((1, positives), (0, negatives)):
         for path in paths:
-            records = read_records(path)
+            records = _foldable(path)
             digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-            for name, letters in records:
-                sequence = encode(letters)
-                if np.any(sequence == UNKNOWN):
-                    raise InputError(
-                        f"{path}: {name}: holds a letter other than A, C, G, T, U; remove it"
-                    )
-                names.append(name)
-                sequences.append(sequence)
-                labels.append(label)
+            names += records
+            sequences += records.values()
+            labels += [label] * len(records)
     hairpins = _fold_cached(*pack(sequences), folder)
     return Dataset(hairpins, np.array(labels, np.int64), tuple(names), digests)
+
+
+def _foldable(path: Path) -> dict[str, Codes]:
+    """Read the records that can be folded, and say how many others there are."""
+    if is_stream(path):
+        raise InputError(
+            f"{path}: a stream can be read only once, and training files are read again when a "
+            "training goes on; write it to a file first"
+        )
+    kinds: Counter[str] = Counter()
+    records: dict[str, Codes] = {}
+    for record in hairpin_records(path):
+        if record.codes is None:
+            kinds[record.kind] += 1
+        else:
+            records[record.name] = record.codes
+    if not records:
+        raise InputError(f"{path}: holds no record that can be folded: {left_out(kinds)}")
+    if kinds:
+        total = kinds.total() + len(records)
+        lost = left_out(kinds)
+        _log.warning("%s: %d of %d records are left out: %s", path, kinds.total(), total, lost)
+    return records
 
 
 def _fold_cached(codes: Codes, offsets: npt.NDArray[np.int64], folder: Folder) -> Hairpins:

@@ -214,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         write_json(options.out, measure(options.data, options.genomes))
     except PremirError as error:
-        sys.stderr.write(f"premir.train.flanks: error: {error}\n")
+        sys.stderr.write(error.told_by("premir.train.flanks"))
         return error.exit_code
     return 0
 

@@ -403,7 +403,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=options.seed,
         )
     except PremirError as error:
-        sys.stderr.write(f"python -m premir.train.gates: error: {error}\n")
+        sys.stderr.write(error.told_by("python -m premir.train.gates"))
         return error.exit_code
     import json
 

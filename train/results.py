@@ -288,7 +288,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         missing = generate(options.folder, list(cells()))
     except PremirError as error:
-        sys.stderr.write(f"premir.train.results: error: {error}\n")
+        sys.stderr.write(error.told_by("premir.train.results"))
         return error.exit_code
     except ModuleNotFoundError as error:
         sys.stderr.write(f"premir.train.results: error: {error}; pip install 'premir[results]'\n")

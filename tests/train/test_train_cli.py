@@ -7,6 +7,7 @@ import http.server
 import json
 import shutil
 import threading
+from pathlib import Path
 
 import builders
 import data_sets
@@ -157,10 +158,40 @@ def test_wrong_usage(options, message, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == f"premir-train: error: {message}"
 
 
-def test_unknown_letters_are_refused(files, tmp_path, capsys):
-    builders.write_fasta(tmp_path / "n.fa", {"ok": "ACGT" * 20, "odd": "ACGTN" * 10})
-    assert custom(files, tmp_path / "model") == 2
-    assert "n.fa: odd: holds a letter other than A, C, G, T, U" in capsys.readouterr().err
+def test_records_that_cannot_be_folded_are_left_out(files, tmp_path, capsys):
+    assert custom(files, tmp_path / "model", "--epochs", 1) == 0
+    expected = (tmp_path / "model" / "weights.safetensors").read_bytes()
+    with files[1].open("a") as handle:
+        handle.write(">odd\nACGTN\n>odd-2\nAC-T\n>none\n>long\n" + "ACG\n" * 2000)
+    capsys.readouterr()
+    assert custom(files, tmp_path / "again", "--epochs", 1) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if ": warning: " in line]
+    assert warnings == [
+        f"premir-train: warning: {files[1]}: 1 letters are taken as unknown, like N: 0 X, "
+        "1 gaps (- or .)",
+        f"premir-train: warning: {files[1]}: 4 of 28 records are left out: 2 with a letter other "
+        "than A, C, G, T, U, 1 without sequence, 1 longer than 3000 nt",
+    ]
+    assert (tmp_path / "again" / "weights.safetensors").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    "content, message, lines",
+    [
+        (">odd\nACGTN\n", "holds no record that can be folded: 1 with a letter other than A, C", 1),
+        (">a b\nA1\n>c\nA?\n", "a:2: '1' is not a nucleotide letter; remove it", 2),
+        (None, "a stream can be read only once, and training files are read again", 1),
+    ],
+)
+def test_files_that_cannot_be_trained_on(files, tmp_path, capsys, content, message, lines):
+    path = tmp_path / "n.fa" if content else Path("-")
+    if content:
+        path.write_text(content)
+    assert custom((files[0], path), tmp_path / "model") == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if ": error: " in line]
+    assert errors[0].startswith(f"premir-train: error: {path}: {message}")
+    assert len(errors) == lines
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.table is not None:
             options.table.write_text(table(results, options.samples), encoding="utf-8")
     except PremirError as error:
-        sys.stderr.write(f"premir-train: error: {error}\n")
+        sys.stderr.write(error.told_by("premir-train"))
         return error.exit_code
     sys.stdout.write(json.dumps(results) + "\n")
     return 0
