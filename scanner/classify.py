@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,10 @@ from premir.kernels.pairing import MAX_LENGTH, dot_bracket
 from premir.scanner.batches import pack
 from premir.scanner.errors import InputError
 from premir.scanner.fasta import read_records
-from premir.scanner.files import whole_file
 from premir.scanner.folding import make_folder
-from premir.scanner.hits import check_writable
 from premir.scanner.inference import canonical_probabilities
 from premir.scanner.model_store import ModelSpec, load_network
+from premir.scanner.outputs import check_writable, writing
 
 _log = logging.getLogger(__name__)
 _HEADER = "name\tprob\tlabel\tmfe\tstructure\n"
@@ -43,8 +41,7 @@ def classify(
     Raises:
         InputError: a file cannot be used, or a sequence holds another letter than A, C, G, T, U.
     """
-    if str(out) != "-":
-        check_writable(out)
+    check_writable(out)
     records = read_records(sequences)
     codes = []
     for name, letters in records:
@@ -71,11 +68,8 @@ def classify(
         lines.append(
             f"{name}\t{prob:.6f}\t{int(prob >= 0.5)}\t{mfe / 100:.2f}\t{dot_bracket(pairs)}\n"
         )
-    if str(out) == "-":
-        sys.stdout.writelines(lines)
-    else:
-        with whole_file(out) as temporary:
-            temporary.write_text("".join(lines), encoding="utf-8")
+    with writing(out) as handle:
+        handle.writelines(lines)
     positives = int((probabilities >= 0.5).sum())
     _log.info("%d of %d sequences are called pre-miRNA", positives, len(records))
     return 0

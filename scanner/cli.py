@@ -21,6 +21,14 @@ from premir.scanner.model_store import (
     find_model,
     list_models,
 )
+from premir.scanner.outputs import (
+    Named,
+    beside,
+    check_apart,
+    check_log,
+    indices,
+    is_stream,
+)
 from premir.scanner.parts import Part
 
 if TYPE_CHECKING:
@@ -61,17 +69,22 @@ def build_parser() -> argparse.ArgumentParser:
         help="FASTA: plain, gzip or bgzip; several with --out-dir")  # fmt: skip
     add = parser.add_argument_group("input and output").add_argument
     add("--hairpins", type=Path, metavar="FASTA", help="classify these sequences as they are")
-    add("--out", type=Path, metavar="FILE", help="BED of hits (.gz: bgzipped and indexed), or TSV "
-        "with --hairpins; - for stdout")  # fmt: skip
+    add("--out", type=Path, metavar="FILE", help="BED of hits (.gz or .bgz: bgzipped and indexed), "
+        "or TSV with --hairpins; - for stdout")  # fmt: skip
     add("--out-dir", type=Path, metavar="DIR", help="for any number of genomes: NAME.bed and "
         "NAME.bed.summary.json of each, and genomes.tsv, go here")  # fmt: skip
     add("--genomes", type=Path, metavar="TSV", help="with --out-dir: list of name, path and "
         "(optional) preset in place of GENOME")  # fmt: skip
     add("--format", choices=["bed", "bed.gz"], default="bed", help="with --out-dir: hits as plain "
         "or as bgzipped and indexed BED; default: %(default)s")  # fmt: skip
-    add("--candidates", type=Path, metavar="BED", help="write all candidate intervals, scored by "
-        "minus their stem energy in centibits; without --out the scan stops there")  # fmt: skip
-    add("--summary", type=Path, metavar="JSON", help="default: OUT.summary.json")
+    add(
+        "--candidates",
+        type=Path,
+        metavar="BED",
+        help="write all candidate intervals (as --out), "
+        "scored by minus their stem energy in centibits; without --out the scan stops there",
+    )
+    add("--summary", type=Path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
     add("--regions", action="append", default=[], metavar="REGION",
         help="report only hits whose mid-point lies in CONTIG or CONTIG:START-END (1-based "
         "inclusive); may be repeated")  # fmt: skip
@@ -138,11 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
-        configure(
-            "premir-scan",
-            verbosity=options.verbose - options.quiet,
-            log_file=options.log_file,
-        )
+        _configure(options)
         return _run(options)
     except PremirError as error:
         sys.stderr.write(f"premir-scan: error: {error}\n")
@@ -180,6 +189,8 @@ def _run(options: argparse.Namespace) -> int:
             raise InputError("--candidates, --regions and --executor ray go with a genome")
         if options.max_copies is not None:
             raise InputError("--max-copies goes with a genome")
+        inputs = [("--hairpins", options.hairpins), *_files_of(model)]
+        _begin(options, inputs, [("--out", options.out)])
         from premir.scanner.classify import classify
 
         return classify(
@@ -197,6 +208,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.part or options.finalise:
         _check_parts(options)
     settings = scan_options(options, model, genome)
+    _begin_scan(options, settings)
     if options.plan:
         from premir.scanner.planning import plan
 
@@ -218,14 +230,58 @@ def _run_many(options: argparse.Namespace) -> int:
         raise InputError("--finalise, --plan and --resume require do not go with --out-dir")
     from premir.scanner.candidates import PRESETS
     from premir.scanner.genome_list import from_paths, read_list
-    from premir.scanner.many import scan_many
+    from premir.scanner.many import files_of, scan_many
 
     if options.genomes is not None:
         entries = read_list(options.genomes, options.preset, PRESETS)
     else:
         entries = from_paths(options.genome, options.preset)
-    shape = scan_options(options, find_model(options.model or DEFAULT_MODEL), entries[0].path)
-    return scan_many(entries, shape, options.out_dir, f".{options.format}")
+    model = find_model(options.model or DEFAULT_MODEL)
+    shape = scan_options(options, model, entries[0].path)
+    suffix = f".{options.format}"
+    inputs = [*_files_of(model), *((e.source, e.path) for e in entries)]
+    if options.genomes is not None:
+        inputs.append(("--genomes", options.genomes))
+    _begin(options, inputs, *files_of(entries, shape, options.out_dir, suffix))
+    return scan_many(entries, shape, options.out_dir, suffix)
+
+
+def _files_of(model: ModelSpec) -> list[Named]:
+    return [("--model", path) for path in model.files]
+
+
+def _begin_scan(options: argparse.Namespace, settings: ScanOptions) -> None:
+    from premir.scanner.preparing import run_directory_path
+
+    inputs = [("GENOME", settings.genome), *_files_of(settings.model)]
+    outputs = []
+    for option, path in (("--out", settings.out), ("--candidates", settings.candidates)):
+        if path is not None:
+            outputs += [(option, path), *((f"the index of {option}", i) for i in indices(path))]
+    if settings.summary is not None:
+        outputs.append(("--summary", settings.summary))
+    work = run_directory_path(settings)
+    _begin(options, inputs, outputs, [("--work-dir", work)] if work is not None else [])
+
+
+def _begin(
+    options: argparse.Namespace,
+    inputs: Sequence[Named],
+    outputs: Sequence[Named],
+    places: Sequence[Named] = (),
+) -> None:
+    """Open the log, the first file that is written, when nothing can be overwritten any more."""
+    if options.log_file is None:
+        check_apart(inputs, outputs, places)
+        return
+    check_log(options.log_file)
+    check_apart(inputs, [*outputs, ("--log-file", options.log_file)], places)
+    _configure(options, log_file=options.log_file)
+
+
+def _configure(options: argparse.Namespace, log_file: Path | None = None) -> None:
+    verbosity = options.verbose - options.quiet
+    configure("premir-scan", verbosity=verbosity, log_file=log_file)
 
 
 def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) -> ScanOptions:
@@ -238,7 +294,7 @@ def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) ->
         genome=genome,
         out=options.out,
         candidates=options.candidates,
-        summary=options.summary or _beside(options.out),
+        summary=options.summary or (options.out and beside(options.out, ".summary.json")),
         model=model,
         min_prob=model.min_prob if options.min_prob is None else options.min_prob,
         max_copies=options.max_copies,
@@ -270,12 +326,8 @@ def _check_parts(options: argparse.Namespace) -> None:
         raise InputError("--regions does not go with --part and --finalise")
     if options.resume == "never":
         raise InputError("--resume never would discard other parts' work; remove the run directory")
-    if options.work_dir is None and str(options.out or options.candidates) == "-":
+    if options.work_dir is None and is_stream(options.out or options.candidates):
         raise InputError("--part and --finalise need --work-dir when the output goes to stdout")
-
-
-def _beside(out: Path | None) -> Path | None:
-    return None if out is None or str(out) == "-" else out.with_name(f"{out.name}.summary.json")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
