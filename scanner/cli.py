@@ -239,7 +239,7 @@ def _run_many(options: argparse.Namespace) -> int:
     model = find_model(options.model or DEFAULT_MODEL)
     shape = scan_options(options, model, entries[0].path)
     suffix = f".{options.format}"
-    inputs = [*_files_of(model), *((e.source, e.path) for e in entries)]
+    inputs = [*_files_of(model), *((entry.source, entry.path) for entry in entries)]
     if options.genomes is not None:
         inputs.append(("--genomes", options.genomes))
     _begin(options, inputs, *files_of(entries, shape, options.out_dir, suffix))

@@ -160,7 +160,7 @@ def _scan_one(record: _Record, session: Session) -> Outcome:
             return Outcome(entry, "incomplete", megabases, hits, seconds, message)
         if record.source() != before:
             _log.warning(
-                "%s: %s changed while it was scanned; the same command scans it again",
+                "%s: %s changed while it was scanned; run the same command again",
                 entry.name, entry.path,
             )  # fmt: skip
         record.write(before, summary)
