@@ -15,12 +15,18 @@ from premir.scanner import __version__
 from premir.scanner.errors import InputError, PremirError, describe
 from premir.scanner.log import configure
 from premir.scanner.model_store import find_model
+from premir.scanner.outputs import Named, check_apart
 from premir.train.protocols import BENCHMARKS, Files, Protocol, custom
 
 if TYPE_CHECKING:
     from premir.train.judging import Judgement
     from premir.train.recipes import Recipe
 
+_WRITTEN = (
+    "card.json", "weights.safetensors", "gates.safetensors", "checkpoint.safetensors",
+    "history.json",
+)  # fmt: skip
+"""What a training may write into its directory."""
 _EXAMPLES = """\
 examples:
   premir-train --protocol crossspecies-new
@@ -164,8 +170,11 @@ def _run(options: argparse.Namespace) -> int:
         f"premir-{options.protocol}-{options.network}-{recipe.name}-seed{options.seed}"
     )
     judgements: list[Judgement] = []
-    for protocol in protocols:
-        folder = out / f"fold{protocol.name.partition('/')[2]}" if len(protocols) > 1 else out
+    folders = [out]
+    if len(protocols) > 1:
+        folders = [out / f"fold{protocol.name.partition('/')[2]}" for protocol in protocols]
+    _check_out(out, folders, [named for protocol in protocols for named in _sources(protocol)])
+    for protocol, folder in zip(protocols, folders, strict=True):
         spec, result = train(
             protocol,
             recipe,
@@ -203,9 +212,17 @@ def _run_genome(options: argparse.Namespace) -> int:
         config = config.for_adapting()
         kind = f"{options.adapt.name.partition('.')[0]}-adapted"
         name = kind
+    out = options.out or Path(kind)
+    inputs: list[Named] = [("--config", options.config or ANIMAL)]
+    inputs += [("a source of --config", path) for path in config.sources()]
+    if adapt is not None:
+        inputs.append(("--adapt", adapt.genome))
+    if start is not None:
+        inputs += [("--start", path) for path in start.files]
+    _check_out(out, [out], inputs, [("the shards of --out", out / "work")])
     spec = train_genome(
         replace(config, name=options.name or name),
-        out=options.out or Path(kind),
+        out=out,
         device_name=options.device,
         threads=options.threads,
         folder=KernelFolder(),
@@ -214,6 +231,32 @@ def _run_genome(options: argparse.Namespace) -> int:
     )
     sys.stdout.write(json.dumps(spec.card["held_out"]) + "\n")
     return 0
+
+
+def _sources(protocol: Protocol) -> list[Named]:
+    """Name the files that a protocol reads, as the options of ``--protocol custom`` do."""
+    training, test = protocol.training, protocol.test
+    return [
+        (option, path)
+        for option, paths in (
+            ("--positives", training.positives),
+            ("--negatives", training.negatives),
+            ("--test-positives", test.positives),
+            ("--test-negatives", test.negatives),
+        )
+        for path in paths
+    ]
+
+
+def _check_out(
+    out: Path, folders: Sequence[Path], inputs: Sequence[Named], places: Sequence[Named] = ()
+) -> None:
+    """Refuse to train over a file, before anything is written."""
+    for folder in (out, *folders):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file; give --out a folder")
+    outputs = [("--out", folder / name) for folder in folders for name in _WRITTEN]
+    check_apart(inputs, outputs, places)
 
 
 def _refuse_what_run_all_sets(options: argparse.Namespace) -> None:
