@@ -85,7 +85,9 @@ def check_apart(
     for option, path in outputs:
         _refuse_inside(option, path, folders)
         keys = _identities(path, stream=_STDOUT)
-        for key in keys & taken.keys():
+        for key in keys:
+            if key not in taken:
+                continue
             if key == "stdout":
                 raise InputError(
                     f"{option} {path}: stdout is taken by {taken[key][0]}; give a file"
@@ -267,18 +269,18 @@ def _target(path: Path) -> Path:
     return _real(path) if path.is_symlink() else path
 
 
-def _identities(path: Path, *, stream: int) -> set[object]:
-    """Return all that tells a file from others: none of pipes and devices, which may repeat."""
+def _identities(path: Path, *, stream: int) -> list[object]:
+    """Return all that tells a file from others: nothing of pipes and devices, which may repeat."""
     number = stream if str(path) == "-" else _descriptor(path)
-    keys: set[object] = {"stdout"} if number == _STDOUT else set()
+    keys: list[object] = ["stdout"] if number == _STDOUT else []
     try:
         status = path.stat() if number is None else os.fstat(number)
     except (OSError, ValueError):
-        return {_real(path)} if number is None else keys
+        return keys if number is not None else [_real(path)]
     if stat.S_ISREG(status.st_mode):
-        keys.add((status.st_dev, status.st_ino))
+        keys.append((status.st_dev, status.st_ino))
     if number is None and not is_stream(path):
-        keys.add(_real(path))
+        keys.append(_real(path))
     return keys
 
 
