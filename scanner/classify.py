@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import torch
 
 from premir.kernels.pairing import dot_bracket
 from premir.scanner.batches import pack
-from premir.scanner.decompression import is_stream
-from premir.scanner.files import whole_file
 from premir.scanner.folding import Folder, make_folder
 from premir.scanner.hairpin_records import Record, hairpin_records, left_out
-from premir.scanner.hits import check_writable
 from premir.scanner.inference import canonical_probabilities
 from premir.scanner.model_store import ModelSpec, load_network
 from premir.scanner.network import VariableConvNet
+from premir.scanner.outputs import check_writable, writing
 from premir.scanner.progress import SequenceProgress
+from premir.scanner.streams import is_stream
 
 _log = logging.getLogger(__name__)
 _HEADER = "name\tprob\tlabel\tmfe\tstructure\tremark\n"
@@ -53,14 +49,13 @@ def classify(
     Raises:
         InputError: a file cannot be used.
     """
-    if str(out) != "-":
-        check_writable(out)
+    check_writable(out)
     # A file is checked as a whole before time is spent on it; a stream comes only once.
     total = None if is_stream(sequences) else sum(1 for _ in hairpin_records(sequences, say=False))
     classifier = _Classifier(load_network(model, dtype=torch.float64))
     folder = make_folder(folder_name, processes=threads)
     try:
-        with SequenceProgress(total, quiet=quiet) as progress, _open_output(out) as handle:
+        with SequenceProgress(total, quiet=quiet) as progress, writing(out) as handle:
             handle.write(_HEADER)
             for block in _blocks(hairpin_records(sequences), _BLOCK_NT * threads):
                 handle.writelines(classifier.rows(block, folder))
@@ -69,15 +64,6 @@ def classify(
         folder.close()
     classifier.report(sequences)
     return 0
-
-
-@contextmanager
-def _open_output(out: Path) -> Iterator[TextIO]:
-    if str(out) == "-":
-        yield sys.stdout
-        return
-    with whole_file(out) as temporary, temporary.open("w", encoding="utf-8") as handle:
-        yield handle
 
 
 def _blocks(records: Iterable[Record], nucleotides: int) -> Iterator[list[Record]]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from premir.scanner import __version__
 from premir.scanner.command import Parser, run_command
 from premir.scanner.cores import available_cores, usable_threads
-from premir.scanner.decompression import is_stream
 from premir.scanner.errors import InputError
 from premir.scanner.log import log_to_file
 from premir.scanner.model_store import (
@@ -24,7 +23,9 @@ from premir.scanner.model_store import (
 )
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import file_path, path, real, whole
+from premir.scanner.outputs import Named, beside, check_apart, check_log, indices
 from premir.scanner.parts import Part
+from premir.scanner.streams import is_stream
 
 if TYPE_CHECKING:
     from premir.scanner.options import ScanOptions
@@ -64,17 +65,18 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("input and output").add_argument
     add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are; "
         "- for stdin")  # fmt: skip
-    add("--out", type=file_path, metavar="FILE", help="BED of hits (.gz: bgzipped and indexed), "
-        "or TSV with --hairpins; - for stdout")  # fmt: skip
+    add("--out", type=file_path, metavar="FILE", help="BED of hits (.gz or .bgz: bgzipped and "
+        "indexed), or TSV with --hairpins; - for stdout")  # fmt: skip
     add("--out-dir", type=path, metavar="DIR", help="for any number of genomes: NAME.bed and "
         "NAME.bed.summary.json of each, and genomes.tsv, go here")  # fmt: skip
     add("--genomes", type=path, metavar="TSV", help="with --out-dir: list of name, path and "
         "(optional) preset in place of GENOME")  # fmt: skip
     add("--format", choices=["bed", "bed.gz"], default="bed", help="with --out-dir: hits as plain "
         "or as bgzipped and indexed BED; default: %(default)s")  # fmt: skip
-    add("--candidates", type=file_path, metavar="BED", help="write all candidate intervals, scored "
-        "by minus their stem energy in centibits; without --out the scan stops there")  # fmt: skip
-    add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json")
+    add("--candidates", type=file_path, metavar="BED", help="write all candidate intervals (as "
+        "--out), scored by minus their stem energy in centibits; without --out the scan stops "
+        "there")  # fmt: skip
+    add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
     add("--regions", action="append", default=[], metavar="REGION",
         help="report only hits whose mid-point lies in CONTIG or CONTIG:START-END (1-based "
         "inclusive); may be repeated")  # fmt: skip
@@ -138,9 +140,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     refuse_what_does_nothing(options, given, _executor(options)[0])
-    log_to_file(options.log_file)
     options.threads = usable_threads(options.threads)
     if options.list_models:
+        _begin(options, [], [])
         for spec in list_models():
             default = " (default)" if spec.name == DEFAULT_MODEL else ""
             sys.stdout.write(f"{spec.name}{default}\t{spec.description}\n")
@@ -155,6 +157,8 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     if options.hairpins is not None:
         if options.out is None:
             raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
+        inputs = [("--hairpins", options.hairpins), *_files_of(model)]
+        _begin(options, inputs, [("--out", options.out)])
         from premir.scanner.classify import classify
 
         return classify(
@@ -179,6 +183,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     if options.part or options.finalise:
         _check_parts(options)
     settings = scan_options(options, model, genome)
+    _begin_scan(options, settings)
     if options.plan:
         from premir.scanner.planning import plan
 
@@ -197,14 +202,52 @@ def _run_many(options: argparse.Namespace) -> int:
         raise InputError("--resume require does not go with --out-dir")
     from premir.scanner.candidates import PRESETS
     from premir.scanner.genome_list import from_paths, read_list
-    from premir.scanner.many import scan_many
+    from premir.scanner.many import files_of, scan_many
 
     if options.genomes is not None:
         entries = read_list(options.genomes, options.preset, PRESETS)
     else:
         entries = from_paths(options.genome, options.preset)
-    shape = scan_options(options, find_model(options.model or DEFAULT_MODEL), entries[0].path)
-    return scan_many(entries, shape, options.out_dir, f".{options.format}")
+    model = find_model(options.model or DEFAULT_MODEL)
+    shape = scan_options(options, model, entries[0].path)
+    suffix = f".{options.format}"
+    inputs = [*_files_of(model), *((entry.source, entry.path) for entry in entries)]
+    if options.genomes is not None:
+        inputs.append(("--genomes", options.genomes))
+    _begin(options, inputs, *files_of(entries, shape, options.out_dir, suffix))
+    return scan_many(entries, shape, options.out_dir, suffix)
+
+
+def _files_of(model: ModelSpec) -> list[Named]:
+    return [("--model", path) for path in model.files]
+
+
+def _begin_scan(options: argparse.Namespace, settings: ScanOptions) -> None:
+    from premir.scanner.preparing import run_directory_path
+
+    inputs = [("GENOME", settings.genome), *_files_of(settings.model)]
+    outputs = []
+    for option, out in (("--out", settings.out), ("--candidates", settings.candidates)):
+        if out is not None:
+            outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
+    if settings.summary is not None:
+        outputs.append(("--summary", settings.summary))
+    work = run_directory_path(settings)
+    _begin(options, inputs, outputs, [("--work-dir", work)] if work is not None else [])
+
+
+def _begin(
+    options: argparse.Namespace,
+    inputs: Sequence[Named],
+    outputs: Sequence[Named],
+    places: Sequence[Named] = (),
+) -> None:
+    """Open the log, the first file that is written, when nothing can be overwritten any more."""
+    log = [("--log-file", options.log_file)] if options.log_file is not None else []
+    for _, file in log:
+        check_log(file)
+    check_apart(inputs, [*outputs, *log], places)
+    log_to_file(options.log_file)
 
 
 def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) -> ScanOptions:
@@ -216,7 +259,7 @@ def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) ->
         genome=genome,
         out=options.out,
         candidates=options.candidates,
-        summary=options.summary or _beside(options.out),
+        summary=options.summary or (options.out and beside(options.out, ".summary.json")),
         model=model,
         min_prob=model.min_prob if options.min_prob is None else options.min_prob,
         max_copies=options.max_copies,
@@ -244,7 +287,7 @@ def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) ->
 def _check_parts(options: argparse.Namespace) -> None:
     if options.resume == "never":
         raise InputError("--resume never would discard other parts' work; remove the run directory")
-    if options.work_dir is None and str(options.out or options.candidates) == "-":
+    if options.work_dir is None and is_stream(options.out or options.candidates):
         raise InputError("--part and --finalise need --work-dir when the output goes to stdout")
 
 
@@ -253,10 +296,6 @@ def _executor(options: argparse.Namespace) -> tuple[str, str | None]:
     address = options.ray_address or os.environ.get("RAY_ADDRESS")
     executor = options.executor or ("ray" if address else "local")
     return executor, address if executor == "ray" else None
-
-
-def _beside(out: Path | None) -> Path | None:
-    return None if out is None or str(out) == "-" else out.with_name(f"{out.name}.summary.json")
 
 
 def _part(text: str) -> Part:

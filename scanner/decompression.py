@@ -8,7 +8,6 @@ from __future__ import annotations
 import bz2
 import itertools
 import lzma
-import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -93,17 +92,6 @@ _KINDS = (
     _Kind("xz", b"\xfd7zXZ\0", partial(lzma.LZMADecompressor, lzma.FORMAT_XZ)),
     _Kind("zstd", b"\x28\xb5\x2f\xfd", _zstd),
 )
-
-
-def is_stream(path: Path) -> bool:
-    """Tell what can be read only once, ``-`` (standard input), FIFOs and devices, from files."""
-    if str(path) == "-":
-        return True
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp", re.DOTALL)
 
 
 @contextmanager
@@ -43,6 +46,12 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
+def lasting_name(name: str) -> str | None:
+    """Return the name of the file that a temporary one was to become, None for other files."""
+    match = _TEMPORARY.fullmatch(name)
+    return match[1] if match else None
+
+
 @contextmanager
 def naming(path: Path, temporary: Path) -> Iterator[None]:
     """Name ``path`` in errors that name its temporary file or, like those of a full disk, none."""
@@ -58,7 +67,8 @@ def naming(path: Path, temporary: Path) -> Iterator[None]:
 def sweep(path: Path) -> None:
     """Remove what killed processes left of :func:`whole_file`; none may be writing ``path`` now."""
     for left in path.parent.glob(f".{escape(path.name)}.????????.tmp"):
-        left.unlink(missing_ok=True)
+        if lasting_name(left.name) == path.name:
+            left.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -73,7 +83,12 @@ def sync_folder(folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, whole or not at all."""
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(as_json(value), encoding="utf-8")
+
+
+def as_json(value: Any) -> str:
+    """Return a value as indented JSON with a last line end."""
+    return json.dumps(value, indent=2) + "\n"
 
 
 def sha256(path: Path) -> str:

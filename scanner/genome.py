@@ -107,6 +107,11 @@ class Genome:
         """Nucleotides in all contigs."""
         return int(self.contigs.lengths.sum())
 
+    @property
+    def longest(self) -> int:
+        """Nucleotides in the longest contig."""
+        return int(self.contigs.lengths.max())
+
     def digest(self) -> str:
         """SHA-256 over names, lengths and digests of all contigs."""
         table = hashlib.sha256()

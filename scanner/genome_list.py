@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from premir.scanner.decompression import is_stream
 from premir.scanner.errors import InputError
+from premir.scanner.streams import is_stream
 
 _COMPRESSED = frozenset({".gz", ".bgz", ".bgzf", ".bz2", ".xz", ".zst", ".zstd"})
 _FASTA = frozenset({".fa", ".fasta", ".fna", ".fas", ".ffn", ".txt"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
 import numpy as np
@@ -12,8 +11,6 @@ import numpy.typing as npt
 
 from premir.kernels.codes import Codes, decode
 from premir.kernels.pairing import Pairs, dot_bracket, terminal_loop
-from premir.scanner.errors import InputError
-from premir.scanner.files import naming, temporary_name, whole_file
 from premir.scanner.genome import Genome, read_letters
 from premir.scanner.merging import Scored, hairpins_of
 from premir.scanner.refolding import Refolder
@@ -26,8 +23,6 @@ COLUMNS = (
     "length", "loop_start", "loop_end", "masked_fraction", "copies", "mirror_prob", "sequence",
     "structure",
 )  # fmt: skip
-_CSI_LENGTH = 1 << 29
-"""Contigs of this length and more do not fit a TBI index (SAM specification)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,43 +154,3 @@ def write_bed(handle: TextIO, hits: Iterable[Hit], provenance: Sequence[str]) ->
         handle.write(hit.bed_line())
         count += 1
     return count
-
-
-def write_bed_file(
-    path: Path, hits: Iterable[Hit], provenance: Sequence[str], *, longest_contig: int
-) -> int:
-    """Write a BED file, whole or not at all; ``.gz`` is bgzipped and indexed."""
-    if path.suffix != ".gz":
-        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
-            return write_bed(handle, hits, provenance)
-    import pysam
-
-    plain = temporary_name(path)
-    try:
-        with naming(path, plain), plain.open("w", encoding="utf-8") as handle:
-            count = write_bed(handle, hits, provenance)
-        with whole_file(path) as temporary:
-            pysam.tabix_compress(str(plain), str(temporary), force=True)
-        for suffix in (".tbi", ".csi"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        csi = longest_contig >= _CSI_LENGTH
-        pysam.tabix_index(str(path), preset="bed", force=True, keep_original=True, csi=csi)
-    finally:
-        plain.unlink(missing_ok=True)
-    return count
-
-
-def check_writable(path: Path) -> None:
-    """Fail early, before hours are spent, where a file cannot be written.
-
-    Raises:
-        InputError: the folder is missing or closed to us, or the path is a folder.
-    """
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; give a file name")
-    try:
-        probe = temporary_name(path)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import stat
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -20,10 +21,12 @@ from premir.scanner.errors import (
     StoppedError,
     ends_run,
 )
-from premir.scanner.files import sha256, whole_file, write_json
+from premir.scanner.files import sha256, write_json
+from premir.scanner.genome import Genome, read_contigs
 from premir.scanner.genome_list import Entry
 from premir.scanner.options import ScanOptions
-from premir.scanner.preparing import make_job, settings
+from premir.scanner.outputs import Named, check_writable, indices, writing
+from premir.scanner.preparing import make_job, run_directory_path, settings
 from premir.scanner.rundir import RunDirectory
 from premir.scanner.scan import scan
 from premir.scanner.session import Session, open_session
@@ -81,6 +84,7 @@ def scan_many(entries: Sequence[Entry], options: ScanOptions, folder: Path, suff
         (folder / _RECORDS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
+    check_writable(folder / _TABLE)
     for entry in entries:
         if not entry.path.exists():
             _log.warning("%s: %s: no such file; going on with the others", entry.source, entry.path)
@@ -145,7 +149,7 @@ def _scan_one(record: _Record, session: Session) -> Outcome:
     entry, started = record.entry, time.monotonic()
     try:
         session.check_stop()
-        source = record.source()
+        before = record.source()
         code = scan(record.options, session)
         assert record.options.summary is not None
         summary = json.loads(record.options.summary.read_text(encoding="utf-8"))
@@ -154,7 +158,12 @@ def _scan_one(record: _Record, session: Session) -> Outcome:
         if code != 0:
             message = f"{summary['tiles_quarantined']} tiles are missing"
             return Outcome(entry, "incomplete", megabases, hits, seconds, message)
-        record.write(source, megabases, hits)
+        if record.source() != before:
+            _log.warning(
+                "%s: %s changed while it was scanned; run the same command again",
+                entry.name, entry.path,
+            )  # fmt: skip
+        record.write(before, summary)
         return Outcome(entry, "done", megabases, hits, seconds)
     except (ClusterError, NodeError, StoppedError):
         raise
@@ -170,14 +179,37 @@ def _scan_one(record: _Record, session: Session) -> Outcome:
         return Outcome(entry, "failed", seconds=time.monotonic() - started, message=message)
 
 
+def files_of(
+    entries: Sequence[Entry], options: ScanOptions, folder: Path, suffix: str
+) -> tuple[list[Named], list[Named]]:
+    """Return all outputs and all run directories of :func:`scan_many`, for the check of names."""
+    outputs: list[Named] = [("the table of --out-dir", folder / _TABLE)]
+    places: list[Named] = []
+    for entry in entries:
+        own = _options_for(entry, options, folder, suffix)
+        assert own.out is not None
+        assert own.summary is not None
+        outputs += [
+            (f"--out-dir ({entry.name})", path)
+            for path in (own.out, own.summary, *indices(own.out), _record(folder, entry))
+        ]
+        if (work := run_directory_path(own)) is not None:
+            places.append((f"the run directory of {entry.name}", work))
+    return outputs, places
+
+
 def _options_for(entry: Entry, options: ScanOptions, folder: Path, suffix: str) -> ScanOptions:
     out = folder / f"{entry.name}{suffix}"
     summary = out.with_name(f"{out.name}.summary.json")
     return replace(options, genome=entry.path, out=out, summary=summary, preset=entry.preset)
 
 
+def _record(folder: Path, entry: Entry) -> Path:
+    return folder / _RECORDS / f"{entry.name}.json"
+
+
 class _Record:
-    """The proof that a genome is finished: what it was, how it was scanned, and what came out.
+    """The proof that a genome is finished: what was scanned, how, and what came out.
 
     Attributes:
         entry: the genome.
@@ -188,7 +220,7 @@ class _Record:
         self, entry: Entry, options: ScanOptions, folder: Path, depends_on: dict[str, Any]
     ) -> None:
         self.entry, self.options = entry, options
-        self._path = folder / _RECORDS / f"{entry.name}.json"
+        self._path = _record(folder, entry)
         self._settings = json.loads(json.dumps(depends_on))
 
     def source(self) -> dict[str, Any]:
@@ -197,36 +229,51 @@ class _Record:
             status = self.options.genome.stat()
         except OSError as error:
             raise InputError(f"{self.options.genome}: {error.strerror}") from error
-        return {"bytes": status.st_size, "modified": status.st_mtime_ns}
+        if not stat.S_ISREG(status.st_mode):
+            return {}
+        return {
+            "inode": status.st_ino,
+            "bytes": status.st_size,
+            "modified": status.st_mtime_ns,
+            "changed": status.st_ctime_ns,
+        }
 
     def finished(self) -> dict[str, Any] | None:
         """Return the record if genome, settings and output are those that it speaks of.
 
-        A file with another date counts as the same if it holds the same bytes.
+        A file that looks different counts as the same if it holds the same sequences.
         """
         try:
             record: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
             if record["settings"] != self._settings or record["output"] != self._output():
                 return None
             source = self.source()
+            if not source:  # a pipe, which may bring something else each time
+                return None
             if record["source"] != source:
-                if record["sha256"] != sha256(self.options.genome):
+                if record["genome_sha256"] != _digest(self.options.genome):
                     return None
                 write_json(self._path, {**record, "source": source})
             return record
         except (OSError, ValueError, LookupError, TypeError, InputError):
             return None
 
-    def write(self, source: dict[str, Any], megabases: float, hits: int) -> None:
-        """Note that the genome is finished; ``source`` is what it was before the scan."""
+    def write(self, source: dict[str, Any], summary: dict[str, Any]) -> None:
+        """Note that the genome is finished.
+
+        Args:
+            source: what the file was like before the scan: one that has changed since is read again
+                by the next run, and scanned again if it does not hold what was scanned.
+            summary: of the scan, with the digest of what was scanned.
+        """
         record = {
             "name": self.entry.name,
             "source": source,
-            "sha256": sha256(self.options.genome),
+            "genome_sha256": summary["genome_sha256"],
             "settings": self._settings,
             "output": self._output(),
-            "megabases": megabases,
-            "hits": hits,
+            "megabases": summary["megabases"],
+            "hits": summary["hits"],
         }
         write_json(self._path, record)
 
@@ -235,6 +282,11 @@ class _Record:
         assert self.options.summary is not None
         self.options.summary.stat()
         return {self.options.out.name: sha256(self.options.out)}
+
+
+def _digest(genome: Path) -> str:
+    """Return the digest of the sequences that a FASTA file holds now."""
+    return Genome(genome, genome, read_contigs(genome, lambda _: None)).digest()
 
 
 def _say(outcome: Outcome) -> None:
@@ -249,7 +301,7 @@ def _say(outcome: Outcome) -> None:
 
 
 def _write_table(path: Path, outcomes: Sequence[Outcome]) -> None:
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+    with writing(path) as handle:
         handle.write("\t".join(_COLUMNS) + "\n")
         for outcome in outcomes:
             entry = outcome.entry

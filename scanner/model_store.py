@@ -49,6 +49,11 @@ class ModelSpec:
     digest: str
     card: dict[str, Any]
 
+    @property
+    def files(self) -> list[Path]:
+        """What the model consists of: its card, and weights and gates where there are some."""
+        return [self.directory / CARD, *sorted(self.directory.glob("*.safetensors"))]
+
 
 def list_models() -> list[ModelSpec]:
     """Return the models that premir ships, by name."""

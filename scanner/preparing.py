@@ -17,6 +17,7 @@ from premir.scanner.candidates import PRESETS
 from premir.scanner.gates import choose_gates
 from premir.scanner.genome import Genome
 from premir.scanner.options import ScanOptions
+from premir.scanner.outputs import beside
 from premir.scanner.regions import Intervals, grow
 from premir.scanner.rundir import RunDirectory
 from premir.scanner.scratch import scratch_folder
@@ -31,10 +32,10 @@ _log = logging.getLogger(__name__)
 
 def run_directory_path(options: ScanOptions) -> Path | None:
     """Return the run directory: given, beside the output, or None for a temporary one."""
-    beside = options.out or options.candidates
-    if options.work_dir is not None or beside is None or str(beside) == "-":
+    output = options.out or options.candidates
+    if options.work_dir is not None or output is None:
         return options.work_dir
-    return beside.with_name(f"{beside.name}.premir-work")
+    return beside(output, ".premir-work")
 
 
 @contextmanager

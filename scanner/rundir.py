@@ -1,5 +1,6 @@
 """The run directory: what makes a scan resumable.
 
+    .premir-run   the first file that is made and the last that goes: says whose directory this is
     run.json      identity of the run; written once, never changed
     genome.seq    the genome's letters (premir.scanner.genome)
     shards/       tile-000000.h5 ...: candidates and their folds
@@ -8,7 +9,9 @@
     quarantine/   tiles that failed twice, and why
     lock, parts/  who works here (premir.scanner.locks)
 
-A file counts as done only when its commit record exists and its digest agrees.
+A file counts as done only when its commit record exists and its digest agrees. A directory that
+neither ``.premir-run`` nor ``run.json`` shows to be ours is left as it is, and in ours nothing is
+deleted but what bears one of these names.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from premir.scanner.errors import InputError, PlanMismatchError
-from premir.scanner.files import sha256, write_json
+from premir.scanner.files import lasting_name, sha256, sync_folder, write_json
 from premir.scanner.genome import Genome
 from premir.scanner.locks import RunLock
 from premir.scanner.parts import Part
@@ -35,6 +38,20 @@ VERSION = 1
 STATES = ("new", "reused", "redone")
 """What a committed file was to this process."""
 _FOLDERS = ("commits", "quarantine", "scores", "shards")
+_MARK = b"premir-run: work of an unfinished premir-scan; it is removed when the scan is done\n"
+_FIELDS = frozenset({"premir", "feature_schema", "extractor", "genome", "tile_size"})
+"""What every identity holds, whatever its version."""
+_TILE, _KEY = r"tile-\d{6,}", r"[0-9a-f]{16}"
+_WORK = re.compile(
+    rf"commits/(shards|scores-{_KEY})-{_TILE}\.json|quarantine/{_TILE}\.json|"
+    rf"shards/{_TILE}\.h5|scores/{_KEY}/{_TILE}\.npz|"
+    rf"commits|quarantine|shards|scores(/{_KEY})?"
+)
+"""Paths of what belongs to a run, its folders among them."""
+_HOUSE = re.compile(r"run\.json|genome\.seq|lock\.json|parts(/\d+-of-\d+\.(lock|json))?")
+"""Paths of what belongs to the directory."""
+_TOKEN = re.compile(r"\.token-[0-9a-f]{8}(-[0-9a-f]{8})?")
+"""What :mod:`premir.scanner.executors.probe` shows to other machines for a moment."""
 
 Resume: TypeAlias = Literal["auto", "never", "require"]
 
@@ -58,6 +75,11 @@ class RunDirectory:
     def identity(self) -> Path:
         """File that says what run this is."""
         return self.path / "run.json"
+
+    @property
+    def mark(self) -> Path:
+        """File that says whose directory this is, from its first moment on."""
+        return self.path / ".premir-run"
 
     def shard(self, tile: Tile) -> Path:
         """Shard of a tile."""
@@ -179,6 +201,16 @@ class RunDirectory:
         counts = {path.stem.rpartition("-")[2] for path in self.path.glob("parts/*-of-*.lock")}
         return int(counts.pop()) if len(counts) == 1 else None
 
+    def claim(self) -> None:
+        """Make the directory, and mark it as ours before anything else is in it.
+
+        Several processes may do so at once; the name alone is the mark, should one be killed here.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), self.mark.open("xb", buffering=0) as handle:
+            handle.write(_MARK)
+            sync_folder(self.path)
+
     def discard(self) -> None:
         """Forget the run: delete all but locks and letters. Commit records go first.
 
@@ -186,30 +218,49 @@ class RunDirectory:
             OSError: something cannot be deleted; the directory still belongs to the run then.
         """
         for folder in _FOLDERS:
-            if (self.path / folder).exists():
-                shutil.rmtree(self.path / folder)
+            self._delete(folder, _WORK)
         self.identity.unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove temporary files of processes that were killed; nobody else may work here."""
-        for folder, _, names in os.walk(self.path):
-            for name in names:
-                if name.startswith(".") and name.endswith(".tmp"):
-                    Path(folder, name).unlink(missing_ok=True)
+        """Remove what killed processes left for a moment; nobody else may work here."""
+        for file in self._files("."):
+            lasting = lasting_name(file.name)
+            path = self._relative(file.with_name(lasting) if lasting else file)
+            unfinished = lasting and (_WORK.fullmatch(path) or _HOUSE.fullmatch(path))
+            if unfinished or _TOKEN.fullmatch(path):
+                file.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete the directory; the lock goes last, as it shows whose directory this is.
+        """Delete the directory; the mark goes last, as it shows whose directory this is.
 
-        What cannot be deleted, or was put there by others, stays.
+        What cannot be deleted, or was put there by others, stays, and with it the mark.
         """
         with suppress(OSError):
             self.discard()
-            self.store.unlink(missing_ok=True)
             self.sweep()
-            shutil.rmtree(self.path / "parts", ignore_errors=True)
-            for name in ("lock.json", "lock"):
-                (self.path / name).unlink(missing_ok=True)
-            self.path.rmdir()
+            self._delete("parts", _HOUSE)
+            for path in (self.store, self.path / "lock.json", self.path / "lock"):
+                path.unlink(missing_ok=True)
+            if list(self.path.iterdir()) == [self.mark]:
+                self.mark.unlink()
+                self.path.rmdir()
+
+    def _delete(self, folder: str, ours: re.Pattern[str]) -> None:
+        """Delete a folder and what is in it as far as it is ours by name."""
+        for file in self._files(folder):
+            if ours.fullmatch(self._relative(file)):
+                file.unlink(missing_ok=True)
+        for parent, _, _ in os.walk(self.path / folder, topdown=False):
+            if ours.fullmatch(self._relative(Path(parent))):
+                with suppress(OSError):  # something of others is in it
+                    Path(parent).rmdir()
+
+    def _files(self, folder: str) -> Iterator[Path]:
+        for parent, _, names in os.walk(self.path / folder):
+            yield from (Path(parent, name) for name in names)
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
 
 
 @dataclass
@@ -234,7 +285,8 @@ def open_run_directory(
     """Make a run directory, or take up one of our own, and hold its lock.
 
     Args:
-        path: where; a directory that is neither empty nor a run directory is refused.
+        path: where; a directory that is neither empty nor a run directory is refused, and left
+            exactly as it is.
         part: work on a part of the run, beside other parts; None for all of it, alone.
         resume: with ``require`` it is an error if there is nothing to resume.
 
@@ -244,13 +296,14 @@ def open_run_directory(
     Raises:
         InputError: not a run directory, not writable, nothing to resume, or in use by another
             process.
+        PlanMismatchError: a run directory of another version of premir.
     """
     run = RunDirectory(path)
     check_ours(run)
     if resume == "require" and not run.identity.exists():
         raise InputError(f"{path}: there is no run to resume (--resume require)")
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        run.claim()
         lock = RunLock(path, part)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
@@ -268,15 +321,43 @@ def open_run_directory(
 
 
 def check_ours(run: RunDirectory) -> None:
-    """Refuse a directory that holds something else.
+    """Refuse a directory that holds something else; nothing is written, not even a lock.
 
     Raises:
         InputError: it is neither empty nor a run directory.
+        PlanMismatchError: it is one of another version of premir.
     """
     path = run.path
-    ours = run.identity.exists() or (path / "lock").exists()
-    if path.exists() and not ours and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path}: exists and is not a premir run directory; choose --work-dir")
+    if not path.exists():
+        return
+    try:
+        if path.is_dir() and (_is_ours(run) or not any(path.iterdir())):
+            return
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    raise InputError(f"{path}: exists and is not a premir run directory; choose --work-dir")
+
+
+def _is_ours(run: RunDirectory) -> bool:
+    """Look for what only premir writes; a damaged ``run.json`` beside our mark is ours."""
+    marked = False
+    if run.mark.is_file():
+        with run.mark.open("rb") as handle:
+            marked = _MARK.startswith(handle.read(len(_MARK) + 1))
+    try:
+        identity = json.loads(run.identity.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return marked
+    if not (isinstance(identity, dict) and identity.get("format") == FORMAT):
+        return False
+    if not identity.keys() >= _FIELDS:
+        return False
+    if identity.get("version") != VERSION:
+        raise PlanMismatchError(
+            f"{run.path}: run directory of another version of premir (format "
+            f"{identity.get('version')!r}); remove it or choose another --work-dir"
+        )
+    return True
 
 
 def _digest(record: dict[str, Any]) -> str:

@@ -9,11 +9,11 @@ from contextlib import nullcontext
 from premir.scanner.engine import run_tiles
 from premir.scanner.errors import MissingTilesError
 from premir.scanner.executors import Executor
-from premir.scanner.files import sweep, write_json
+from premir.scanner.files import as_json
 from premir.scanner.genome import Genome, read_genome
-from premir.scanner.hits import check_writable
 from premir.scanner.merging import inside
 from premir.scanner.options import ScanOptions
+from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
 from premir.scanner.regions import Intervals, grow, parse_regions, subtract
 from premir.scanner.rundir import OpenRun, RunDirectory, open_run_directory
@@ -50,7 +50,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     outputs = [
         path
         for path in (options.out, options.candidates, options.summary)
-        if path is not None and str(path) != "-" and options.part is None
+        if path is not None and options.part is None
     ]
     for path in outputs:
         check_writable(path)
@@ -64,7 +64,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
         if session is None and executor is not None:
             executor.check(opened.run.path)
         for path in outputs:
-            sweep(path)
+            sweep_output(path)
         run = opened.run
         genome, regions, job = _bind(options, opened, say)
         done = Done()
@@ -84,12 +84,12 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             return 3 if done.tally.quarantined else 0
         sealing = time.monotonic()
         count = write_hits(options, genome, regions, job, done, shared.second)
-        if options.candidates is not None:
-            write_candidates(options.candidates, genome, regions, run, done.tiles)
+        write_candidates(options, genome, regions, run, done.tiles)
         copies = done.tally.seconds.get("copies", 0.0)
         done.tally.seconds["output"] = time.monotonic() - sealing - copies
         if options.summary is not None:
-            write_json(options.summary, summarise(options, genome, job, done, count, started))
+            with writing(options.summary) as handle:
+                handle.write(as_json(summarise(options, genome, job, done, count, started)))
         if done.tally.quarantined:
             return 3
         opened.finished = not options.keep_work

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +13,12 @@ from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
 from premir.scanner.copies import count_copies
 from premir.scanner.engine import Tally
-from premir.scanner.files import whole_file
 from premir.scanner.folding import Folder
 from premir.scanner.genome import Genome
-from premir.scanner.hits import describe_hits, write_bed, write_bed_file
+from premir.scanner.hits import describe_hits, write_bed
 from premir.scanner.merging import Scored, groups_of_contigs, inside, merge, read_scored
 from premir.scanner.options import ScanOptions
+from premir.scanner.outputs import writing
 from premir.scanner.refolding import Refolder
 from premir.scanner.regions import Intervals
 from premir.scanner.rundir import RunDirectory
@@ -81,11 +79,8 @@ def write_hits(
         provenance.append(f"incomplete: {place(tile, genome.contigs)} is missing")
     refolder = Refolder(second, options.model) if second is not None else None
     hits = describe_hits(chosen, copies, genome, job.run, done.tiles, refolder)
-    if str(options.out) == "-":
-        count = write_bed(sys.stdout, hits, provenance)
-    else:
-        longest = int(genome.contigs.lengths.max())
-        count = write_bed_file(options.out, hits, provenance, longest_contig=longest)
+    with writing(options.out, longest_contig=genome.longest) as handle:
+        count = write_bed(handle, hits, provenance)
     if refolder is not None:
         done.tally.counts["refolded"] = refolder.refolded
         done.tally.counts["fold_disagreements"] = refolder.disagreements
@@ -93,10 +88,16 @@ def write_hits(
 
 
 def write_candidates(
-    path: Path, genome: Genome, regions: Intervals | None, run: RunDirectory, tiles: Sequence[Tile]
+    options: ScanOptions,
+    genome: Genome,
+    regions: Intervals | None,
+    run: RunDirectory,
+    tiles: Sequence[Tile],
 ) -> None:
     """Write candidate intervals as BED6; the score is minus the stem energy in centibits."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+    if options.candidates is None:
+        return
+    with writing(options.candidates, longest_contig=genome.longest) as handle:
         for group in groups_of_contigs(tiles):
             loci = Loci.concatenate([read_loci(run.shard(tile)) for tile in group])
             order = np.lexsort((-loci.strand, loci.end, loci.start, loci.contig))

@@ -16,6 +16,7 @@ from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
 from premir.scanner.model_store import find_model
 from premir.scanner.option_types import path, real, whole
+from premir.scanner.outputs import Named, check_apart
 from premir.train.modes import refuse_what_does_nothing
 from premir.train.protocols import BENCHMARKS, Files, Protocol, custom
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from premir.train.judging import Judgement
     from premir.train.recipes import Recipe
 
+_WRITTEN = (
+    "card.json", "weights.safetensors", "gates.safetensors", "checkpoint.safetensors",
+    "history.json",
+)  # fmt: skip
+"""What a training may write into its directory."""
 _EXAMPLES = """\
 examples:
   premir-train --protocol crossspecies-new
@@ -158,8 +164,11 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
         f"premir-{options.protocol}-{options.network}-{recipe.name}-seed{seed}"
     )
     judgements: list[Judgement] = []
-    for protocol in protocols:
-        folder = out / f"fold{protocol.name.partition('/')[2]}" if len(protocols) > 1 else out
+    folders = [out]
+    if len(protocols) > 1:
+        folders = [out / f"fold{protocol.name.partition('/')[2]}" for protocol in protocols]
+    _check_out(out, folders, [named for protocol in protocols for named in _sources(protocol)])
+    for protocol, folder in zip(protocols, folders, strict=True):
         spec, result = train(
             protocol,
             recipe,
@@ -197,9 +206,17 @@ def _run_genome(options: argparse.Namespace) -> int:
         config = config.for_adapting()
         kind = f"{options.adapt.name.partition('.')[0]}-adapted"
         name = kind
+    out = options.out or Path(kind)
+    inputs: list[Named] = [("--config", options.config or ANIMAL)]
+    inputs += [("a source of --config", path) for path in config.sources()]
+    if adapt is not None:
+        inputs.append(("--adapt", adapt.genome))
+    if start is not None:
+        inputs += [("--start", path) for path in start.files]
+    _check_out(out, [out], inputs, [("the shards of --out", out / "work")])
     spec = train_genome(
         replace(config, name=options.name or name),
-        out=options.out or Path(kind),
+        out=out,
         device_name=options.device,
         threads=options.threads,
         folder=KernelFolder(),
@@ -208,6 +225,32 @@ def _run_genome(options: argparse.Namespace) -> int:
     )
     sys.stdout.write(json.dumps(spec.card["held_out"]) + "\n")
     return 0
+
+
+def _sources(protocol: Protocol) -> list[Named]:
+    """Name the files that a protocol reads, as the options of ``--protocol custom`` do."""
+    training, test = protocol.training, protocol.test
+    return [
+        (option, path)
+        for option, paths in (
+            ("--positives", training.positives),
+            ("--negatives", training.negatives),
+            ("--test-positives", test.positives),
+            ("--test-negatives", test.negatives),
+        )
+        for path in paths
+    ]
+
+
+def _check_out(
+    out: Path, folders: Sequence[Path], inputs: Sequence[Named], places: Sequence[Named] = ()
+) -> None:
+    """Refuse to train over a file, before anything is written."""
+    for folder in (out, *folders):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file; give --out a folder")
+    outputs = [("--out", folder / name) for folder in folders for name in _WRITTEN]
+    check_apart(inputs, outputs, places)
 
 
 def _data(options: argparse.Namespace) -> Path:

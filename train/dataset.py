@@ -16,11 +16,11 @@ from premir.kernels.codes import Codes
 from premir.kernels.energies import current_parameters
 from premir.scanner import shards, viennarna
 from premir.scanner.batches import Hairpins, pack
-from premir.scanner.decompression import is_stream
 from premir.scanner.errors import InputError, ShardError
 from premir.scanner.folding import Folder
 from premir.scanner.hairpin_records import hairpin_records, left_out
 from premir.scanner.paths import cache_dir
+from premir.scanner.streams import is_stream
 
 _log = logging.getLogger(__name__)
 

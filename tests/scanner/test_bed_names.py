@@ -12,12 +12,18 @@ from data_sets import data_dir
 
 from premir.scanner.bed_names import lost_in_bed
 from premir.scanner.cli import main
-from premir.scanner.hits import Hit, write_bed_file
+from premir.scanner.hits import Hit, write_bed
+from premir.scanner.outputs import writing
 
 LOST = ("#c1", "#", ">c", "!c", "track", "track1", "Track_1", "TRACKER", "browser_1", "visibility",
         "chrom", "Chrom")  # fmt: skip
 KEPT = ("chr1", "c#1", "xtrack1", "trac", "browse", "chrom1", "Chromosome_2", "chromStart", "@c",
         "a>b", "HLA:A*01", "%c", "é", "1")  # fmt: skip
+
+
+def write_hits(path, hits):
+    with writing(path, longest_contig=1000) as handle:
+        write_bed(handle, hits, ["x"])
 
 
 def hits_on(*names):
@@ -50,20 +56,20 @@ def test_lost_and_kept_names():
 def test_bedtools_drops_hits_on_contigs_of_lost_names(tmp_path):
     path = tmp_path / "hits.bed"
     for name in LOST:
-        write_bed_file(path, hits_on("chr1", name), ["x"], longest_contig=1000)
+        write_hits(path, hits_on("chr1", name))
         assert name not in by_bedtools(path)
 
 
 @pytest.mark.parametrize("tool, name", [(by_bedtools, "hits.bed"), (by_tabix, "hits.bed.gz")])
 def test_no_hit_on_an_accepted_contig_is_lost(tmp_path, tool, name):
     path = tmp_path / name
-    write_bed_file(path, hits_on(*KEPT), ["x"], longest_contig=1000)
+    write_hits(path, hits_on(*KEPT))
     assert sorted(tool(path)) == sorted(2 * KEPT)
 
 
 def test_tabix_drops_hits_on_contigs_that_begin_with_a_hash(tmp_path):
     path = tmp_path / "hits.bed.gz"
-    write_bed_file(path, hits_on("chr1", "#c1"), ["x"], longest_contig=1000)
+    write_hits(path, hits_on("chr1", "#c1"))
     assert by_tabix(path) == ["chr1", "chr1"]
 
 

@@ -17,8 +17,9 @@ import pytest
 
 from premir.scanner import decompression
 from premir.scanner.cli import main
-from premir.scanner.decompression import is_stream, read_blocks
+from premir.scanner.decompression import read_blocks
 from premir.scanner.errors import InputError
+from premir.scanner.streams import is_stream
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -129,6 +129,64 @@ def test_finished_is_what_is_the_same_not_what_exists(genomes, alone, tmp_path):
     assert statuses(tmp_path / "hits") == {"demo": "unchanged", "part2": "unchanged"}
 
 
+@pytest.mark.parametrize("when", ["before it is read", "after it was read"])
+def test_genome_that_changes_while_it_is_scanned(
+    genomes, alone, tmp_path, capsys, monkeypatch, when
+):
+    """What is finished is what was scanned, not what lies there afterwards."""
+    path, other = tmp_path / "demo.fa", tmp_path / "other.fa"
+    path.write_bytes(genomes[0].read_bytes())
+    builders.write_fasta(other, {"chr1": "ACGT" * 50})
+    original = many.scan
+
+    def scan(options, session):
+        early = when == "before it is read"
+        if early:
+            other.replace(path)
+        code = original(options, session)
+        if not early:
+            other.replace(path)
+        return code
+
+    monkeypatch.setattr(many, "scan", scan)
+    command = (path, "--out-dir", tmp_path / "hits")
+    assert run(*command) == 0
+    assert capsys.readouterr().err == (
+        f"premir-scan: warning: demo: {path} changed while it was scanned; run the same command "
+        "again\n"
+    )
+    monkeypatch.undo()
+    assert run(*command) == 0
+    # Scanned again only where what lies there is not what was scanned.
+    again = "unchanged" if when == "before it is read" else "done"
+    assert statuses(tmp_path / "hits") == {"demo": again}
+    assert (tmp_path / "hits" / "demo.bed").read_bytes() != alone["demo.bed"]
+    assert capsys.readouterr().err == ""
+    assert run(*command) == 0
+    assert statuses(tmp_path / "hits") == {"demo": "unchanged"}
+
+
+def test_file_of_equal_size_and_date_is_not_the_same_file(genomes, tmp_path):
+    path, other = tmp_path / "demo.fa", tmp_path / "other.fa"
+    path.write_bytes(genomes[0].read_bytes())
+    command = (path, "--out-dir", tmp_path / "hits")
+    assert run(*command) == 0
+    before = path.stat()
+    letters = bytearray(path.read_bytes())
+    letters[-100:-90] = b"ACGTACGTAC"
+    other.write_bytes(letters)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert run(*command) == 0
+    assert statuses(tmp_path / "hits") == {"demo": "done"}
+
+
+def test_table_that_cannot_be_written_is_found_before_work(genomes, tmp_path, capsys):
+    (tmp_path / "genomes.tsv").mkdir()
+    assert run(genomes[0], "--out-dir", tmp_path) == 2
+    assert "genomes.tsv: is a directory; give a file name" in capsys.readouterr().err
+
+
 def test_interrupted_and_run_again(genomes, alone, tmp_path, monkeypatch):
     def interrupt(outcome):
         raise KeyboardInterrupt

@@ -261,6 +261,112 @@ def test_directory_of_others_is_refused(genome, scan, tmp_path, capsys, resume):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
+FOREIGN = {
+    "empty run.json": {"run.json": ""},
+    "run.json of others": {"run.json": '{"name": "mine"}', "lock": ""},
+    "run.json with our magic alone": {"run.json": '{"format": "premir-run", "version": 1}'},
+    "list": {"run.json": "[1]"},
+    "nested": {"run.json": "[" * 100_000},
+    "lock": {"lock": ""},
+    "lock and shards": {"lock": "1234", "lock.json": "{}", "shards/tile-000001.h5": "precious"},
+    "temporary file": {".thesis.txt.01234567.tmp": "precious"},
+    "mark of others": {".premir-run": "#!/bin/sh"},
+    "run.json beside our mark": {".premir-run": "", "run.json": '{"name": "mine"}'},
+    "file": None,
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_directory_of_others_is_left_exactly_as_it_was(genome, tmp_path, capsys, what):
+    """Whatever names it shares with ours."""
+    work = tmp_path / "work"
+    if FOREIGN[what] is None:
+        work.write_text("precious")
+    for name, text in (FOREIGN[what] or {}).items():
+        path = work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def state():
+        return {
+            path: (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+            for path in (work, *work.rglob("*"))
+        }
+
+    before = state()
+    command = [str(genome), "--out", str(tmp_path / "hits.bed"), "--work-dir", str(work), "-q"]
+    for options in (
+        [],
+        ["--resume", "never"],
+        ["--resume", "require"],
+        ["--part", "1/2"],
+        ["--finalise"],
+        ["--plan"],
+    ):
+        assert main([*command, *options]) == 2
+        error = f"premir-scan: error: {work}: exists and is not a premir run directory; choose "
+        assert capsys.readouterr().err == f"{error}--work-dir\n"
+        assert state() == before
+    assert not (tmp_path / "hits.bed").exists()
+
+
+@pytest.mark.parametrize("resume", ["auto", "never"])
+def test_run_directory_of_another_version_is_refused(genome, scan, work, capsys, resume):
+    path = work / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 99}))
+    (work / "lock").unlink()
+    before = sorted(work.rglob("*"))
+    assert scan(genome, *TILES, "--work-dir", work, "--resume", resume)[0] == 4
+    assert "of another version of premir (format 99); remove it or" in capsys.readouterr().err
+    assert sorted(work.rglob("*")) == before
+
+
+def test_run_of_a_version_without_mark_goes_on(genome, reference, scan, work, summary):
+    (work / ".premir-run").unlink()
+    assert scan(genome, *TILES, "--work-dir", work) == (0, reference)
+    assert summary()["tiles_reused"] == summary()["tiles_total"]
+    assert not work.exists()
+
+
+@pytest.mark.parametrize("files", [[], ["lock"], ["lock", "lock.json", ".genome.seq.0123abcd.tmp"]])
+def test_directory_killed_in_its_first_moments_is_taken_up(genome, scan, tmp_path, files):
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in (".premir-run", *files):
+        (work / name).touch()
+    builders.write_fasta(tmp_path / "small.fa", {"a": "ACGT" * 50})
+    assert scan(tmp_path / "small.fa", "--work-dir", work)[0] == 0
+    assert not work.exists()
+
+
+@pytest.mark.parametrize("resume", ["auto", "never"])
+def test_what_others_put_into_a_run_directory_stays(genome, reference, scan, work, resume):
+    foreign = [
+        work / name
+        for name in (
+            "notes.txt",
+            "shards/notes.txt",
+            "shards/tile-1.h5",
+            "commits/.notes.txt.01234567.tmp",
+            "scores/mine/tile-000001.npz",
+            "parts/1-of-2.txt",
+            ".run.json.tmp",
+        )
+    ]
+    for path in foreign:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("precious")
+    left = [work / "shards" / ".tile-000001.h5.01234567.tmp", work / ".token-01234567"]
+    for path in left:
+        path.touch()
+    for _ in range(2):
+        options = ("--work-dir", work, "--resume", resume)
+        assert scan(genome, *TILES, *options) == (0, reference)
+        files = [path for path in work.rglob("*") if path.is_file()]
+        assert sorted(files) == sorted([*foreign, work / ".premir-run"])
+        assert {path.read_text() for path in foreign} == {"precious"}
+
+
 def test_resume_require(genome, reference, scan, work, summary, tmp_path, capsys):
     require = ("--resume", "require", "--work-dir")
     assert scan(genome, *TILES, *require, tmp_path / "none") == (2, None)

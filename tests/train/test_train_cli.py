@@ -16,6 +16,7 @@ import pytest
 
 from premir.scanner.cli import main as scan_main
 from premir.scanner.fasta import read_records
+from premir.scanner.model_store import DEFAULT_MODEL, find_model
 from premir.train import download
 from premir.train.cli import main
 from premir.train.protocols import BENCHMARKS
@@ -79,6 +80,61 @@ def test_custom_training_gives_a_model_for_the_scanner(files, test_files, tmp_pa
     command = ["--hairpins", str(files[0]), "--out", str(scores), "--model", str(out), "-q"]
     assert scan_main(command) == 0
     assert len(scores.read_text().splitlines()) == 13
+
+
+def test_training_overwrites_no_input(files, tmp_path, capsys):
+    out = tmp_path / "model"
+    out.mkdir()
+    taken = out / "card.json"
+    taken.write_bytes(files[0].read_bytes())
+    link = tmp_path / "link.fa"
+    link.symlink_to(taken)
+    for positives, place, message in [
+        (taken, out, f"{taken}: --out is the same file as --positives ({taken}); choose another"),
+        (link, out, f"{taken}: --out is the same file as --positives ({link}); choose another"),
+        (files[0], files[1], f"{files[1]}: is a file; give --out a folder"),
+    ]:
+        assert custom((positives, files[1]), place) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"premir-train: error: {message}")
+        assert len(error.splitlines()) == 1
+    assert taken.read_bytes() == files[0].read_bytes()
+    assert [path.name for path in out.iterdir()] == ["card.json"]
+
+
+def test_genome_training_overwrites_no_input(files, tmp_path, capsys):
+    config = tmp_path / "c.toml"
+    config.write_text(
+        'name = "x"\npreset = "animal"\ncontexts = [0, 20, 40]\n[[known]]\nfasta = "p.fa"\n'
+        '[[backgrounds]]\ngenome = "out/work/n.fa"\n'
+    )
+    (tmp_path / "out" / "work").mkdir(parents=True)
+    shutil.copy(files[1], tmp_path / "out" / "work" / "n.fa")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "history.json").symlink_to(config)
+    command = ["--protocol", "genome", "--data", str(tmp_path), "--config", str(config), "--out"]
+    for place, message in [
+        ("out", f"{tmp_path}/out/work/n.fa: a source of --config lies in the shards of --out"),
+        ("other", f"{tmp_path}/other/history.json: --out is the same file as --config"),
+    ]:
+        assert main([*command, str(tmp_path / place)]) == 2
+        assert capsys.readouterr().err.startswith(f"premir-train: error: {message}")
+    assert config.read_text().startswith('name = "x"')
+
+
+def test_model_to_start_from_is_not_overwritten(files, tmp_path, capsys):
+    model = tmp_path / "model"
+    shutil.copytree(find_model(DEFAULT_MODEL).directory, model)
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    data = ["--protocol", "genome", "--data", str(tmp_path), "--config", str(tmp_path / "c.toml")]
+    (tmp_path / "c.toml").write_text(
+        'name = "x"\npreset = "animal"\ncontexts = [0, 20, 40]\n[[known]]\nfasta = "p.fa"\n'
+        '[[backgrounds]]\ngenome = "n.fa"\n'
+    )
+    adapt = ["--adapt", str(files[1]), "--start", str(model), "--out", str(model)]
+    assert main([*data, *adapt]) == 2
+    assert "--out is the same file as --start" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
 
 
 def test_evaluation_without_training_gives_the_same_measures(files, test_files, tmp_path, capsys):

@@ -101,6 +101,13 @@ class GenomeConfig:
     seed: int = 0
     raw: dict[str, Any] = field(default_factory=dict, compare=False)
 
+    def sources(self) -> list[Path]:
+        """Return the files and folders that are read."""
+        given = [(k.mirbase, k.fasta, k.bed, k.genome) for k in self.known]
+        paths = [path for each in given for path in each]
+        paths += [path for each in self.backgrounds for path in (each.genome, each.neutral)]
+        return [path for path in paths if path is not None]
+
     @property
     def context_nt(self) -> int:
         """Nucleotides of context that the model is made for."""
