@@ -50,7 +50,8 @@ def expected(tmp_path_factory):
 
 def run(*arguments):
     command = [*map(str, arguments), "--quiet"]
-    return main(command if "--hairpins" in command else [*command, "--min-prob", "0.1"])
+    hits = "--out" in command and "--hairpins" not in command
+    return main([*command, "--min-prob", "0.1"] if hits else command)
 
 
 def names(folder):
@@ -282,7 +283,9 @@ def test_pipes_stay_pipes(genome, tmp_path, expected, option):
     pipe = tmp_path / "pipe.gz"  # compressed, as its name says
     os.mkfifo(pipe)
     read = []
-    reader = threading.Thread(target=lambda: read.append(gzip.decompress(pipe.read_bytes())))
+    reader = threading.Thread(
+        target=lambda: read.append(gzip.decompress(pipe.read_bytes())), daemon=True
+    )
     reader.start()
     others = ["--candidates", tmp_path / "all.bed"] if option == "--summary" else []
     assert run(genome, *others, option, pipe) == 0
