@@ -102,8 +102,11 @@ def _count_steps(kill_before: int | None) -> list[int]:
 
 
 def _run_forked(order: dict[str, Any], report: Path) -> None:
+    from premir.scanner import locks
     from premir.scanner.cli import main
 
+    # Signs of life take steps, too: on a slow machine a scan would have more of them.
+    locks._BEAT = threading.TIMEOUT_MAX
     if order["largest_file"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"], resource.RLIM_INFINITY))
     count = _count_steps(order["kill_before"])

@@ -57,9 +57,16 @@ def default_genome(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def default_scan(default_genome, tmp_path_factory):
-    """What the default command makes of it: hits and summary."""
+def default_scan_path(default_genome, tmp_path_factory):
+    """Hits by the default command; the run directory ``work`` beside them was kept."""
     path = tmp_path_factory.mktemp("default-scan") / "hits.bed"
-    assert main([str(default_genome[0]), "--out", str(path), "--quiet"]) == 0
-    summary = path.with_name("hits.bed.summary.json")
-    return path.read_text(), json.loads(summary.read_text())
+    keep = ["--work-dir", str(path.with_name("work")), "--keep-work"]
+    assert main([str(default_genome[0]), "--out", str(path), "--quiet", *keep]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def default_scan(default_scan_path):
+    """Hits by the default command, as text, and their summary."""
+    summary = default_scan_path.with_name("hits.bed.summary.json")
+    return default_scan_path.read_text(), json.loads(summary.read_text())

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
+from dataclasses import replace
 
+import builders
+import numpy as np
 import pytest
+import RNA
+import torch
 from safetensors.numpy import load_file, save_file
 
+from premir.kernels.codes import encode
+from premir.kernels.mfe import fold_batch
+from premir.kernels.pairing import dot_bracket
+from premir.scanner import __version__, shards
+from premir.scanner.batches import pack
+from premir.scanner.candidates import PRESETS
 from premir.scanner.cli import main
 from premir.scanner.files import sha256
-from premir.scanner.gates import GATES
+from premir.scanner.folding import InlineViennaFolder
+from premir.scanner.gates import GATES, load_gates
 from premir.scanner.hits import COLUMNS
-from premir.scanner.model_store import CARD, DEFAULT_MODEL, find_model
+from premir.scanner.inference import batch_probabilities, canonical_probabilities
+from premir.scanner.model_store import CARD, DEFAULT_MODEL, find_model, load_network
+from premir.scanner.rundir import RunDirectory
+from premir.scanner.tasks import Job, Scorer
+
+SWAPPED = str.maketrans("ACGTacgt", "TGCAtgca")
 
 
 def rows(text):
@@ -38,6 +56,132 @@ def test_every_stage_drops_something(default_scan):
     counts = [summary[stage] for stage in stages]
     assert counts == sorted(set(counts), reverse=True)
     assert counts[-1] == len(rows(text)) > 30
+
+
+def test_columns_are_of_the_fold_that_is_printed(default_genome, default_scan):
+    """Probability, MFE and structure follow from the sequence alone, by other ways."""
+    hits = rows(default_scan[0])
+    codes, offsets = pack([encode(hit["sequence"]) for hit in hits])
+    folds = InlineViennaFolder().fold(codes, offsets)
+    network = load_network(find_model(DEFAULT_MODEL), dtype=torch.float64)
+    exact = canonical_probabilities(network, folds)
+    for n, hit in enumerate(hits):
+        _, pairs, mfe = folds[n]
+        assert (hit["structure"], hit["mfe"]) == (dot_bracket(pairs), f"{mfe / 100:.2f}")
+        assert hit["prob"] == f"{exact[n]:.6f}"
+    assert len({hit["prob"][-3:] for hit in hits}) > 10
+
+
+def test_header_says_what_hits_depend_on(default_genome, default_scan):
+    model = find_model(DEFAULT_MODEL)
+    lines = [line for line in default_scan[0].splitlines() if line.startswith("#")]
+    assert lines == [
+        f"## premir {__version__}, ViennaRNA {RNA.__version__}, do2018-v1",
+        f"## genome {default_genome[0].name}",
+        f"## model {model.name} sha256 {sha256(model.directory / 'weights.safetensors')}",
+        f"## gates sha256 {sha256(model.directory / GATES)}",
+        f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
+        "#" + "\t".join(COLUMNS),
+    ]
+
+
+def test_summary_says_what_was_done(default_genome, default_scan):
+    text, summary = default_scan
+    model = find_model(DEFAULT_MODEL)
+    assert summary["genome"] == str(default_genome[0])
+    assert summary["megabases_scanned"] == summary["megabases"]
+    assert (summary["model"], summary["min_prob"]) == (model.name, model.min_prob)
+    assert (summary["preset"], summary["extractor"], summary["max_span"]) == (
+        "animal",
+        "stems",
+        160,
+    )
+    assert summary["gates"] == {
+        "sha256": model.card["gates"]["sha256"],
+        "judged": model.card["gates"]["judged"],
+    }
+    assert (summary["refolded"], summary["fold_disagreements"]) == (len(rows(text)), 0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    assert 50 < summary["peak_memory_mb"] <= peak
+
+
+def test_a_wrong_fold_kernel_changes_nothing_but_a_warning(
+    default_genome, default_scan, scan, tmp_path, monkeypatch, capsys
+):
+    def wrong(codes, offsets, parameters):
+        pairs, mfe = fold_batch(codes, offsets, parameters)
+        return pairs, mfe + 1
+
+    monkeypatch.setattr("premir.scanner.folding.fold_batch", wrong)
+    text, before = default_scan
+    assert scan(default_genome[0]) == (0, text)
+    summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
+    assert summary["fold_disagreements"] == summary["refolded"] == before["hits"]
+    assert capsys.readouterr().err.count("ViennaRNA's fold is reported") == before["hits"]
+
+
+def test_candidates_are_all_there_are_in_order(tiny_genome, scan, tmp_path):
+    """Also where the default command would let gates drop some, and in regions."""
+    name = max(tiny_genome[1], key=lambda contig: len(tiny_genome[1][contig]))
+    found = {}
+    for case, options in {
+        "alone": (),
+        "regions": ("--regions", f"{name}:101-1500"),
+        "beside": ("--out", str(tmp_path / "hits.bed")),
+    }.items():
+        path = tmp_path / case
+        command = [str(tiny_genome[0]), "--candidates", str(path), *options, "-q"]
+        command += ["--summary", str(tmp_path / f"{case}.json")]
+        assert main(command) == 0
+        found[case] = [line.split("\t") for line in path.read_text().splitlines()]
+    assert found["beside"] == found["alone"]
+    order = {contig: number for number, contig in enumerate(tiny_genome[1])}
+    keys = [(order[c], int(a), int(b), strand == "-") for c, a, b, _, _, strand in found["alone"]]
+    assert keys == sorted(keys)
+    assert {strand for *_, strand in found["alone"]} == {"+", "-"}
+    for contig, start, end, place, _, strand in found["alone"]:
+        assert place == f"{contig}:{int(start) + 1}-{end}({strand})"
+    assert found["regions"] == [
+        row
+        for row in found["alone"]
+        if row[0] == name and 100 <= (int(row[1]) + int(row[2])) // 2 < 1500
+    ]
+    assert 0 < len(found["regions"]) < len(found["alone"])
+    summary = json.loads((tmp_path / "alone.json").read_text())
+    assert (summary["hits"], summary["model"], summary["folded"]) == (None, None, 0)
+    assert summary["candidates"] == len(found["alone"])
+
+
+@pytest.fixture(scope="module")
+def default_job(default_scan_path):
+    """The default scan's run directory, what its tiles had in common, and the model."""
+    model = find_model(DEFAULT_MODEL)
+    run = RunDirectory(default_scan_path.with_name("work"))
+    extractor = replace(PRESETS["animal"], context_nt=model.context_nt)
+    job = Job(run, extractor, "kernel", model, model.min_prob, "", load_gates(model))
+    return run, job, Scorer(model, torch.device("cpu"))
+
+
+def test_a_hit_at_the_threshold_is_a_hit_whatever_the_batch_said(default_job):
+    """Batches are float32: what they say of a hairpin lies on either side of its own score."""
+    run, job, scorer = default_job
+    (shard,) = run.path.glob("shards/*.h5")
+    hairpins, loci = shards.read_hairpins(shard), shards.read_loci(shard)
+    index, prob, _, _ = scorer.score(job, loci, hairpins)
+    worth = np.flatnonzero(job.gates.after_folding(loci, hairpins))
+    batch = dict(
+        zip(
+            worth.tolist(),
+            batch_probabilities(scorer.network, hairpins.take(worth), device=scorer.device),
+            strict=True,
+        )
+    )
+    below = [n for n, row in enumerate(index) if batch[int(row)] < prob[n]]
+    assert len(below) > 3
+    for n in below[:2]:
+        rows_found, probs, _, _ = scorer.score(replace(job, min_prob=prob[n]), loci, hairpins)
+        assert index[n] in rows_found
+        assert min(probs) == prob[n]
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +236,16 @@ def test_a_finished_genome_is_scanned_again_with_other_gates(tiny_genome, tmp_pa
     assert statuses() == ["unchanged"]
     assert statuses("--exhaustive") == ["done"]
     assert statuses() == ["done"]
+
+
+def test_a_genome_of_the_same_size_is_another_genome(tiny_genome, tmp_path):
+    path, folder = tmp_path / "genome.fa", tmp_path / "hits"
+    command = [str(path), "--out-dir", str(folder), "--min-prob", "0.3", "-q"]
+    path.write_bytes(tiny_genome[0].read_bytes())
+    assert main(command) == 0
+    before = (folder / "genome.bed").read_text()
+    letters = {name: text.translate(SWAPPED) for name, text in tiny_genome[1].items()}
+    builders.write_fasta(path, letters)
+    assert path.stat().st_size == tiny_genome[0].stat().st_size
+    assert main(command) == 0
+    assert (folder / "genome.bed").read_text() != before

@@ -9,8 +9,10 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import builders
@@ -288,15 +290,21 @@ def test_of_two_processes_one_works_and_one_says_who(tmp_path):
     ebv = data_sets.genomes_dir() / "ebv" / "genome.fa.gz"
     out = tmp_path / "hits.bed"
     command = (ebv, "--out", out, "--tile-size", 10_000, "--threads", 1, "-q")
-    rivals = [start(*command), start(*command)]
-    ends = {rival.pid: rival.communicate()[1] for rival in rivals}
-    assert sorted(rival.returncode for rival in rivals) == [0, 2]
-    (winner,) = [rival.pid for rival in rivals if rival.returncode == 0]
-    (loser,) = [rival.pid for rival in rivals if rival.returncode == 2]
-    assert ends[winner] == ""
-    assert ends[loser].startswith(
+    rivals = {rival.pid: rival for rival in (start(*command), start(*command))}
+    signs = Path(f"{out}.premir-work", "lock.json")
+    while not signs.exists():
+        assert any(rival.poll() is None for rival in rivals.values())
+        time.sleep(0.001)
+    winner = rivals.pop(json.loads(signs.read_text())["pid"])
+    winner.send_signal(signal.SIGSTOP)  # it shall not be done before the other has begun
+    (loser,) = rivals.values()
+    error = loser.communicate()[1]
+    winner.send_signal(signal.SIGCONT)
+    assert (winner.communicate()[1], winner.returncode) == ("", 0)
+    assert loser.returncode == 2
+    assert error.startswith(
         f"premir-scan: error: {out}.premir-work: another premir-scan is working here: "
-        f"process {winner} on "
+        f"process {winner.pid} on "
     )
     assert start(ebv, "--out", tmp_path / "alone.bed", "-q").wait() == 0
     assert out.read_bytes() == (tmp_path / "alone.bed").read_bytes()

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from premir.scanner.genome import Contigs
-from premir.scanner.merging import Scored, inside, merge
+from premir.scanner.merging import Scored, groups_of_contigs, inside, merge
 from premir.scanner.shards import Loci
+from premir.scanner.tiles import plan_tiles
 
 CONTIGS = Contigs.of(["a", "b"], [2000, 1000], bytes(64))
 
@@ -79,21 +80,61 @@ def test_merge_equals_the_obvious_one(records):
     assert records_of(merged) == naive_merge(records)
 
 
-@given(st.lists(record, min_size=1, max_size=40, unique_by=lambda r: r[:4]), st.integers(0, 300))
-@settings(max_examples=200)
-def test_certain_hits_stay_when_more_is_scanned(records, border):
-    records = [r for r in records if r[0] == 0]
-    seen = [r for r in records if (r[1] + r[2]) // 2 >= border]
+@given(
+    st.lists(record, min_size=1, max_size=40, unique_by=lambda r: r[:4]),
+    st.integers(0, 1),
+    st.integers(0, 300),
+    st.integers(1, 800),
+)
+@settings(max_examples=300)
+def test_certain_hits_stay_when_more_is_scanned(records, contig, start, size):
+    end = min(start + size, CONTIGS[contig].length)
+    records = [r for r in records if r[0] == contig]
+    seen = [r for r in records if start <= (r[1] + r[2]) // 2 < end]
     if not seen:
         return
-    merged, certain = merge(
-        scored(seen), CONTIGS, longest=160, scanned={0: [(border, CONTIGS[0].length)]}
-    )
+    merged, certain = merge(scored(seen), CONTIGS, longest=160, scanned={contig: [(start, end)]})
     truth = naive_merge(records)
     sure = [r for r, ok in zip(records_of(merged), certain, strict=True) if ok]
     assert set(sure) <= set(truth)
     # Nothing that the whole scan reports may be missing without being marked as open.
-    assert {r for r in truth if (r[1] + r[2]) // 2 >= border} <= set(records_of(merged))
+    assert {r for r in truth if start <= (r[1] + r[2]) // 2 < end} <= set(records_of(merged))
+
+
+@pytest.mark.parametrize(
+    "scanned, middle, certain",
+    [
+        ((500, 2000), 659, False),
+        ((500, 2000), 660, True),
+        ((0, 500), 340, False),
+        ((0, 500), 339, True),
+    ],
+)
+def test_what_lies_within_the_longest_length_of_a_border_is_open(scanned, middle, certain):
+    hit = (0, middle - 20, middle + 20, 1, 0.9)
+    _, sure = merge(scored([hit]), CONTIGS, longest=160, scanned={0: [scanned]})
+    assert sure.tolist() == [certain]
+
+
+def test_ends_of_contigs_are_no_borders():
+    records = [(0, 0, 100, 1, 0.5), (0, 1900, 2000, 1, 0.5), (1, 0, 100, 1, 0.5)]
+    whole = {0: [(0, 2000)], 1: [(0, 1000)]}
+    _, certain = merge(scored(records), CONTIGS, longest=160, scanned=whole)
+    assert certain.all()
+
+
+def test_tiles_of_a_contig_come_together_whenever_they_were_made():
+    genome = Contigs.of(["a", "b", "c"], [2000, 1000, 50], bytes(96))
+    middle = plan_tiles({0: [(500, 900)], 1: [(300, 600)]}, genome, tile_size=200)
+    around = {0: [(100, 500), (900, 1300)], 1: [(0, 300)], 2: [(0, 50)]}
+    tiles = [*middle, *plan_tiles(around, genome, tile_size=200, first_index=len(middle))]
+    groups = list(groups_of_contigs(tiles))
+    assert sorted(tile.index for group in groups for tile in group) == list(range(len(tiles)))
+    contigs = [{int(n) for tile in group for n in tile.spans.contig} for group in groups]
+    assert [sorted(group) for group in contigs] == [[0], [1, 2]]  # b and c share a tile
+    for group in groups:
+        places = [(tile.spans.contig[0], tile.spans.start[0]) for tile in group]
+        assert places == sorted(places)
 
 
 def test_a_chain_of_doubt_ends_where_a_certain_hit_decides():
@@ -118,3 +159,4 @@ def test_inside_goes_by_the_mid_point():
     loci = scored([(0, 0, 100, 1, 1.0), (0, 1, 100, 1, 1.0), (1, 0, 100, 1, 1.0)]).loci
     assert inside(loci, {0: [(50, 60)]}).tolist() == [True, True, False]
     assert inside(loci, {0: [(51, 60)]}).tolist() == [False, False, False]
+    assert inside(loci, {0: [(40, 50)], 1: [(50, 51)]}).tolist() == [False, False, True]

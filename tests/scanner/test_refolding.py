@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from premir.kernels.codes import encode
+from premir.kernels.codes import decode, encode
 from premir.scanner.batches import Hairpins, pack
 from premir.scanner.folding import InlineViennaFolder, KernelFolder, make_folder
 from premir.scanner.inference import canonical_probabilities
@@ -56,7 +56,7 @@ def test_agreement_changes_nothing(model, caplog):
     assert not caplog.records
 
 
-def test_disagreement_is_counted_said_and_the_bindings_stand(model):
+def test_disagreement_is_counted_said_and_the_bindings_stand(model, caplog):
     right = KernelFolder().fold(*sequences(6))
     mfe, pairs = right.mfe.copy(), right.pairs.copy()
     mfe[2] += 10
@@ -69,6 +69,14 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model):
     assert np.array_equal(fixed.pairs, right.pairs)
     expected = canonical_probabilities(load_network(model, dtype=torch.float64), right.take([2, 4]))
     assert prob.tolist() == [0.75, 0.75, expected[0], 0.75, expected[1], 0.75]
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        f"fold kernel and ViennaRNA disagree on {decode(right[n][0])}: {wrong.mfe[n] / 100:.2f} "
+        f"and {right.mfe[n] / 100:.2f} kcal/mol; ViennaRNA's fold is reported"
+        for n in (2, 4)
+    ]
+    refolder.check(wrong, np.full(6, 0.75))
+    assert (refolder.refolded, refolder.disagreements) == (12, 4)
 
 
 def test_a_new_probability_goes_to_the_hit_that_was_refolded(model):
@@ -87,12 +95,16 @@ def test_a_new_probability_goes_to_the_hit_that_was_refolded(model):
     expected[[4, 11]] = canonical_probabilities(network, right.take([4, 11]))
     assert found.tolist() == expected.tolist()
     assert (found[[4, 11]] != 0.75).all()
+    assert (prob[[4, 11]] == 0.75).all()  # what was given is left as it was
 
 
 def test_below_the_models_threshold_only_a_sample_is_refolded(model):
     hairpins = KernelFolder().fold(*sequences(600))
     refolder = Refolder(InlineViennaFolder(), model)
     prob = np.full(600, 0.3)
-    prob[:5] = 0.5
     refolder.check(hairpins, prob)
-    assert 5 < refolder.refolded < 30
+    sampled = refolder.refolded
+    assert 1 < sampled < 20
+    prob[:100] = 0.5  # the threshold itself
+    refolder.check(hairpins, prob)
+    assert sampled + 90 < refolder.refolded - sampled <= sampled + 100

@@ -84,6 +84,7 @@ def test_tiles_cover_the_genome_once_in_order(lengths, size):
     ]
     assert covered == [(n, x) for n, length in enumerate(lengths) for x in range(length)]
     assert all(tile.length <= size for tile in tiles)
+    assert all(span.start < span.end for tile in tiles for span in tile.spans)
     assert all(span.contig_length == lengths[span.contig] for t in tiles for span in t.spans)
 
 
