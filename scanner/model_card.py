@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from premir.scanner.errors import InputError, ModelError
+from premir.scanner.errors import ModelError
 
 _MOST_BYTES = 1 << 24
 _DEEPEST = 32
@@ -130,20 +130,9 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
         _check(path, card["gates"], _GATES, "gates.")
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that no card may hold.
-
-    Raises:
-        InputError: says what a name is.
-    """
-    if not _NAME.fits(name):
-        raise InputError(f"model name {_shown(name)}: expected {_NAME.expected}; give --name")
-
-
-def check_description(text: Any) -> None:
-    """Refuse a description that no card may hold; raises as :func:`check_name` does."""
-    if not _TEXT.fits(text):
-        raise InputError(f"description is {_shown(text)}; expected {_TEXT.expected}")
+def check_new_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Check a card before there are weights; raises as :func:`check_card` does."""
+    check_card(path, {**card, "weights_sha256": "0" * 64})
 
 
 def _check(path: Path, table: Mapping[str, Any], fields: Mapping[str, _Kind], prefix: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256, whole_file, write_json
-from premir.scanner.model_card import check_card, read_card
+from premir.scanner.model_card import check_new_card, read_card
 
 if TYPE_CHECKING:
     import torch
@@ -192,7 +192,7 @@ def save_model(directory: Path, network: VariableConvNet, card: dict[str, Any]) 
     from safetensors.torch import save_file
 
     own = {name: value for name, value in card.items() if name != "gates"}
-    check_card(directory / CARD, {**own, "weights_sha256": "0" * 64})
+    check_new_card(directory / CARD, own)
     directory.mkdir(parents=True, exist_ok=True)
     with whole_file(directory / WEIGHTS) as temporary:
         save_file(network.state_dict(), temporary)

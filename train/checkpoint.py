@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +59,9 @@ def load_checkpoint(
         PlanMismatchError: it belongs to another training; the differing field is named.
         InputError: it is damaged.
     """
-    try:
-        with safe_open(path, "pt", device=str(device)) as file:
-            metadata = file.metadata()
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: damaged checkpoint; remove it to start again") from error
-    if "history" not in metadata:
-        raise PlanMismatchError(f"{path}: of an older premir; choose another --out")
-    found = json.loads(metadata["identity"])
-    for name, value in json.loads(json.dumps(identity)).items():
-        if found.get(name) != value:
-            raise PlanMismatchError(
-                f"{path}: belongs to another training: {name} is {found.get(name)!r}, "
-                f"not {value!r}; choose another --out"
-            )
+    metadata = check_identity(path, identity)
+    with _opened(path, device) as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
     for name, network in networks.items():
         network.load_state_dict(
             {k.partition(".")[2]: v for k, v in tensors.items() if k.startswith(f"{name}.")}
@@ -87,6 +76,36 @@ def load_checkpoint(
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     history: History = json.loads(metadata["history"])
     return history
+
+
+def check_identity(path: Path, identity: Mapping[str, Any]) -> dict[str, str]:
+    """Check whose checkpoint a file is, and return all that it says beside its tensors.
+
+    Raises:
+        PlanMismatchError: it belongs to another training; the differing field is named.
+        InputError: it is damaged.
+    """
+    with _opened(path) as file:
+        metadata: dict[str, str] = file.metadata() or {}
+    if "history" not in metadata:
+        raise PlanMismatchError(f"{path}: of an older premir; choose another --out")
+    there, here = json.loads(metadata["identity"]), json.loads(json.dumps(identity))
+    for name in {**here, **there}:
+        if there.get(name) != here.get(name):
+            raise PlanMismatchError(
+                f"{path}: belongs to another training: {name} is {there.get(name)!r}, "
+                f"not {here.get(name)!r}; choose another --out"
+            )
+    return metadata
+
+
+@contextmanager
+def _opened(path: Path, device: torch.device | None = None) -> Iterator[Any]:
+    try:
+        with safe_open(path, "pt", device=str(device or "cpu")) as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: damaged checkpoint; remove it to start again") from error
 
 
 def read_history(path: Path) -> History:

@@ -63,6 +63,17 @@ class Precursor:
         return zlib.crc32(self.family.lower().encode()) % 2 == 1
 
 
+def precursor_files(data: Path) -> list[Path]:
+    """Return the files that :func:`read_precursors` reads."""
+    names = ("hairpin.tsv.gz", "mirgenedb_ALL_pre.fas.gz", "hairpin.fa.gz")
+    return [*(data / "mirbase" / name for name in names), *annotation_files(data)]
+
+
+def annotation_files(data: Path) -> list[Path]:
+    """Return the BED files of hairpins that nothing is learned from."""
+    return sorted((data / "genomes").glob("*/hairpins.bed"))
+
+
 def read_letters_by_header(path: Path) -> dict[str, str]:
     """Read gzipped FASTA, RNA letters, by header."""
     text = gzip.decompress(path.read_bytes()).decode("ascii")
@@ -78,7 +89,7 @@ def read_precursors(data: Path) -> list[Precursor]:
     """
     annotated = {
         line.split("\t")[6]
-        for bed in sorted((data / "genomes").glob("*/hairpins.bed"))
+        for bed in annotation_files(data)
         for line in bed.read_text(encoding="utf-8").splitlines()
     }
     with gzip.open(data / "mirbase" / "hairpin.tsv.gz", "rt", encoding="utf-8") as lines:

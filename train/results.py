@@ -204,9 +204,11 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         if (kept / f"{cell.name}.json").exists()
     }
     missing = [cell.name for cell in plan if not is_finished(kept, cell)]
+    collapsed = {name: cell["collapsed"] for name, cell in begun.items() if "collapsed" in cell}
     result = {
         "cells": len(plan),
         "missing": missing,
+        "collapsed": collapsed,
         "costs": _costs(begun.values()),
         "differences": differences(rows, paper["tables"]),
         "rows": [asdict(row) for row in rows],
@@ -219,7 +221,8 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         if (kept / name).exists()
     }
     figures = []
-    curves = [cell for name, cell in begun.items() if name not in missing and "test_curve" in cell]
+    without = {*missing, *collapsed}
+    curves = [cell for name, cell in begun.items() if name not in without and "test_curve" in cell]
     if curves:
         figures.append(plots.curves(curves, folder / "curves.png"))
     if LENGTHS in extras:

@@ -14,12 +14,15 @@ from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
 from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.folding import Folder
-from premir.scanner.inference import choose_device
-from premir.scanner.model_store import ModelSpec, load_network, save_model
+from premir.scanner.inference import batch_log_odds, choose_device
+from premir.scanner.model_card import check_new_card
+from premir.scanner.model_store import CARD, ModelSpec, load_network, save_model
 from premir.train.baseline import fit_baseline
+from premir.train.collapse import check_learned
 from premir.train.dataset import Dataset, load_dataset
 from premir.train.judging import Judgement, Scored, contaminated, score
 from premir.train.metrics import evaluate
+from premir.train.ownership import TRAINING, check_ours, identity_digest
 from premir.train.protocols import Files, Protocol
 from premir.train.recipes import Recipe
 from premir.train.trainer import Trainer
@@ -62,8 +65,18 @@ def train(
         The model, and the test set as it scores it if the protocol has one.
 
     Raises:
-        PlanMismatchError: the checkpoint belongs to another training, or to a longer one.
+        PlanMismatchError: the checkpoint belongs to another training, or to a longer one, or
+            ``out`` holds a model of another training.
+        CollapseError: the network has come to nothing; no model is written.
     """
+    head = {
+        "name": name,
+        "description": f"Do et al. (2018) {network}-size network: {protocol.description}",
+        "network": network,
+        "feature_schema": FEATURE_SCHEMA,
+        "context_nt": 0,
+    }
+    check_new_card(out / CARD, head)
     torch.set_num_threads(threads)
     device = choose_device(device_name)
     training = _load(protocol.training, folder)
@@ -74,13 +87,16 @@ def train(
         training.positives,
         training.negatives,
     )
+    if not training.positives or not training.negatives:
+        raise InputError(f"{protocol.name}: positives and negatives are both needed to learn from")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from error
     trainer = Trainer(network, recipe, seed, training, device)
     checkpoint = checkpoint or out / CHECKPOINT
-    if checkpoint.exists():
+    begun = checkpoint.exists()
+    if begun:
         trainer.resume(checkpoint)
         _log.info("continuing after epoch %d of %s", trainer.epoch, checkpoint)
     if trainer.epoch > recipe.epochs:
@@ -88,6 +104,7 @@ def train(
             f"{checkpoint}: is past epoch {recipe.epochs} already (at {trainer.epoch}); "
             "choose another --out or more --epochs"
         )
+    check_ours(out, trainer.identity(), begun=begun)
     while trainer.epoch < recipe.epochs:
         loss = trainer.train_epoch()
         epoch = trainer.history[-1]
@@ -100,9 +117,11 @@ def train(
         _log.info("epoch %d/%d  loss %.5f  %.1f s", trainer.epoch, recipe.epochs, loss, seconds)
 
     plain = trainer.plain_network()
+    log_odds = batch_log_odds(plain, training.hairpins, device=device)
+    check_learned(f"{protocol.name}, epoch {trainer.epoch}", training.labels, log_odds)
     result = score(plain, training, test, device) if test is not None else None
     judgement = result.judgement() if result is not None else None
-    card = _card(trainer, protocol, name, threads, judgement, test)
+    card = {**head, **_card(trainer, protocol, threads, judgement, test)}
     return save_model(out, plain, card), result
 
 
@@ -148,18 +167,11 @@ def _load(files: Files, folder: Folder) -> Dataset:
 def _card(
     trainer: Trainer,
     protocol: Protocol,
-    name: str,
     threads: int,
     judgement: Judgement | None,
     test: Dataset | None,
 ) -> dict[str, Any]:
     return {
-        "name": name,
-        "description": f"Do et al. (2018) {trainer.network_name}-size network: "
-        f"{protocol.description}",
-        "network": trainer.network_name,
-        "feature_schema": FEATURE_SCHEMA,
-        "context_nt": 0,
         "protocol": protocol.name,
         "recipe": asdict(trainer.recipe),
         "seed": trainer.seed,
@@ -174,4 +186,5 @@ def _card(
         "device": str(trainer.device),
         "threads": threads,
         "limits": protocol.limits,
+        TRAINING: identity_digest(trainer.identity()),
     }

@@ -21,6 +21,7 @@ from premir.scanner.files import whole_file, write_json
 from premir.scanner.folding import Folder, KernelFolder
 from premir.scanner.model_store import CARD, read_spec
 from premir.train.checkpoint import read_history
+from premir.train.collapse import CollapseError
 from premir.train.judging import Scored
 from premir.train.lengths import length_counts
 from premir.train.protocols import BENCHMARKS, CV_FOLDS, Protocol
@@ -102,7 +103,8 @@ def cells() -> Iterator[Cell]:
 def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
     """Train and judge every cell that has no result yet.
 
-    Several processes may work on the same ``out``: a cell that another one is at is passed over.
+    Several processes may work on the same ``out``: a cell that another one is at is passed over. A
+    cell whose training comes to nothing is recorded as ``collapsed``, and the others go on.
 
     Args:
         data: the released data set.
@@ -139,14 +141,20 @@ def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
 
 
 def is_finished(results: Path, cell: Cell) -> bool:
-    """Whether a cell has been judged after all the epochs that it shall be."""
+    """Whether a cell has been judged after all the epochs that it shall be, or has collapsed."""
     path = results / f"{cell.name}.json"
-    return path.exists() and cell.epochs == judged_epochs(path)
+    return path.exists() and (cell.epochs == judged_epochs(path) or why_collapsed(path) is not None)
 
 
 def judged_epochs(path: Path) -> tuple[int, ...]:
     """Return the numbers of epochs after which a cell has been judged so far."""
     return tuple(map(int, json.loads(path.read_text(encoding="utf-8"))["judged"]))
+
+
+def why_collapsed(path: Path) -> str | None:
+    """Return why the training of a cell came to nothing; None for others."""
+    reason: str | None = json.loads(path.read_text(encoding="utf-8")).get("collapsed")
+    return reason
 
 
 def _run_cell(
@@ -161,30 +169,36 @@ def _run_cell(
         return
     recipe = replace(RECIPES[cell.recipe], ablate=cell.ablate)
     checkpoint = out / cell.name / CHECKPOINT
-    cards = []
+    cards: list[dict[str, Any]] = []
+    course: dict[str, Any] = {}
     for epochs in cell.epochs:
         model = out / cell.name / f"epoch{epochs}"
         if not (model / CARD).exists():
-            train(
-                protocol,
-                replace(recipe, epochs=epochs),
-                network=cell.network,
-                seed=cell.seed,
-                out=model,
-                device_name=device_name,
-                threads=threads,
-                folder=folder,
-                name=f"do2018-{cell.protocol}-{cell.network}",
-                checkpoint=checkpoint,
-                follow=cell.follow,
-            )
+            try:
+                train(
+                    protocol,
+                    replace(recipe, epochs=epochs),
+                    network=cell.network,
+                    seed=cell.seed,
+                    out=model,
+                    device_name=device_name,
+                    threads=threads,
+                    folder=folder,
+                    name=f"do2018-{cell.protocol}-{cell.network}",
+                    checkpoint=checkpoint,
+                    follow=cell.follow,
+                )
+            except CollapseError as error:
+                _log.warning("%s: %s", cell.name, error)
+                _write_result(out / RESULTS, cell, scored, {**course, "collapsed": str(error)})
+                return
         spec = read_spec(model)
         scored[epochs] = evaluate_model(
             spec, protocol, device_name=device_name, threads=threads, folder=folder
         )
         cards.append(spec.card)
-        history = read_history(checkpoint)[:epochs]
-        _write_result(out / RESULTS, cell, scored, _course(cards, history))
+        course = _course(cards, read_history(checkpoint)[:epochs])
+        _write_result(out / RESULTS, cell, scored, course)
 
 
 def _write_result(
@@ -197,7 +211,8 @@ def _write_result(
         "peak_memory_mib": _peak_memory_mib(),
         "judged": {epochs: each.judgement().rounded() for epochs, each in scored.items()},
     }
-    write_scored(results / f"{cell.name}.npz", scored)
+    if scored:
+        write_scored(results / f"{cell.name}.npz", scored)
     write_json(results / f"{cell.name}.json", result)
 
 

@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from premir.scanner.batches import batches_by_length
 from premir.scanner.network import NETWORKS, PairingBatch, VariableConvNet
 from premir.train.checkpoint import load_checkpoint, save_checkpoint
+from premir.train.collapse import check_finite
 from premir.train.dataset import Dataset
 from premir.train.encoding import SoftEncoding, with_plain_encoding
 from premir.train.recipes import ENCODINGS, Recipe
@@ -84,6 +85,9 @@ class Trainer:
 
         The epoch is shuffled and cut into consecutive groups; inside a group hairpins are split by
         length into micro-batches, whose summed losses add up to one optimiser step.
+
+        Raises:
+            CollapseError: the loss or a weight is not finite.
         """
         wall, cpu = time.perf_counter(), time.process_time()
         torch.manual_seed(self.seed * 1_000_003 + self.epoch)  # of the dropout
@@ -108,9 +112,11 @@ class Trainer:
             self.optimizer.step()
         self.network.eval()
         self.seen = seen.cpu().numpy().astype(np.float64)
+        mean = float(total) / order.size
+        check_finite(f"epoch {self.epoch + 1}", mean, self.network)
         self.history.append(
             {
-                "loss": float(total) / order.size,
+                "loss": mean,
                 "wall_seconds": round(time.perf_counter() - wall, 3),
                 "cpu_seconds": round(time.process_time() - cpu, 3),
             }

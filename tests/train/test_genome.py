@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +28,7 @@ from premir.scanner.shards import read_hairpins, read_loci
 from premir.train.cli import main
 from premir.train.genome import ablation
 from premir.train.genome.config import ANIMAL, Known, read_config
-from premir.train.genome.cuts import cut_genome, matching, touching
+from premir.train.genome.cuts import Choice, cut_genome, matching, touching
 from premir.train.genome.judging import Curve, calibrate, judge, with_calibration
 from premir.train.genome.planting import (
     FLANK,
@@ -54,6 +57,7 @@ samples = 160
 adapt_samples = 64
 batch = 16
 mutation = 0.3
+learning_rate = 0.3  # it rises over 200 steps, of which there are ten
 
 [[known]]
 bed = "truth.bed"
@@ -158,8 +162,8 @@ def test_cuts_are_those_of_a_scan_and_are_made_once(data, contigs, tmp_path):
     known = read_known([Known(bed=data / "truth.bed", genome=data / "demo.fa")])
     planted = plant_known(tmp_path / "known.fa", known, contigs, np.random.default_rng(1))
     everything = cut_genome(planted.fasta, tmp_path / "all", OWN, KernelFolder())
-    again = (planted.fasta, tmp_path / "chosen", OWN, KernelFolder())
-    chosen = cut_genome(*again, lambda loci: matching(planted, loci))
+    again = (planted.fasta, tmp_path / "chosen", OWN, KernelFolder(), Choice(matching, planted))
+    chosen = cut_genome(*again)
     loci, all_loci = read_loci(chosen.shards[0]), read_loci(everything.shards[0])
     assert set(loci.contig.tolist()) == set(range(len(known)))  # every demo hairpin is found
     keep = np.flatnonzero(matching(planted, all_loci))
@@ -172,15 +176,14 @@ def test_cuts_are_those_of_a_scan_and_are_made_once(data, contigs, tmp_path):
     cut_genome(*again)
     assert chosen.shards[0].stat().st_mtime_ns == before
     chosen.shards[0].write_bytes(chosen.shards[0].read_bytes()[:-100])
-    cut_genome(*again, lambda loci: matching(planted, loci))
+    cut_genome(*again)
     assert np.array_equal(read_hairpins(chosen.shards[0]).codes, a.codes)
 
 
 def test_inverted_repeats_are_folded_where_they_were_planted(contigs, tmp_path):
     repeats = plant_inverted_repeats(tmp_path / "x.fa", 40, contigs, np.random.default_rng(2))
-    cuts = cut_genome(
-        repeats.fasta, tmp_path / "cuts", OWN, KernelFolder(), lambda loci: touching(repeats, loci)
-    )
+    choice = Choice(touching, repeats)
+    cuts = cut_genome(repeats.fasta, tmp_path / "cuts", OWN, KernelFolder(), choice)
     loci = read_loci(cuts.shards[0])
     middle = (loci.start + loci.end) // 2
     assert np.all(middle >= repeats.loci[loci.contig, 0])
@@ -199,9 +202,8 @@ def test_tandem_repeats_repeat_and_some_fold(contigs, tmp_path):
         periodic += max(matches, default=0.0) > 0.6
         assert len(letters) == array.size + 2 * FLANK
     assert periodic > 30  # random letters reach 0.4; much exchanged arrays lose their period
-    cuts = cut_genome(
-        repeats.fasta, tmp_path / "cuts", OWN, KernelFolder(), lambda loci: touching(repeats, loci)
-    )
+    choice = Choice(touching, repeats)
+    cuts = cut_genome(repeats.fasta, tmp_path / "cuts", OWN, KernelFolder(), choice)
     assert np.unique(read_loci(cuts.shards[0]).contig).size >= 10
 
 
@@ -211,7 +213,8 @@ def test_what_judges_never_trains(sources, data):
     assert training.isdisjoint(sources.known.groups)
     names = {contig.name for each in sources.held for contig in each.cuts.contigs}
     assert names == {name for name in "abcdefgh" if held_out(f"{data.name}-background/{name}", 0.3)}
-    train = next(path.parent for path in sources.negatives if "train" in path.parent.name)
+    folders = [path.parents[1] for path in sources.negatives]
+    train = next(folder for folder in folders if "train" in folder.name)
     headers = train.with_suffix(".fa").read_text().split("\n")[::2]
     assert names.isdisjoint(header.removeprefix(">") for header in headers)
 
@@ -293,7 +296,7 @@ def trainer(sources, data, **changes):
     config = replace(read_config(data / "tiny.toml", data), **changes)
     return GenomeTrainer(
         config,
-        "0" * 64,
+        config.identity(),
         balanced(sources.positives, config.family_balance),
         background(sources.negatives, ()),
         CPU,
@@ -381,40 +384,180 @@ def test_a_family_of_n_weighs_the_root_of_n(sources):
     assert curve.weights.tolist() == pytest.approx([0.5] * 4 + [rest**-0.5] * rest)
 
 
+def arguments(data, config="tiny.toml"):
+    common = ["--protocol", "genome", "--data", str(data), "--threads", "1"]
+    return [*common, "--config", str(data / config)]
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A model directory of a whole training."""
+    out = tmp_path_factory.mktemp("models") / "tiny"
+    assert main([*arguments(data), "--out", str(out), "-q"]) == 0
+    return out
+
+
 @pytest.mark.slow
-def test_from_a_configuration_to_a_scan(data, tmp_path, capsys):
-    out = tmp_path / "model"
-    arguments = ["--protocol", "genome", "--data", str(data), "--threads", "1"]
-    arguments += ["--config", str(data / "tiny.toml")]
-    assert main([*arguments, "--out", str(out)]) == 0
-    held = json.loads(capsys.readouterr().out)
-    spec = read_spec(out)
-    assert spec.card["held_out"] == held
+def test_from_a_configuration_to_a_scan(data, trained, tmp_path, capsys):
+    spec = read_spec(trained)
     assert spec.context_nt == 20
     assert 0 < spec.card["min_prob"] < 1
     assert spec.card["samples"] == 160
-    weights = (out / "weights.safetensors").read_bytes()
-    assert main([*arguments, "--out", str(out)]) == 0  # nothing is left to do
-    assert (out / "weights.safetensors").read_bytes() == weights
+    digest = hashlib.sha256((data / "background.fa").read_bytes()).hexdigest()
+    assert (
+        spec.card["training_sha256"]["backgrounds.0.genome"] == f"{data.name}-background {digest}"
+    )
+    before = contents(trained)
+    assert main([*arguments(data), "--out", str(trained)]) == 0  # nothing is left to do
+    assert json.loads(capsys.readouterr().out) == spec.card["held_out"]
+    assert contents(trained) == before
 
     hits = tmp_path / "hits.bed"
-    scan = [str(data / "demo.fa"), "--out", str(hits), "--model", str(out), "-q"]
+    scan = [str(data / "demo.fa"), "--out", str(hits), "--model", str(trained), "-q"]
     assert scan_main([*scan, "--min-prob", "0"]) == 0
     assert len(hits.read_text().splitlines()) > 20
 
-    adapt = ["--adapt", str(data / "background.fa"), "--start", str(out), "--contigs", "a,b"]
-    assert main([*arguments, *adapt, "--out", str(tmp_path / "adapted")]) == 0
+    adapt = ["--adapt", str(data / "background.fa"), "--start", str(trained), "--contigs", "a,b"]
+    assert main([*arguments(data), *adapt, "--out", str(tmp_path / "adapted")]) == 0
     card = read_spec(tmp_path / "adapted").card
     assert card["started_from"] == "tiny"
     assert card["adapted_to"] == {"genome": "background.fa", "contigs": ["a", "b"]}
-    assert main([*arguments, *adapt[:-1], "nowhere", "--out", str(tmp_path / "x")]) == 2
+    assert main([*arguments(data), *adapt[:-1], "nowhere", "--out", str(tmp_path / "x")]) == 2
     assert "no contig 'nowhere'" in capsys.readouterr().err
+    assert main([*arguments(data), *adapt[:-1], "a", "--out", str(tmp_path / "adapted")]) == 4
+    assert "adapt.contigs is 'a b', not 'a'" in capsys.readouterr().err
+    assert main([*arguments(data), *adapt, "--out", str(trained)]) == 4  # onto what it starts from
+    assert contents(trained) == before
+
+
+def contents(folder):
+    """All files below a folder, but for those that say who worked there last."""
+    files = [path for path in folder.rglob("*") if path.is_file() and "lock" not in path.name]
+    return {path: path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    "change, field",
+    [
+        (('preset = "animal"', 'preset = "virus"'), "preset is 'animal', not 'virus'"),
+        (("contexts = [10, 20]", "contexts = [20]"), r"contexts is \[10, 20\], not \[20\]"),
+        (("validation = 0.3", "validation = 0.4"), "validation is 0.3, not 0.4"),
+        (("planted = 2", "planted = 1"), "planted is 2, not 1"),
+        (("tandem_repeats = 20", "tandem_repeats = 0"), "tandem_repeats is 20, not 0"),
+        (("mutation = 0.3", "mutation = 0.2"), "mutation is 0.3, not 0.2"),
+        (("background.fa", "other.fa"), "backgrounds.0.genome is '"),
+        (("truth.bed", "fewer.bed"), "known.0.bed is '[0-9a-f]{64}', not '[0-9a-f]{64}'"),
+        (
+            ('"background.fa"', '"background.fa"\nneutral = "truth.bed"'),
+            "backgrounds.0.neutral is None, not ",
+        ),
+    ],
+)
+def test_another_configuration_keeps_nothing_of_the_old_one(
+    data, trained, tmp_path, change, field, capsys
+):
+    (data / "other.fa").write_bytes((data / "background.fa").read_bytes())
+    (data / "fewer.bed").write_text("".join((data / "truth.bed").open().readlines()[:-1]))
+    (data / "changed.toml").write_text(TOML.replace(*change))
+    before = contents(trained)
+    assert main([*arguments(data, "changed.toml"), "--out", str(trained), "-q"]) == 4
+    error = capsys.readouterr().err
+    assert re.search(f"belongs to another training: {field}", error)
+    assert error.count("\n") == 1
+    assert contents(trained) == before
+    # Without the checkpoint the card is still another's.
+    out = shutil.copytree(trained, tmp_path / "out")
+    (out / "checkpoint.safetensors").unlink()
+    assert main([*arguments(data, "changed.toml"), "--out", str(out), "-q"]) == 4
+    assert "card of the model 'tiny', not written by this training" in capsys.readouterr().err
+
+
+def test_a_changed_source_is_another_training(data, trained, capsys):
+    bed = data / "truth.bed"
+    text = bed.read_text()
+    bed.write_text(text.rstrip("\n") + "\n\n")
+    assert main([*arguments(data), "--out", str(trained), "-q"]) == 4
+    bed.write_text(text)
+    assert "known.0.bed is" in capsys.readouterr().err
+    assert main([*arguments(data), "--out", str(trained), "--seed", "1", "-q"]) == 4
+    assert "seed is 0, not 1" in capsys.readouterr().err
+
+
+def test_words_on_the_card_are_no_part_of_the_identity(data, trained, tmp_path):
+    out = shutil.copytree(trained, tmp_path / "out")
+    assert main([*arguments(data), "--out", str(out), "--name", "renamed", "-q"]) == 0
+    old, new = read_spec(trained), read_spec(out)
+    assert (new.name, new.digest) == ("renamed", old.digest)
+
+
+def test_cuts_of_something_else_are_not_taken(contigs, tmp_path, capsys):
+    def repeats(name, seed):
+        rng = np.random.default_rng(seed)
+        return plant_tandem_repeats(tmp_path / name, 9, contigs, rng)
+
+    one, other = repeats("one.fa", 1), repeats("other.fa", 2)
+    work, folder = tmp_path / "work", KernelFolder()
+    cut_genome(one.fasta, work, OWN, folder, Choice(touching, one))
+    before = contents(work)
+    for arguments, field in (
+        ((other.fasta, work, OWN, folder, Choice(touching, one)), "genome is"),
+        ((one.fasta, work, OWN, folder, Choice(touching, other)), "kept.loci is"),
+        ((one.fasta, work, OWN, folder, Choice(matching, one)), "kept.rule is 'touching' there"),
+        ((one.fasta, work, OWN, folder), "kept is None there and 'all' here"),
+        (
+            (one.fasta, work, replace(OWN, context_nt=5), folder, Choice(touching, one)),
+            "extractor.context_nt is 20 there and 5 here",
+        ),
+    ):
+        with pytest.raises(PlanMismatchError, match="holds candidates of something else") as caught:
+            cut_genome(*arguments)
+        assert field in str(caught.value)
+        assert contents(work) == before
+
+
+def test_two_backgrounds_of_one_name_are_told(data, tmp_path, capsys):
+    text = TOML + '\n[[backgrounds]]\ngenome = "background.fasta"\n'
+    (data / "background.fasta").write_bytes((data / "background.fa").read_bytes())
+    (data / "twice.toml").write_text(text)
+    assert main([*arguments(data, "twice.toml"), "--out", str(tmp_path / "out")]) == 2
+    assert f"two backgrounds are named {data.name}-background" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ['name = "a\\nb"', "name = 5", 'name = "x"\ndescription = 5'])
+def test_words_that_no_card_may_hold_are_refused_at_once(data, tmp_path, words, capsys):
+    (data / "words.toml").write_text(TOML.replace('name = "tiny"', words))
+    assert main([*arguments(data, "words.toml"), "--out", str(tmp_path / "out")]) == 2
+    assert "card.json: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_training_that_learns_nothing_leaves_no_model(data, trained, tmp_path, capsys):
+    for rate, message in (("1e30", "after 160 hairpins: the loss is nan"), ("1e-9", "collapsed")):
+        (data / "rate.toml").write_text(
+            TOML.replace("learning_rate = 0.3", f"learning_rate = {rate}")
+        )
+        out = tmp_path / rate
+        shutil.copytree(trained / "work", out / "work")  # whose cuts it takes up
+        assert main([*arguments(data, "rate.toml"), "--out", str(out), "-q"]) == 1
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+        assert not (out / "card.json").exists()
 
 
 def test_ablation_judges_each_variant_once_and_writes_a_table(data, tmp_path, monkeypatch, capsys):
     kept = ("everything", "without mutation")
     monkeypatch.setattr(ablation, "VARIANTS", {name: ablation.VARIANTS[name] for name in kept})
-    arguments = ["--data", data, "--config", data / "tiny.toml", "--samples", 48, "--out", tmp_path]
+    arguments = [
+        "--data",
+        data,
+        "--config",
+        data / "tiny.toml",
+        "--samples",
+        160,
+        "--out",
+        tmp_path,
+    ]
     page = tmp_path / "page.md"
     assert ablation.main([*map(str, arguments), "--table", str(page)]) == 0
     results = json.loads(capsys.readouterr().out)

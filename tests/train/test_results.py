@@ -92,6 +92,20 @@ def test_missing_cells_are_named_and_nothing_fails(folder, capsys, monkeypatch):
     )
 
 
+def test_trainings_that_came_to_nothing_are_named_and_not_missing(folder):
+    for cell in PLAN[:2]:
+        finish(folder / "cells", cell, 0.4)
+    path = folder / "cells" / f"{PLAN[2].name}.json"
+    reason = "epoch 3: the loss is nan"
+    path.write_text(json.dumps({"cell": {}, "judged": {}, "collapsed": reason}))
+    assert generate(folder, PLAN) == [cell.name for cell in PLAN[3:]]
+    result = json.loads((folder / "results.json").read_text())
+    assert result["collapsed"] == {PLAN[2].name: reason}
+    page = (folder / "README.md").read_text()
+    assert f"came to nothing, and in no row:\n\n- {PLAN[2].name}: {reason}\n\n" in page
+    assert "| *Algorithm 1, recipe paper, without pairing matrix* (0 of 1) | 40 |" in page
+
+
 def test_curves_are_of_finished_cells(folder):
     plan = [Cell("human-cv", fold, epochs=epochs) for fold, epochs in ((1, (40,)), (2, (40, 100)))]
     for cell, epochs in zip(plan, (40, 7), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import builders
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 
 from premir.train import table
 from premir.train.cli import main
+from premir.train.collapse import CollapseError
 from premir.train.metrics import evaluate
 from premir.train.protocols import BENCHMARKS
+from premir.train.recipes import RECIPES
 from premir.train.table import Cell, cells, read_scored
 
 
@@ -148,3 +151,36 @@ def test_a_cell_that_another_process_is_at_is_passed_over(data, tmp_path, monkey
         assert run(data, out) == 0
     assert "1 cells are with another process" in capsys.readouterr().err
     assert not list((out / "results").glob("*.npz"))
+
+
+def test_a_training_that_comes_to_nothing_is_recorded_and_the_others_go_on(
+    data, tmp_path, monkeypatch, capsys
+):
+    def late(*arguments, **options):
+        if arguments[1].epochs == 2:
+            raise CollapseError("epoch 2: the loss is nan")
+        return train(*arguments, **options)
+
+    train = table.train
+    monkeypatch.setattr(table, "train", late)
+    diverging = replace(RECIPES["released"], optimizer="sgd", learning_rate=1e30, group=4)
+    monkeypatch.setitem(RECIPES, "released", diverging)
+    plan = [
+        Cell("human-test", recipe="released", epochs=(1,)),
+        Cell("human-cv", 1, epochs=(1, 2)),
+        Cell("human-cv", 2, epochs=(1,)),
+    ]
+    monkeypatch.setattr(table, "cells", lambda: iter(plan))
+    out = tmp_path / "out"
+    assert run(data, out) == 0
+    assert f"{plan[0].name}: epoch 1: the loss is nan" in capsys.readouterr().err
+    results = out / "results"
+    at_once, later, sound = (json.loads((results / f"{c.name}.json").read_text()) for c in plan)
+    assert at_once["collapsed"].startswith("epoch 1: the loss is nan: no model is saved")
+    assert at_once["judged"] == {}
+    assert (later["collapsed"], list(later["judged"])) == ("epoch 2: the loss is nan", ["1"])
+    assert "collapsed" not in sound
+    assert [(results / f"{cell.name}.npz").exists() for cell in plan] == [False, True, True]
+    assert [table.is_finished(results, cell) for cell in plan] == [True, True, True]
+    monkeypatch.setattr(table, "_run_cell", None)
+    assert run(data, out) == 0  # none is tried again

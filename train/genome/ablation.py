@@ -21,7 +21,6 @@ from premir.scanner.errors import PremirError
 from premir.scanner.files import write_json
 from premir.scanner.folding import KernelFolder
 from premir.scanner.log import configure
-from premir.scanner.model_store import read_spec
 from premir.train.genome.config import ANIMAL, read_config
 from premir.train.genome.run import train_genome
 
@@ -79,16 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = {}
         for name, change in VARIANTS.items():
             out = options.out / name.replace(" ", "-")
-            if not (out / "card.json").exists():
-                train_genome(
-                    replace(base, name=name, samples=options.samples, **change),
-                    out=out,
-                    work=options.out / "work",
-                    device_name="cpu",
-                    threads=options.threads,
-                    folder=KernelFolder(),
-                )
-            results[name] = read_spec(out).card["held_out"]
+            spec = train_genome(
+                replace(base, name=name, samples=options.samples, **change),
+                out=out,
+                work=options.out / "work",
+                device_name="cpu",
+                threads=options.threads,
+                folder=KernelFolder(),
+            )
+            results[name] = spec.card["held_out"]
             write_json(options.out / "results.json", results)
         if options.table is not None:
             options.table.write_text(table(results, options.samples), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,11 @@ class GenomeConfig:
     def context_nt(self) -> int:
         """Nucleotides of context that the model is made for."""
         return sorted(self.contexts)[len(self.contexts) // 2]
+
+    def identity(self) -> dict[str, Any]:
+        """Return all that weights depend on but the sources, which count by what they hold."""
+        apart = {"name", "description", "limits", "known", "backgrounds", "raw"}
+        return {k: v for k, v in asdict(self).items() if k not in apart}
 
     def for_adapting(self) -> GenomeConfig:
         """Return the settings of a short training at a low rate."""

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-import logging
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from premir.scanner import shards
+from premir.kernels.energies import current_parameters
+from premir.kernels.pairing import FEATURE_SCHEMA
+from premir.scanner import __version__, shards, viennarna
 from premir.scanner.batches import Hairpins, pack
 from premir.scanner.candidates import Extractor, find_candidates
-from premir.scanner.errors import ShardError
+from premir.scanner.errors import PlanMismatchError
 from premir.scanner.folding import Folder
 from premir.scanner.genome import Contigs, Genome, read_genome
+from premir.scanner.rundir import RunDirectory, open_run_directory
 from premir.scanner.shards import Loci
-from premir.scanner.tiles import plan_tiles
+from premir.scanner.tiles import Tile, plan_tiles
 from premir.train.genome.planting import Planted
 from premir.train.precursors import FOUND_WITHIN
 
-_log = logging.getLogger(__name__)
-
 _TILE = 1_000_000
 
-Chooser = Callable[[Loci], npt.NDArray[np.bool_]]
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which candidates of a planted genome are kept.
+
+    Attributes:
+        rule: :func:`matching` or :func:`touching`.
+        planted: what was planted where.
+    """
+
+    rule: Callable[[Planted, Loci], npt.NDArray[np.bool_]]
+    planted: Planted
+
+    def identity(self) -> dict[str, str]:
+        """Return what tells it from other choices."""
+        loci = hashlib.sha256(self.planted.loci.tobytes()).hexdigest()
+        return {"rule": self.rule.__name__, "loci": loci}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,43 +60,71 @@ class Cuts:
 
 
 def cut_genome(
-    fasta: Path, work: Path, extractor: Extractor, folder: Folder, choose: Chooser | None = None
+    fasta: Path, work: Path, extractor: Extractor, folder: Folder, choice: Choice | None = None
 ) -> Cuts:
-    """Find and fold the candidates of a genome; shards that are there already are kept.
+    """Find and fold the candidates of a genome; shards of the same that are there are kept.
+
+    ``work`` is a run directory as a scan has one (:mod:`premir.scanner.rundir`): it says whose
+    candidates it holds, and a shard counts when its commit record says so.
 
     Args:
         fasta: the genome.
-        work: folder for the shards, of this genome and extractor alone.
+        work: folder for the shards, of this genome, extractor and choice alone.
         extractor: how candidates are found and cut.
         folder: folds them.
-        choose: which candidates to keep; all where None.
+        choice: which candidates to keep; all where None.
+
+    Raises:
+        PlanMismatchError: ``work`` holds candidates of something else; the field is named.
+        InputError: the genome is faulty, or ``work`` is no such folder or cannot be written.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    genome = _open(fasta, work / "genome.seq")
-    paths = []
-    for tile in plan_tiles(None, genome.contigs, tile_size=_TILE):
-        path = work / f"{tile.index:06d}.h5"
-        paths.append(path)
-        if path.exists():
-            try:
-                shards.read_loci(path)
-                continue
-            except ShardError:
-                _log.warning("%s: damaged; made again", path)
-        loci, codes, offsets = find_candidates(genome.store, tile, extractor)
-        if choose is not None:
-            kept = np.flatnonzero(choose(loci))
-            loci = loci.take(kept)
-            codes, offsets = pack([codes[offsets[n] : offsets[n + 1]] for n in kept])
-        shards.write_shard(path, hairpins=folder.fold(codes, offsets), loci=loci)
-    return Cuts(genome.contigs, tuple(paths))
+    with open_run_directory(work) as opened:
+        run = opened.run
+        genome = _bind(fasta, run, extractor, choice)
+        tiles = plan_tiles(None, genome.contigs, tile_size=_TILE)
+        for tile in tiles:
+            if run.committed(run.shard(tile)) is None:
+                _cut_tile(run, tile, extractor, folder, choice)
+        return Cuts(genome.contigs, tuple(run.shard(tile) for tile in tiles))
 
 
-def _open(fasta: Path, store: Path) -> Genome:
-    genome = read_genome(fasta, store)
-    if genome.store != store:
-        genome.store.replace(store)
-    return Genome(fasta, store, genome.contigs)
+def _bind(fasta: Path, run: RunDirectory, extractor: Extractor, choice: Choice | None) -> Genome:
+    """Read the genome and tie the folder to it."""
+    fresh = read_genome(fasta, run.store)
+    identity = {
+        "premir": __version__,
+        "viennarna": viennarna.version(),
+        "energy_parameters": current_parameters().digest,
+        "feature_schema": FEATURE_SCHEMA,
+        "extractor": asdict(extractor),
+        "tile_size": _TILE,
+        "kept": choice.identity() if choice is not None else "all",
+        "genome": fresh.digest(),
+    }
+    try:
+        with suppress(FileNotFoundError):
+            if different := run.difference(identity):
+                raise PlanMismatchError(
+                    f"{run.path}: holds candidates of something else: {different}; choose another "
+                    "--out"
+                )
+        run.bind(identity)
+        return run.adopt(fresh)
+    finally:
+        if fresh.store != run.store:
+            fresh.store.unlink(missing_ok=True)
+
+
+def _cut_tile(
+    run: RunDirectory, tile: Tile, extractor: Extractor, folder: Folder, choice: Choice | None
+) -> None:
+    loci, codes, offsets = find_candidates(run.store, tile, extractor)
+    if choice is not None:
+        kept = np.flatnonzero(choice.rule(choice.planted, loci))
+        loci = loci.take(kept)
+        codes, offsets = pack([codes[offsets[n] : offsets[n + 1]] for n in kept])
+    shards.write_shard(run.shard(tile), hairpins=folder.fold(codes, offsets), loci=loci)
+    run.commit(run.shard(tile), {"tile": tile.index, "candidates": len(loci)})
 
 
 def read_cuts(path: Path) -> tuple[Hairpins, Loci]:

@@ -46,6 +46,12 @@ class Curve:
         number = min(int(calls_per_mb * self.megabases), self.calls.size - 1)
         return float(self.calls[number])
 
+    def labelled(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return labels and log odds of the known hairpins that were found, and of background."""
+        known = self.known[~np.isneginf(self.known)]
+        labels = np.repeat([1, 0], [known.size, self.cuts.size]).astype(np.int64)
+        return labels, np.concatenate([known, self.cuts])
+
     def summary(self) -> dict[str, Any]:
         """Return false calls per Mb at some recalls, and recall at some false calls per Mb."""
         order = np.argsort(-self.known)

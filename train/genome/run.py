@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,25 @@ from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, write_json
 from premir.scanner.folding import Folder
 from premir.scanner.inference import choose_device
-from premir.scanner.model_store import ModelSpec, load_network, save_model
+from premir.scanner.model_card import check_new_card
+from premir.scanner.model_store import (
+    CARD,
+    ModelSpec,
+    digest_of_weights,
+    load_network,
+    read_spec,
+    save_model,
+)
+from premir.train.checkpoint import check_identity
+from premir.train.collapse import check_learned
 from premir.train.genome.config import GenomeConfig
 from premir.train.genome.judging import Curve, calibrate, judge, with_calibration
 from premir.train.genome.sources import Adaptation, Sources, prepare
+from premir.train.genome.sources import digests as source_digests
 from premir.train.genome.stream import background, balanced
 from premir.train.genome.trainer import GenomeTrainer
-from premir.train.run import versions
+from premir.train.ownership import TRAINING, check_ours, identity_digest
+from premir.train.run import CHECKPOINT, versions
 
 _log = logging.getLogger(__name__)
 
@@ -58,8 +71,29 @@ def train_genome(
 
     Raises:
         InputError: a source is faulty or ``out`` cannot be written.
-        PlanMismatchError: ``out`` holds another training.
+        PlanMismatchError: ``out`` holds another training, or a model that this one did not write.
+        CollapseError: the network has come to nothing; no model is written.
     """
+    head = {
+        "name": config.name,
+        "description": config.description,
+        "network": "variable",
+        "feature_schema": FEATURE_SCHEMA,
+        "context_nt": config.context_nt,
+    }
+    check_new_card(out / CARD, head)
+    digests = source_digests(config, adapt)
+    identity = {
+        **config.identity(),
+        **digests,
+        "start": start.digest if start is not None else None,
+        **{name: versions()[name] for name in ("premir", "torch", "viennarna")},
+    }
+    checkpoint = out / CHECKPOINT
+    begun = checkpoint.exists()
+    if begun:
+        check_identity(checkpoint, identity)
+    check_ours(out, identity, begun=begun)
     torch.set_num_threads(threads)
     device = choose_device(device_name)
     try:
@@ -69,17 +103,16 @@ def train_genome(
     sources = prepare(config, work or out / "work", folder, adapt)
     trainer = GenomeTrainer(
         config,
-        _digest(sources),
+        identity,
         balanced(sources.positives, config.family_balance),
         background(sources.negatives, sources.adapted),
         device,
         load_network(start) if start is not None else None,
     )
-    checkpoint = out / "checkpoint.safetensors"
-    if checkpoint.exists():
+    if begun:
         trainer.resume(checkpoint)
         _log.info("continuing after %d hairpins of %s", trainer.samples, checkpoint)
-    curve = None
+    done = trainer.samples
     while trainer.samples + config.batch <= config.samples:
         before = trainer.samples
         report = trainer.train_round()
@@ -95,8 +128,16 @@ def train_genome(
             report |= curve.summary()
             _log.info("held out: %s", curve.summary())
         trainer.save(checkpoint)
+    if begun and trainer.samples == done and is_written(out, head):
+        return read_spec(out)
     curve = judge(trainer.average, sources.known, sources.held, device)
-    card = _finish(trainer, curve, sources, threads, start)
+    labels, log_odds = curve.labelled()
+    if labels.all() or not labels.any():
+        raise InputError("nothing to calibrate by: no held-out hairpin, or none known, is found")
+    check_learned(config.name, labels, log_odds)
+    card = {**head, **_finish(trainer, curve, sources, threads, start)}
+    card["training_sha256"] = {"candidates": _digest(sources), **digests}
+    card[TRAINING] = identity_digest(identity)
     if adapt is not None:
         card["adapted_to"] = {"genome": adapt.genome.name, "contigs": list(adapt.contigs)}
     write_json(out / "history.json", {"rounds": trainer.history, "held_out": curve.summary()})
@@ -112,11 +153,6 @@ def _finish(
     log_odds = slope * curve.threshold(FALSE_CALLS_PER_MB) + intercept
     config = trainer.config
     return {
-        "name": config.name,
-        "description": config.description,
-        "network": "variable",
-        "feature_schema": FEATURE_SCHEMA,
-        "context_nt": config.context_nt,
         "preset": config.preset,
         "min_prob": round(float(torch.sigmoid(torch.tensor(log_odds, dtype=torch.float64))), 6),
         "calibration": {
@@ -133,7 +169,6 @@ def _finish(
         "started_from": start.name if start is not None else None,
         "samples": trainer.samples,
         "training_families": len({name for each in sources.positives for name in each.groups}),
-        "training_sha256": {"candidates": trainer.sources},
         "versions": versions(),
         "device": str(trainer.device),
         "threads": threads,
@@ -145,10 +180,21 @@ def _finish(
     }
 
 
+def is_written(out: Path, head: Mapping[str, Any]) -> bool:
+    """Whether ``out`` holds a whole model whose card says what ``head`` does."""
+    if not (out / CARD).exists():
+        return False
+    spec = read_spec(out)
+    same = all(spec.card[name] == value for name, value in head.items())
+    return same and digest_of_weights(spec) == spec.digest
+
+
 def _digest(sources: Sources) -> str:
     """SHA-256 over the genomes that candidates were cut from."""
     table = hashlib.sha256()
     shards = [path for each in sources.positives for path in each.cuts.shards]
-    for folder in sorted({path.parent for path in [*shards, *sources.negatives, *sources.adapted]}):
+    for folder in sorted(
+        {path.parents[1] for path in [*shards, *sources.negatives, *sources.adapted]}
+    ):
         table.update(f"{folder.name} {sha256(folder / 'genome.seq')}\n".encode())
     return table.hexdigest()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,10 @@ from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
 from premir.scanner.candidates import PRESETS, Extractor
 from premir.scanner.errors import InputError
 from premir.scanner.fasta import read_records
-from premir.scanner.files import whole_file
+from premir.scanner.files import sha256, whole_file
 from premir.scanner.folding import Folder
 from premir.train.genome.config import Background, GenomeConfig, Known
-from premir.train.genome.cuts import Chooser, Cuts, cut_genome, matching, touching
+from premir.train.genome.cuts import Choice, Cuts, cut_genome, matching, touching
 from premir.train.genome.planting import (
     FLANK,
     Planted,
@@ -27,7 +27,7 @@ from premir.train.genome.planting import (
     plant_known,
     plant_tandem_repeats,
 )
-from premir.train.precursors import Precursor, read_precursors
+from premir.train.precursors import Precursor, precursor_files, read_precursors
 
 _log = logging.getLogger(__name__)
 
@@ -98,10 +98,44 @@ class Adaptation:
     contigs: tuple[str, ...] = ()
 
 
+def digests(config: GenomeConfig, adapt: Adaptation | None = None) -> dict[str, str]:
+    """Say what a training reads: SHA-256 of each source, by its place in the configuration.
+
+    Raises:
+        InputError: a source cannot be read.
+    """
+    found: dict[str, str] = {}
+    for number, known in enumerate(config.known):
+        if known.mirbase is not None:
+            files = precursor_files(known.mirbase)
+            text = "".join(f"{path.relative_to(known.mirbase)} {_sha256(path)}\n" for path in files)
+            found[f"known.{number}.mirbase"] = hashlib.sha256(text.encode()).hexdigest()
+        for name in ("fasta", "bed", "genome"):
+            if (path := getattr(known, name)) is not None:
+                found[f"known.{number}.{name}"] = _sha256(path)
+    for number, lending in enumerate(config.backgrounds):
+        # Its name decides, with those of its contigs, what of it judges.
+        digest = _sha256(lending.genome)
+        found[f"backgrounds.{number}.genome"] = f"{_stem(lending)} {digest}"
+        if lending.neutral is not None:
+            found[f"backgrounds.{number}.neutral"] = _sha256(lending.neutral)
+    if adapt is not None:
+        found["adapt.genome"] = _sha256(adapt.genome)
+        found["adapt.contigs"] = " ".join(sorted(adapt.contigs))
+    return found
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def prepare(
     config: GenomeConfig, work: Path, folder: Folder, adapt: Adaptation | None = None
 ) -> Sources:
-    """Cut and fold everything; what is there from an earlier call is kept.
+    """Cut and fold everything; what is there from an earlier call for the same is kept.
 
     Args:
         config: what to train on.
@@ -111,7 +145,11 @@ def prepare(
 
     Raises:
         InputError: a source is faulty, or the split leaves nothing to train on or to judge by.
+        PlanMismatchError: ``work`` holds candidates of something else.
     """
+    stems = [_stem(lending) for lending in config.backgrounds]
+    if len(set(stems)) < len(stems):
+        raise InputError(f"two backgrounds are named {max(stems, key=stems.count)}: rename a file")
     work.mkdir(parents=True, exist_ok=True)
     preset = PRESETS[config.preset]
     extractors = [replace(preset, context_nt=context) for context in config.contexts]
@@ -153,7 +191,7 @@ def prepare(
             path = work / f"{kind}-repeats.fa"
             repeats = plant(path, count, lending, rng)
             for extractor in extractors:
-                negatives += _cut(path, extractor, folder, partial(touching, repeats)).shards
+                negatives += _cut(path, extractor, folder, Choice(touching, repeats)).shards
     positives = []
     for copy in range(config.planted):
         rng = np.random.default_rng([config.seed, 2, copy])
@@ -219,10 +257,13 @@ def read_bed(path: Path) -> list[tuple[str, int, int, str, str]]:
     return rows
 
 
+def _stem(background: Background) -> str:
+    return f"{background.genome.parent.name}-{background.genome.name.partition('.')[0]}"
+
+
 def _split(background: Background, share: float, work: Path) -> tuple[Path, Path]:
     """Write the contigs of a background to two files: those that train, those that judge."""
-    source = background.genome
-    stem = f"{source.parent.name}-{source.name.partition('.')[0]}"
+    source, stem = background.genome, _stem(background)
     paths = work / f"{stem}-train.fa", work / f"{stem}-held-out.fa"
     records = read_records(source)
     for path, side in zip(paths, (False, True), strict=True):
@@ -254,14 +295,14 @@ def _contigs(path: Path) -> list[Codes]:
     return [each for each in codes if each.size > _SHORTEST]
 
 
-def _cut(fasta: Path, extractor: Extractor, folder: Folder, choose: Chooser | None = None) -> Cuts:
+def _cut(fasta: Path, extractor: Extractor, folder: Folder, choice: Choice | None = None) -> Cuts:
     return cut_genome(
-        fasta, fasta.with_suffix(f".context{extractor.context_nt}"), extractor, folder, choose
+        fasta, fasta.with_suffix(f".context{extractor.context_nt}"), extractor, folder, choice
     )
 
 
 def _known_cuts(planted: Planted, extractor: Extractor, folder: Folder) -> KnownCuts:
-    cuts = _cut(planted.fasta, extractor, folder, partial(matching, planted))
+    cuts = _cut(planted.fasta, extractor, folder, Choice(matching, planted))
     return KnownCuts(cuts, planted.groups)
 
 

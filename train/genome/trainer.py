@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from premir.scanner.batches import Hairpins, batches_by_length, concatenate
 from premir.scanner.inference import batch_log_odds
 from premir.scanner.network import NETWORKS, PairingBatch
 from premir.train.checkpoint import History, load_checkpoint, save_checkpoint
+from premir.train.collapse import check_finite
 from premir.train.genome.config import GenomeConfig
 from premir.train.genome.stream import Stream, mutated
 
@@ -41,7 +43,7 @@ class GenomeTrainer:
 
     Attributes:
         config: how to train.
-        sources: digest of what it trains on.
+        identity: what must agree before a checkpoint may be continued.
         positives: known hairpins.
         negatives: background candidates.
         device: where to compute.
@@ -52,7 +54,7 @@ class GenomeTrainer:
     """
 
     config: GenomeConfig
-    sources: str
+    identity: Mapping[str, Any]
     positives: Stream
     negatives: Stream
     device: torch.device
@@ -78,7 +80,11 @@ class GenomeTrainer:
         return sum(each["samples"] for each in self.history)
 
     def train_round(self) -> dict[str, Any]:
-        """Train on the next hairpins; returns what is known of the round."""
+        """Train on the next hairpins; returns what is known of the round.
+
+        Raises:
+            CollapseError: the loss or a weight is not finite.
+        """
         wall, cpu = time.perf_counter(), time.process_time()
         config = self.config
         rng = np.random.default_rng([config.seed, 4, len(self.history)])
@@ -106,10 +112,12 @@ class GenomeTrainer:
                     self.average.parameters(), self.network.parameters(), strict=True
                 ):
                     mean.lerp_(now, 1 - decay)
+        loss, seen = total / (steps * config.batch), self.samples + steps * config.batch
+        check_finite(f"after {seen} hairpins", loss, self.network, self.average)
         self.history.append(
             {
                 "samples": steps * config.batch,
-                "loss": round(total / (steps * config.batch), 5),
+                "loss": round(loss, 5),
                 "wall_seconds": round(time.perf_counter() - wall, 1),
                 "cpu_seconds": round(time.process_time() - cpu, 1),
             }
@@ -147,27 +155,12 @@ class GenomeTrainer:
         self.optimizer.step()
         return total
 
-    def identity(self) -> dict[str, Any]:
-        """What must agree before a checkpoint may be continued."""
-        return {
-            "config": {k: v for k, v in asdict(self.config).items() if k in _NUMBERS},
-            "sources": self.sources,
-            "started_from": self.start is not None,
-            "torch": torch.__version__,
-        }
-
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
         networks = {"network": self.network, "average": self.average}
-        save_checkpoint(path, networks, self.optimizer, self.identity(), self.history)
+        save_checkpoint(path, networks, self.optimizer, self.identity, self.history)
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint; raises as :func:`load_checkpoint` does."""
         networks = {"network": self.network, "average": self.average}
-        self.history = load_checkpoint(path, networks, self.optimizer, self.identity(), self.device)
-
-
-_NUMBERS = frozenset(
-    "samples batch negatives_per_positive hard_negatives family_balance mutation learning_rate "
-    "weight_decay average seed".split()
-)
+        self.history = load_checkpoint(path, networks, self.optimizer, self.identity, self.device)
