@@ -37,6 +37,11 @@ _REFUSED = {
 """What people take for FASTA and no reader does, by first bytes."""
 
 
+_DESCRIPTORS = (Path("/dev"), Path("/dev/fd"))
+"""Folders of ``stdin`` and open descriptors, which some systems go on reading where they are, even
+where a file is behind them."""
+
+
 class _Decoder(Protocol):
     """What the decompressors of bz2, lzma and zstd have in common: one member of a file."""
 
@@ -97,7 +102,7 @@ _KINDS = (
 
 def is_stream(path: Path) -> bool:
     """Tell what can be read only once, ``-`` (standard input), FIFOs and devices, from files."""
-    if str(path) == "-":
+    if str(path) == "-" or path.parent in _DESCRIPTORS:
         return True
     try:
         mode = path.stat().st_mode
