@@ -12,6 +12,7 @@ import numpy as np
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
 from premir.scanner.copies import count_copies
+from premir.scanner.decompression import is_stream
 from premir.scanner.engine import Tally
 from premir.scanner.folding import Folder
 from premir.scanner.genome import Genome
@@ -118,7 +119,8 @@ def _provenance(options: ScanOptions, job: Job) -> list[str]:
     limit = "" if options.max_copies is None else f" max_copies {options.max_copies}"
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
-        f"genome {options.genome.name}",
+        # What the shell calls a pipe (63, stdin) says nothing about the genome.
+        f"genome {'-' if is_stream(options.genome) else options.genome.name}",
         f"model {options.model.name} sha256 {options.model.digest}",
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {options.preset} extractor {options.extractor} "

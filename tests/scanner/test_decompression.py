@@ -10,6 +10,7 @@ import lzma
 import os
 import sys
 import threading
+from pathlib import Path
 
 import builders
 import numpy as np
@@ -144,13 +145,12 @@ def test_streams_give_the_hits_of_the_file(tiny_genome, scan, tmp_path, monkeypa
     path, _, _ = tiny_genome
     content = path.read_bytes()
     _, expected = scan(path, "--min-prob", "0")
-    hits = [line for line in expected.splitlines() if not line.startswith("##")]
-    assert len(hits) > 1
+    assert expected.count("\nchr1\t") > 1
+    expected = expected.replace("## genome genome.fa\n", "## genome -\n")
     stdin(monkeypatch, gzip.compress(content))
     for number, source in enumerate(("-", fifo(tmp_path, content), pipe(bz2.compress(content)))):
         code, text = scan(source, "--min-prob", "0", out=f"hits{number}.bed")
-        assert code == 0
-        assert [line for line in text.splitlines() if not line.startswith("##")] == hits
+        assert (code, text) == (0, expected)
 
 
 def test_streams_of_hairpins(tmp_path, monkeypatch, pipe):
@@ -214,3 +214,5 @@ def test_closed_stdin(tmp_path, monkeypatch, capsys):
 def test_files_and_what_is_missing_are_no_streams(tmp_path):
     (tmp_path / "a.fa").touch()
     assert not any(map(is_stream, (tmp_path, tmp_path / "a.fa", tmp_path / "none.fa")))
+    with (tmp_path / "a.fa").open() as handle:
+        assert is_stream(Path(f"/dev/fd/{handle.fileno()}"))
