@@ -20,8 +20,9 @@ import pytest
 
 from premir.scanner.bgzf import BgzfWriter
 from premir.scanner.cli import main
+from premir.scanner.errors import InputError
 from premir.scanner.model_store import DEFAULT_MODEL, find_model
-from premir.scanner.outputs import check_writable, writing
+from premir.scanner.outputs import check_apart, check_writable, writing
 
 
 @pytest.fixture
@@ -195,16 +196,17 @@ def test_nothing_in_an_output_folder_is_an_input(genome, tmp_path, capsys):
         assert message in refusal(capsys, tmp_path, *arguments, "--out-dir", folder)
 
 
-def test_stdin_that_is_the_output(genome, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])
+def test_stdin_that_is_the_output(genome, name):
+    kept = os.dup(0)
     with genome.open("rb") as handle:
-        kept = os.dup(0)
         os.dup2(handle.fileno(), 0)
-        try:
-            error = refusal(capsys, tmp_path, "/dev/stdin", "--out", genome)
-        finally:
-            os.dup2(kept, 0)
-            os.close(kept)
-    assert error == f"{genome}: --out is the same file as GENOME (/dev/stdin); choose another name"
+    try:
+        with pytest.raises(InputError, match=f"{genome}: --out is the same file as GENOME"):
+            check_apart([("GENOME", Path(name))], [("--out", genome)])
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
 
 
 def device(folder, name, minor):
