@@ -15,6 +15,7 @@ from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
 from premir.scanner.copies import count_copies
 from premir.scanner.engine import Tally
+from premir.scanner.errors import printable
 from premir.scanner.files import whole_file
 from premir.scanner.folding import Folder
 from premir.scanner.genome import Genome
@@ -78,7 +79,7 @@ def write_hits(
         done.tally.counts["over_max_copies"] = int((~few).sum())
     provenance = _provenance(options, job)
     for tile, _ in done.tally.quarantined:
-        provenance.append(f"incomplete: {place(tile, genome.contigs)} is missing")
+        provenance.append(f"incomplete: {printable(place(tile, genome.contigs))} is missing")
     refolder = Refolder(second, options.model) if second is not None else None
     hits = describe_hits(chosen, copies, genome, job.run, done.tiles, refolder)
     if str(options.out) == "-":
@@ -117,8 +118,8 @@ def _provenance(options: ScanOptions, job: Job) -> list[str]:
     limit = "" if options.max_copies is None else f" max_copies {options.max_copies}"
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
-        f"genome {options.genome.name}",
-        f"model {options.model.name} sha256 {options.model.digest}",
+        f"genome {printable(options.genome.name)}",
+        f"model {printable(options.model.name)} sha256 {options.model.digest}",
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {options.preset} extractor {options.extractor} "
         f"max_span {job.extractor.max_span} min_prob {options.min_prob:g}{limit}",
