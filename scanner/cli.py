@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from premir.scanner import __version__
-from premir.scanner.command import Parser, run_command
+from premir.scanner.command import Parser, require_memory, run_command
 from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
 from premir.scanner.log import log_to_file
@@ -147,6 +147,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
             default = " (default)" if spec.name == DEFAULT_MODEL else ""
             sys.stdout.write(f"{spec.name}{default}\t{spec.description}\n")
         return 0
+    require_memory()
     if options.out_dir is not None or options.genomes is not None:
         return _run_many(options)
     if len(options.genome) > 1:

@@ -7,6 +7,7 @@ import errno
 import io
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence, Set
@@ -26,6 +27,10 @@ _IN_VAIN = frozenset(
     | {errno.ELOOP, errno.EINVAL, errno.EBADF, errno.ENXIO, errno.ENODEV}
 )
 """Errors of the system that the same command meets again until something is changed."""
+_ADDRESS_SPACE = 1_300_000 << 10
+"""Bytes with which the demo genome is scanned on two cores; with 1,200,000 KiB it is not."""
+_SCARCE = ("can't start new thread", "can't allocate memory", "out of memory")
+"""What RuntimeErrors of Python and torch say where a resource is used up."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +67,20 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, wor
     finally:
         signal.signal(signal.SIGTERM, previous)
         _give_up_closed_streams()
+
+
+def require_memory() -> None:
+    """Refuse a limit under which the libraries crash, or hang, while they are loaded.
+
+    Raises:
+        InputError: the address space is limited to less than a small scan takes.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _ADDRESS_SPACE:
+        raise InputError(
+            f"ulimit -v {limit >> 10} is too little: torch, numba and a small genome take "
+            f"{_ADDRESS_SPACE >> 10} of address space"
+        )
 
 
 def refuse_unread(given: Set[str], mode: str, read: Set[str]) -> None:
@@ -110,11 +129,19 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Work
         return error.exit_code
     except BrokenPipeError:
         raise
-    except MemoryError:
-        _log.error("out of memory; give more of it, or use fewer --threads")
+    except ImportError as error:
+        _log.error(
+            "a library cannot be loaded (%s): give more memory (ulimit -v) or install it again",
+            error,
+        )
+        return InputError.exit_code
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(text in str(error) for text in _SCARCE):
+            raise
+        _log.error("out of memory or threads (%s); use fewer --threads, or give more", error)
         return PremirError.exit_code
     except OSError as error:  # a full disk, a file system that went away
-        if error.errno in _IN_VAIN:
+        if error.errno is None or error.errno in _IN_VAIN:
             _log.error("%s", describe(error))
             return InputError.exit_code
         _log.error("%s; run again to go on", describe(error))
@@ -143,7 +170,8 @@ def _open_streams() -> None:
             os.open(os.devnull, os.O_RDONLY)  # gets the lowest free number; cannot be written
     for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
+            stream = open(number, "w", encoding="utf-8", closefd=False, buffering=1)
+            setattr(sys, name, stream)
     if isinstance(sys.stdout, io.TextIOWrapper):  # results are the same under any locale
         sys.stdout.reconfigure(encoding="utf-8")
 

@@ -20,6 +20,7 @@ from premir.scanner.errors import (
     PremirError,
     StoppedError,
     ends_run,
+    printable,
 )
 from premir.scanner.files import sha256, write_json
 from premir.scanner.genome import Genome, read_contigs
@@ -310,7 +311,7 @@ def _write_table(path: Path, outcomes: Sequence[Outcome]) -> None:
                 _number(outcome.megabases), _number(outcome.hits), f"{outcome.seconds:.2f}",
                 " ".join(outcome.message.split()),
             )  # fmt: skip
-            handle.write("\t".join(map(str, values)) + "\n")
+            handle.write("\t".join(printable(str(value)) for value in values) + "\n")
 
 
 def _number(value: float | None) -> str:

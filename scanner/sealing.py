@@ -12,8 +12,8 @@ import numpy as np
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__, viennarna
 from premir.scanner.copies import count_copies
-from premir.scanner.decompression import is_stream
 from premir.scanner.engine import Tally
+from premir.scanner.errors import printable
 from premir.scanner.folding import Folder
 from premir.scanner.genome import Genome
 from premir.scanner.hits import describe_hits, write_bed
@@ -24,6 +24,7 @@ from premir.scanner.refolding import Refolder
 from premir.scanner.regions import Intervals
 from premir.scanner.rundir import RunDirectory
 from premir.scanner.shards import Loci, read_loci
+from premir.scanner.streams import is_stream
 from premir.scanner.tasks import Job
 from premir.scanner.tiles import Tile, place
 
@@ -77,7 +78,7 @@ def write_hits(
         done.tally.counts["over_max_copies"] = int((~few).sum())
     provenance = _provenance(options, job)
     for tile, _ in done.tally.quarantined:
-        provenance.append(f"incomplete: {place(tile, genome.contigs)} is missing")
+        provenance.append(f"incomplete: {printable(place(tile, genome.contigs))} is missing")
     refolder = Refolder(second, options.model) if second is not None else None
     hits = describe_hits(chosen, copies, genome, job.run, done.tiles, refolder)
     with writing(options.out, longest_contig=genome.longest) as handle:
@@ -120,8 +121,8 @@ def _provenance(options: ScanOptions, job: Job) -> list[str]:
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
         # What the shell calls a pipe (63, stdin) says nothing about the genome.
-        f"genome {'-' if is_stream(options.genome) else options.genome.name}",
-        f"model {options.model.name} sha256 {options.model.digest}",
+        f"genome {'-' if is_stream(options.genome) else printable(options.genome.name)}",
+        f"model {printable(options.model.name)} sha256 {options.model.digest}",
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {options.preset} extractor {options.extractor} "
         f"max_span {job.extractor.max_span} min_prob {options.min_prob:g}{limit}",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from premir.scanner import __version__
-from premir.scanner.command import Parser, run_command
+from premir.scanner.command import Parser, require_memory, run_command
 from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
 from premir.scanner.model_store import find_model
@@ -123,6 +123,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
             first, second = benchmark.description.split("\n")
             sys.stdout.write(f"{benchmark.name:<20}{first}\n{'':<20}{second}\n")
         return 0
+    require_memory()
     if options.run_all:
         from premir.train.table import run_all
 

@@ -1,0 +1,145 @@
+"""Argument lists made from real options with good, odd and bad values: no traceback anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import builders
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from premir.scanner import cli as scan_cli
+from premir.train import cli as train_cli
+
+CODES = {0, 1, 2, 3, 4, 130, 141, 143}
+
+ODD = ["", ".", "absent", "folder", "genome.fa/inside", "n" * 300, "\x1b[31m\n##\t", "\udcff", "ü"]
+INPUTS = ["genome.fa", "hairpins.fa", "empty.fa", "list.tsv", *ODD]
+OUTPUTS = ["hits.bed", "hits.bed.gz", "-", "folder/deep", "\udcff.bed", "a\nb.bed", *ODD]
+WHOLE = ["1", "2", "1", "2", "0", "-1", "1e30", "9" * 25, "9" * 5000, "nan", "", "2.5", "٣"]
+REAL = ["0", "0.5", "1", "0.001", "nan", "inf", "-1", "1e400", "1e-320", "", "x"]
+VALUES = {
+    **dict.fromkeys(("genome", "hairpins", "genomes", "config", "adapt"), INPUTS),
+    **dict.fromkeys(("positives", "negatives", "test_positives", "test_negatives"), INPUTS),
+    **dict.fromkeys(("out", "candidates", "summary", "work_dir", "out_dir"), OUTPUTS),
+    "log_file": ["log", "/dev/full", *ODD],
+    **dict.fromkeys(("threads", "max_copies", "seed", "epochs", "accumulate"), WHOLE),
+    "tile_size": ["100", "1000000", *WHOLE[4:]],
+    "max_span": ["40", "160", "1000", *WHOLE],
+    **dict.fromkeys(("min_prob", "gpu_timeout", "lr", "weight_decay", "dropout"), REAL),
+    "part": ["1/2", "2/2", "1/1", "0/2", "3/2", "1/" + "9" * 30, "1", ""],
+    "regions": ["chr1", "chr1:1-90", "chr1:5-1", "chr1:0", "chr1:" + "9" * 5000, "chr1:٣", *ODD],
+    **dict.fromkeys(("model", "evaluate", "start"), ["do2018-human-test-variable", *ODD]),
+    "data": ["folder", *ODD],
+    "name": ["mine", *ODD],
+    "contigs": ["chr1", ",", *ODD],
+    "executor": ["local", "rays"],  # Ray takes seconds to start
+    "ray_address": [""],
+    "protocol": ["custom", "custom", "human-test", "genome", "x"],
+}
+SCANS = [
+    [],
+    ["--list-models"],
+    *[["genome.fa", "--out", "hits.bed"]] * 4,
+    ["genome.fa", "--candidates", "c.bed"],
+    ["--hairpins", "hairpins.fa", "--out", "scores.tsv"],
+    ["genome.fa", "hairpins.fa", "--out-dir", "many"],
+    ["--genomes", "list.tsv", "--out-dir", "many"],
+]
+CUSTOM = ["--protocol", "custom", "--positives", "hairpins.fa", "--negatives", "genome.fa"]
+TRAININGS = [
+    [],
+    ["--list-protocols"],
+    ["--run-all", "--data", "folder"],
+    *[[*CUSTOM, "--epochs", "1"]] * 4,
+    [*CUSTOM, "--test-positives", "hairpins.fa", "--test-negatives", "genome.fa", "--baseline"],
+    ["--protocol", "genome", "--data", "folder"],
+]
+
+
+@st.composite
+def command_lines(draw, parser, bases):
+    """A base, and up to four options of the command with a value each."""
+    words = list(draw(st.sampled_from(bases)))
+    actions = [each for each in parser._actions if each.dest not in ("help", "version")]
+    for action in draw(st.lists(st.sampled_from(actions), max_size=4)):
+        words += draw(st.sampled_from([[string] for string in action.option_strings] or [[]]))
+        if action.nargs == 0 or (action.nargs is None and action.const is not None):
+            continue
+        values = VALUES.get(action.dest) or [*map(str, action.choices or ()), "", "nonsense"]
+        words.append(draw(st.sampled_from(values)))
+    return words
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_network(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREMIR_DATA_URL", "http://127.0.0.1:1")
+        patch.setenv("PREMIR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("RAY_ADDRESS", raising=False)
+        yield
+
+
+def check(main, words):
+    """Run a command line in a folder of its own."""
+    rng = np.random.default_rng(5)
+    hairpin = builders.hairpin(rng)
+    errors = io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", write_through=True)
+    output = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("folder").mkdir()
+        Path("empty.fa").touch()
+        builders.write_fasta(Path("hairpins.fa"), {"a": hairpin, "b": builders.hairpin(rng)})
+        sequence = builders.random_sequence(rng, 100)
+        builders.write_fasta(Path("genome.fa"), {"chr1": sequence + hairpin, "chr2": "ACGT" * 15})
+        Path("list.tsv").write_text("one\tgenome.fa\ntwo\tabsent.fa\n")
+        with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(output):
+            try:
+                code = main(words)
+            except SystemExit as stop:
+                code = stop.code
+        said = errors.buffer.getvalue().decode()
+        log = Path("log").read_text() if Path("log").is_file() else ""
+    assert code in CODES, said
+    assert "Traceback" not in said + log
+    assert "\x1b" not in said + log
+    assert not [line for line in said.splitlines() if not line.startswith("premir-")], said
+
+
+def fuzz(main, parser, bases, examples):
+    @settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(command_lines(parser, bases))
+    def run(words):
+        check(main, words)
+
+    run()
+
+
+def test_some_scans():
+    fuzz(scan_cli.main, scan_cli.build_parser(), SCANS, 30)
+
+
+def test_some_trainings():
+    fuzz(train_cli.main, train_cli.build_parser(), TRAININGS, 20)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+def test_many_scans():
+    fuzz(scan_cli.main, scan_cli.build_parser(), SCANS, 300)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+def test_many_trainings():
+    fuzz(train_cli.main, train_cli.build_parser(), TRAININGS, 200)
