@@ -115,6 +115,40 @@ def written(path):
     return path.read_text() if path.exists() else ""
 
 
+def test_the_default_command_on_several_nodes(
+    cluster, node, default_genome, default_scan, tmp_path
+):
+    """Shipped network, its threshold, its gates; and what Ray hands over is read-only."""
+    node()
+    node()
+    out = tmp_path / "hits.bed"
+    options = ("--tile-size", 5000, "--ray-address", cluster.address, "--quiet")
+    process = ScanProcess(default_genome[0], "--out", out, *options)
+    try:
+        assert process.end() == (0, "")
+    finally:
+        process.kill()
+    assert out.read_text() == default_scan[0]
+    summary = json.loads(out.with_name("hits.bed.summary.json").read_text())
+    assert summary["executor"] == "ray"
+    assert summary["tiles_total"] > 3
+
+
+def test_a_tile_that_fails_leaves_its_traceback_in_the_log(scan, tmp_path):
+    process = scan("-q")
+    shards = tmp_path / "hits.bed.premir-work" / "shards"
+    process.wait_until(lambda: committed(tmp_path, "shards") >= 2)
+    spoiled = shards / "tile-000040.h5"
+    spoiled.mkdir()
+    process.wait_until(lambda: "IsADirectoryError" in written(tmp_path / "log"))
+    spoiled.rmdir()
+    code, errors = process.end()
+    assert code in (0, 3), errors
+    assert "Traceback" not in errors
+    log = written(tmp_path / "log")
+    assert "in write_shard" in log  # where in the worker it happened
+
+
 def test_lost_workers_and_actors_change_nothing(scan, node, patient_reference, tmp_path):
     node(num_gpus=1)
     process = scan(*PATIENT)

@@ -42,16 +42,17 @@ def larger_genome(tmp_path_factory):
     return path
 
 
-def test_same_bytes_as_threads_and_nothing_left(small_genome, reference, start, tmp_path):
+def test_same_bytes_as_threads_and_nothing_left(default_genome, default_scan, start, tmp_path):
+    """The default command: shipped network, its threshold, its gates."""
     before = session_folders()
     out = tmp_path / "hits.bed"
-    options = ("--min-prob", 0, "--tile-size", 2000, "--executor", "ray", "--threads", 2)
+    options = ("--tile-size", 5000, "--executor", "ray")
     # A relative path: workers have another current directory.
-    scan = start(small_genome[0], "--out", "hits.bed", "--quiet", *options, cwd=tmp_path)
+    scan = start(default_genome[0], "--out", "hits.bed", "--quiet", *options, cwd=tmp_path)
     scan.wait_until(lambda: len(scan.descendants()) > 4)
     code, errors = scan.end()
     assert (code, errors) == (0, "")
-    assert out.read_text() == reference
+    assert out.read_text() == default_scan[0]
     assert scan.left_over() == []
     assert session_folders() <= before
 
