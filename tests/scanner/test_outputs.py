@@ -148,6 +148,7 @@ def test_no_two_outputs_are_one_file(genome, tmp_path, capsys, way, first, secon
         (("--out", "h", "--log-file", "h.premir-work/log"), "--log-file lies in --work-dir"),
         (("--out", "h", "--work-dir", "h/w"), "--work-dir lies in --out"),
         (("--out", "h", "--work-dir", "genome.fa"), "GENOME is the same as --work-dir"),
+        (("--out", ""), ".: is a directory; give a file name"),
         (("--out", "h", "--log-file", "log.gz"), "a log is plain text; leave out .gz"),
         (("--out", "h", "--log-file", "-"), "messages go to stderr by themselves; give a file"),
     ],
@@ -284,12 +285,14 @@ def test_pipes_stay_pipes(genome, tmp_path, expected, option):
     pipe = tmp_path / "pipe.gz"  # compressed, as its name says
     os.mkfifo(pipe)
     read = []
-    reader = threading.Thread(target=lambda: read.append(gzip.decompress(pipe.read_bytes())))
+    reader = threading.Thread(
+        target=lambda: read.append(gzip.decompress(pipe.read_bytes())), daemon=True
+    )
     reader.start()
     others = ["--candidates", tmp_path / "all.bed"] if option == "--summary" else []
     assert run(genome, *others, option, pipe) == 0
-    reader.join()
     assert pipe.is_fifo()
+    reader.join()
     check_output(option, read[0], expected)
     assert names(tmp_path) == [*(["all.bed"] if others else []), "genome.fa", "pipe.gz"]
 
