@@ -84,7 +84,7 @@ def check_apart(
         taken.update(dict.fromkeys(keys, (option, path)))
     for real, (option, path) in folders.items():
         for folder in real.parents:
-            if folder in taken:
+            if folder in taken and not folder.is_dir():
                 _refuse(option, path, *taken[folder], "lies in")
 
 

@@ -22,7 +22,7 @@ from premir.scanner.bgzf import BgzfWriter
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
 from premir.scanner.model_store import DEFAULT_MODEL, find_model
-from premir.scanner.outputs import check_apart, check_writable, writing
+from premir.scanner.outputs import check_apart, check_writable, sweep_output, writing
 
 
 @pytest.fixture
@@ -149,6 +149,7 @@ def test_no_two_outputs_are_one_file(genome, tmp_path, capsys, way, first, secon
         (("--out", "h", "--log-file", "h.premir-work/log"), "--log-file lies in --work-dir"),
         (("--out", "h", "--work-dir", "h/w"), "--work-dir lies in --out"),
         (("--out", "h", "--work-dir", "genome.fa"), "GENOME is the same as --work-dir"),
+        (("--out", ""), ".: is a directory; give a file name"),
         (("--out", "h", "--log-file", "log.gz"), "a log is plain text; leave out .gz"),
         (("--out", "h", "--log-file", "-"), "messages go to stderr by themselves; give a file"),
     ],
@@ -291,8 +292,8 @@ def test_pipes_stay_pipes(genome, tmp_path, expected, option):
     reader.start()
     others = ["--candidates", tmp_path / "all.bed"] if option == "--summary" else []
     assert run(genome, *others, option, pipe) == 0
-    reader.join()
     assert pipe.is_fifo()
+    reader.join()
     check_output(option, read[0], expected)
     assert names(tmp_path) == [*(["all.bed"] if others else []), "genome.fa", "pipe.gz"]
 
@@ -365,6 +366,16 @@ def test_error_leaves_what_was_there(tmp_path, name):
         handle.writelines(lines())
     assert old.read_text() == "old"
     assert names(tmp_path) == sorted({name, "old.bed.gz.tbi"})
+
+
+def test_what_killed_processes_left_beside_an_output_goes(tmp_path):
+    out = tmp_path / "hits.bed.gz"
+    (tmp_path / "link.gz").symlink_to(out)
+    foreign = [".hits.bed.gz.thesis99.tmp", ".other.bed.gz.0123abcd.tmp"]
+    for name in (".hits.bed.gz.0123abcd.tmp", ".link.gz.tbi.0123abcd.tmp", *foreign):
+        (tmp_path / name).touch()
+    sweep_output(tmp_path / "link.gz")
+    assert names(tmp_path) == [*foreign, "link.gz"]
 
 
 def test_index_of_long_contigs_takes_the_place_of_the_old_one(tmp_path):
