@@ -32,8 +32,11 @@ examples:
   premir-scan genome.fa --model my-model --out hits.bed
 
 A training that was interrupted goes on where it stopped when the same command runs again.
-exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 --out belongs to another training,
-130 interrupted
+It never writes over a model of another training. Where loss or weights are not finite, or the
+network calls everything alike and ranks no better than chance, no model is saved (--run-all
+records that and goes on).
+exit codes: 0 done, 1 failed or came to nothing, 2 wrong usage or input, 4 --out belongs to
+another training, 130 interrupted
 """
 
 
