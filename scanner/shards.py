@@ -3,7 +3,7 @@
 The schema is written down in docs/formats.md. A shard is a work file: it is opened only inside a
 run directory or cache of our own, after its digest was checked where a commit record has one.
 What is read is checked all the same, because kernels take it on trust and a shard may have been
-kept, moved and edited; that costs less than a thousandth of a scan.
+kept, moved and edited; that costs some two thousandths of a scan.
 """
 
 from __future__ import annotations

@@ -40,8 +40,12 @@ examples:
   premir-scan genome.fa --model my-model --out hits.bed
 
 A training that was interrupted goes on where it stopped when the same command runs again.
-exit codes: 0 done, 1 failed (the message says whether to run again), 2 wrong usage or input,
-4 --out belongs to another training, 130/143 interrupted, 141 whoever read the output has gone
+It never writes over a model of another training. Where loss or weights are not finite, or the
+network calls everything alike and ranks no better than chance, no model is saved (--run-all
+records that and goes on).
+exit codes: 0 done, 1 failed or came to nothing (the message says whether to run again), 2 wrong
+usage or input, 4 --out belongs to another training, 130/143 interrupted, 141 whoever read the
+output has gone
 """
 
 

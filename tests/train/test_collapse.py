@@ -31,6 +31,7 @@ def ramp(low, high):
         (log_odds(0, 0), "collapsed"),
         (log_odds(885, 506), "collapsed"),  # as probabilities they are all 1
         (log_odds(-9499, -9624), "collapsed"),
+        (log_odds(20, 18), "collapsed"),  # and these to the decimals that are printed
         (log_odds(-2, -1), r"AUROC 0\.000"),
         (ramp(-3, -1), "collapsed"),
         (ramp(1, 3) + 0.1 * (LABELS == 1), "collapsed"),  # within the errors of chance
