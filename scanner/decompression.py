@@ -65,8 +65,7 @@ class _Gzip:
 
     def decompress(self, data: bytes, /, max_length: int = -1) -> bytes:
         block = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-        # A full block may be followed by more, although no input is left over.
-        self.needs_input = not self._inner.unconsumed_tail and len(block) < max_length
+        self.needs_input = not self._inner.unconsumed_tail
         return block
 
 
