@@ -82,12 +82,22 @@ def test_printable():
     )
 
 
-def test_complaints_of_the_parser_are_one_harmless_line(capsys):
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (
+            ["--threads", "\x1b[31m\n"],
+            r"argument --threads: '\x1b[31m\n' is not a whole number from",
+        ),
+        (["--\x1b[31m\n"], r"unrecognized arguments: --\x1b[31m\n (see premir-scan --help)"),
+    ],
+)
+def test_complaints_of_the_parser_are_one_harmless_line(words, said, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["--threads", "\x1b[31m\nchr1"])
+        main(words)
     assert stop.value.code == 2
     err = capsys.readouterr().err
-    assert err.startswith("premir-scan: error: argument --threads: '\\x1b[31m\\nchr1' is not a wh")
+    assert err.startswith(f"premir-scan: error: {said}")
     assert err.count("\n") == 1
 
 

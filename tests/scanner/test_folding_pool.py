@@ -73,3 +73,4 @@ def test_where_no_further_process_can_be_made(pool, monkeypatch, possible):
     folder = pool(4)
     assert same(folder.fold(codes, offsets), KernelFolder().fold(codes, offsets))
     assert len(folder._workers) == possible
+    assert (folder._alone is None) == bool(possible)
