@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -14,16 +13,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from premir.scanner.cores import available_cores
+
 
 def machine() -> dict[str, Any]:
-    """Return processor model, cores and operating system, and nothing that names a host."""
+    """Return processor model, cores that are ours, and system; nothing that names a host."""
     model = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         model = names[0] if names else model
-    return {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
+    return {"processor": model, "cores": available_cores(), "system": platform.system()}
 
 
 def versions(*packages: str) -> dict[str, str]:

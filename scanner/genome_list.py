@@ -65,7 +65,7 @@ def read_list(path: Path, preset: str, presets: Iterable[str]) -> list[Entry]:
         raise InputError(f"{path}: cannot be read: {reason}") from error
     entries: list[Entry] = []
     first = True
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
         fields = [field.strip() for field in line.split("\t")]

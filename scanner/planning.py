@@ -12,6 +12,7 @@ from typing import TextIO
 import torch
 
 from premir.scanner.candidates import Pieces
+from premir.scanner.errors import printable
 from premir.scanner.folding import make_folder
 from premir.scanner.genome import Contigs, Genome, read_contigs
 from premir.scanner.inference import choose_device
@@ -127,7 +128,7 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
         "disk": _disk(path, genome, measured, megabases),
         "device": _device(options),
     }.items():
-        stream.write(f"{name}\t{fact}\n")
+        stream.write(f"{name}\t{printable(fact)}\n")
     return 0
 
 

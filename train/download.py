@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def fetch_benchmark(url: str | None = None) -> Path:
     """
     import pooch
 
+    pooch.get_logger().handlers.clear()
+    pooch.get_logger().parent = logging.getLogger(__name__)  # its messages among ours
     folder = cache_dir("benchmark")
     base = (url or os.environ.get("PREMIR_DATA_URL") or UPSTREAM).rstrip("/") + "/"
     files = pooch.create(path=folder, base_url=base, registry=None, retry_if_failed=2)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from premir.scanner.batches import Hairpins
+from premir.scanner.errors import InputError
 from premir.scanner.inference import batch_probabilities
 from premir.scanner.network import VariableConvNet
 from premir.train.dataset import Dataset
@@ -53,15 +54,25 @@ def contaminated(training: Dataset, test: Dataset) -> npt.NDArray[np.bool_]:
     Returns:
         bool (N,) for the test set: the same sequence stands in the training set, under either
         label, or stands in the test set under the other label too.
+
+    Raises:
+        InputError: nothing of one class is left without them, so that there is nothing to measure.
     """
     trained = set(_sequences(training.hairpins))
     labels: dict[bytes, set[int]] = {}
     sequences = _sequences(test.hairpins)
     for sequence, label in zip(sequences, test.labels.tolist(), strict=True):
         labels.setdefault(sequence, set()).add(label)
-    return np.array(
+    marked = np.array(
         [sequence in trained or len(labels[sequence]) > 1 for sequence in sequences], np.bool_
     )
+    for name, label in (("positives", 1), ("negatives", 0)):
+        if marked[test.labels == label].all():
+            raise InputError(
+                f"all {name} of the test set stand in the training set too, or under both labels: "
+                "there is nothing to judge by; give others"
+            )
+    return marked
 
 
 @dataclass(frozen=True, slots=True)

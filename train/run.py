@@ -81,6 +81,8 @@ def train(
     device = choose_device(device_name)
     training = _load(protocol.training, folder)
     test = _load(protocol.test, folder) if protocol.test.positives else None
+    if test is not None:
+        contaminated(training, test)  # refuses a useless test set before hours are spent
     _log.info(
         "%s: %d positives, %d negatives to train on",
         protocol.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import itertools
 import json
 import shutil
 import threading
@@ -15,10 +16,11 @@ import numpy as np
 import pytest
 
 from premir.scanner.cli import main as scan_main
+from premir.scanner.errors import InputError
 from premir.scanner.fasta import read_records
 from premir.scanner.model_store import DEFAULT_MODEL, find_model
-from premir.train import download
-from premir.train.cli import main
+from premir.train import download, modes
+from premir.train.cli import build_parser, main
 from premir.train.protocols import BENCHMARKS
 
 
@@ -350,3 +352,69 @@ def test_counts_of_the_released_protocols():
     assert counts("crossspecies-new") == [(1677, 8266, 690, 8246)]
     assert [sum(fold[:2]) + sum(fold[2:]) for fold in counts("human-cv")] == [7457] * 5
     assert counts("crossspecies-cv") == [(1208, 5952, 302, 1488)] * 5
+
+
+GENOME = ["--protocol", "genome", "--data", "absent"]
+CUSTOM = ["--protocol", "custom", "--positives", "absent", "--negatives", "absent"]
+COMMANDS = {
+    "--list-protocols": ["--list-protocols"],
+    "--run-all": ["--run-all", "--data", "absent"],
+    "--protocol genome --adapt": [*GENOME, "--config", "absent", "--adapt", "absent"],
+    "--protocol genome": [*GENOME, "--config", "absent"],
+    "--evaluate": [*CUSTOM, "--evaluate", "absent"],
+    "--baseline": [*CUSTOM, "--baseline"],
+    "a training": CUSTOM,
+}
+
+
+def test_every_option_is_read_or_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert list(COMMANDS) == list(modes.READ)
+    # These choose what is done, or (the sets, --data) belong to some protocols only.
+    apart = {"help", "version", "verbose", "quiet", "list_protocols", "run_all", "protocol"}
+    apart |= {"evaluate", "baseline", "adapt", "positives", "negatives", "data"}
+    refused = set()
+    for (mode, command), action in itertools.product(COMMANDS.items(), build_parser()._actions):
+        if action.dest in apart or (mode == "--run-all" and action.dest in modes.READ[mode]):
+            continue
+        value = (action.choices or ["1" if action.dest == "epochs" or action.type else "x"])[0]
+        value = "0" if action.dest in ("seed", "dropout") else value
+        words = [action.option_strings[0], *([] if action.nargs == 0 else [value])]
+        code = main([*command, *words])
+        error = capsys.readouterr().err
+        if action.dest in modes.READ[mode]:
+            assert "not go with" not in error, (mode, words)
+        else:
+            option = f"--{action.dest.replace('_', '-')}"
+            assert code == 2
+            assert f"premir-train: error: {option} does not go with {mode}\n" in error
+            refused.add((mode, action.dest))
+    assert ("--protocol genome", "epochs") in refused
+    assert ("--evaluate", "out") in refused
+
+
+def test_seed_zero_of_a_genome_training_is_taken(tmp_path, monkeypatch):
+    seen = []
+
+    def stop(config, **_):
+        seen.append(config.seed)
+        raise InputError("enough")
+
+    monkeypatch.setattr("premir.train.genome.run.train_genome", stop)
+    builders.write_fasta(tmp_path / "x.fa", {"a": "ACGT" * 30})
+    config = tmp_path / "c.toml"
+    config.write_text(
+        'name = "n"\npreset = "animal"\nseed = 7\n[[known]]\nfasta = "x.fa"\n'
+        '[[backgrounds]]\ngenome = "x.fa"\n'
+    )
+    command = ["--protocol", "genome", "--data", str(tmp_path), "--config", str(config)]
+    for options in ([], ["--seed", "0"], ["--seed", "3"]):
+        assert main([*command, *options]) == 2
+    assert seen == [7, 0, 3]
+
+
+def test_test_set_that_stands_in_the_training_set_is_refused(files, tmp_path, capsys):
+    test = ["--test-positives", files[0], "--test-negatives", files[1]]
+    assert custom(files, tmp_path / "model", *test) == 2
+    assert "all positives of the test set stand in the training set too" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
