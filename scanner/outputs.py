@@ -11,16 +11,17 @@ import errno
 import fcntl
 import io
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn, TextIO, TypeAlias
+from typing import Any, NoReturn, TextIO, TypeAlias
 
-from premir.scanner.bgzf import BgzfWriter
 from premir.scanner.errors import InputError
 from premir.scanner.files import naming, sweep, temporary_name, whole_file
+from premir.scanner.scratch import scratch_folder
 from premir.scanner.streams import STDIN, STDOUT, descriptor_of, is_stream, status_of
 
 Named: TypeAlias = tuple[str, Path]
@@ -28,6 +29,7 @@ Named: TypeAlias = tuple[str, Path]
 
 _COMPRESSED = frozenset({".gz", ".bgz"})
 _NOT_WRITTEN = frozenset({".bgzf", ".bz2", ".lz4", ".xz", ".zip", ".zst", ".z"})
+_FORM: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
 _CSI_LENGTH = 1 << 29
 """Contigs of this length and more do not fit a TBI index (SAM specification)."""
 
@@ -167,8 +169,9 @@ def writing(path: Path, *, longest_contig: int | None = None) -> Iterator[TextIO
             yield handle
             handle.flush()
     elif is_stream(path):
-        with naming(path, path), _open_stream(path, number) as raw, _text(path, raw) as handle:
-            yield handle
+        with naming(path, path), _open_stream(path, number) as raw, scratch_folder() as folder:
+            with _text(path, raw, folder / "text") as handle:
+                yield handle
     else:
         with _whole(path, longest_contig) as handle:
             yield handle
@@ -184,11 +187,12 @@ def _whole(path: Path, longest_contig: int | None) -> Iterator[TextIO]:
             # Entered first, it is put in place last: an index speaks of a file that is there.
             index = stack.enter_context(whole_file(_target(indices(path)[csi])))
         temporary = stack.enter_context(whole_file(target))
-        raw = temporary.open("wb")
+        raw = stack.enter_context(temporary.open("wb"))
         if (status := status_of(target)) is not None:
             temporary.chmod(stat.S_IMODE(status.st_mode))
-        with _text(path, raw) as handle:
+        with _text(path, raw, target) as handle:
             yield handle
+        raw.close()
         if index is not None:
             _index(temporary, index, csi=csi)
             for old in indices(path):
@@ -203,10 +207,28 @@ def _index(bed: Path, index: Path, *, csi: bool) -> None:
     )
 
 
-def _text(path: Path, raw: io.BufferedWriter) -> TextIO:
-    """Write text into a binary stream, which closes with it; bad names must not end a scan."""
-    binary: BgzfWriter | io.BufferedWriter = BgzfWriter(raw) if is_compressed(path) else raw
-    return io.TextIOWrapper(binary, encoding="utf-8", errors="backslashreplace", newline="\n")
+@contextmanager
+def _text(path: Path, raw: io.BufferedWriter, near: Path) -> Iterator[TextIO]:
+    """Give a handle for text that goes into a binary stream; bad names must not end a scan.
+
+    What is to be compressed is a plain file first, for the time being: htslib reads nothing else.
+    """
+    if not is_compressed(path):
+        with io.TextIOWrapper(raw, **_FORM) as handle:
+            yield handle
+        return
+    import pysam
+
+    plain, packed = temporary_name(near), temporary_name(near)
+    try:
+        with plain.open("w", **_FORM) as handle:
+            yield handle
+        pysam.tabix_compress(str(plain), str(packed), force=True)
+        with packed.open("rb") as whole:
+            shutil.copyfileobj(whole, raw)
+    finally:
+        plain.unlink(missing_ok=True)
+        packed.unlink(missing_ok=True)
 
 
 def _open_stream(path: Path, number: int | None) -> io.BufferedWriter:

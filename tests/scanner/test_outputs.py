@@ -14,11 +14,9 @@ import threading
 from pathlib import Path
 
 import builders
-import numpy as np
 import pysam
 import pytest
 
-from premir.scanner.bgzf import BgzfWriter
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
 from premir.scanner.model_store import DEFAULT_MODEL, find_model
@@ -149,7 +147,6 @@ def test_no_two_outputs_are_one_file(genome, tmp_path, capsys, way, first, secon
         (("--out", "h", "--log-file", "h.premir-work/log"), "--log-file lies in --work-dir"),
         (("--out", "h", "--work-dir", "h/w"), "--work-dir lies in --out"),
         (("--out", "h", "--work-dir", "genome.fa"), "GENOME is the same as --work-dir"),
-        (("--out", ""), ".: is a directory; give a file name"),
         (("--out", "h", "--log-file", "log.gz"), "a log is plain text; leave out .gz"),
         (("--out", "h", "--log-file", "-"), "messages go to stderr by themselves; give a file"),
     ],
@@ -388,18 +385,13 @@ def test_index_of_long_contigs_takes_the_place_of_the_old_one(tmp_path):
         assert len(list(index.fetch("chr1", 1 << 29, (1 << 29) + 5))) == 1
 
 
-@pytest.mark.parametrize("size", [0, 1, 0xFF00 - 1, 0xFF00, 0xFF00 + 1, 300_000])
-def test_bgzf_is_what_htslib_reads(tmp_path, size):
-    text = np.random.default_rng(1).integers(0, 256, size, np.uint8).tobytes()  # grows
-    with BgzfWriter((tmp_path / "x.gz").open("wb")) as handle:
-        for first in range(0, size, 7_777):
-            handle.write(text[first : first + 7_777])
-    with pysam.BGZFile(str(tmp_path / "x.gz")) as handle:
-        assert handle.read(size + 1) == text
-    assert gzip.decompress((tmp_path / "x.gz").read_bytes()) == text
-    pysam.tabix_compress(str(tmp_path / "x.gz"), str(tmp_path / "y.gz"))
-    end = (tmp_path / "y.gz").read_bytes()[-28:]
-    assert (tmp_path / "x.gz").read_bytes().endswith(end)
+def test_compressed_is_what_htslib_reads_by_blocks(tmp_path):
+    lines = [f"{n}\n" for n in range(50_000)]
+    with writing(tmp_path / "x.gz") as handle:
+        handle.writelines(lines)
+    with pysam.BGZFile(str(tmp_path / "x.gz")) as blocks:
+        assert blocks.read(1 << 20).decode() == "".join(lines)
+    assert names(tmp_path) == ["x.gz"]
 
 
 @pytest.mark.parametrize("name", ["full", "full.gz"])
