@@ -266,8 +266,8 @@ FOREIGN = {
     "run.json of others": {"run.json": '{"name": "mine"}', "lock": ""},
     "run.json with our magic alone": {"run.json": '{"format": "premir-run", "version": 1}'},
     "run.json with our fields": {
-        "run.json": '{"version": 1, "premir": "", "feature_schema": "", "extractor": {}, "genome": "",'
-        ' "tile_size": 1}'
+        "run.json": '{"version": 1, "premir": "", "feature_schema": "", "extractor": "", '
+        '"genome": "", "tile_size": 1}'
     },
     "list": {"run.json": "[1]"},
     "nested": {"run.json": "[" * 100_000},
