@@ -233,7 +233,6 @@ class _Record:
         if not stat.S_ISREG(status.st_mode):
             return {}
         return {
-            "inode": status.st_ino,
             "bytes": status.st_size,
             "modified": status.st_mtime_ns,
             "changed": status.st_ctime_ns,
