@@ -391,6 +391,7 @@ def test_every_option_is_read_or_refused(tmp_path, monkeypatch, capsys):
             refused.add((mode, action.dest))
     assert ("--protocol genome", "epochs") in refused
     assert ("--evaluate", "out") in refused
+    assert ("--baseline", "seed") not in refused
 
 
 def test_seed_zero_of_a_genome_training_is_taken(tmp_path, monkeypatch):
