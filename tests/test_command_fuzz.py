@@ -20,7 +20,17 @@ CODES = {0, 1, 2, 3, 4, 130, 141, 143}
 
 ODD = ["", ".", "absent", "folder", "genome.fa/inside", "n" * 300, "\x1b[31m\n##\t", "\udcff", "ü"]
 INPUTS = ["genome.fa", "hairpins.fa", "empty.fa", "list.tsv", *ODD]
-OUTPUTS = ["hits.bed", "hits.bed.gz", "-", "folder/deep", "\udcff.bed", "a\nb.bed", *ODD]
+OUTPUTS = [
+    "hits.bed",
+    "hits.bed.gz",
+    "-",
+    "/dev/null",
+    "/dev/full",
+    "folder/deep",
+    "\udcff.bed",
+    "a\nb.bed",
+    *ODD,
+]
 WHOLE = ["1", "2", "1", "2", "0", "-1", "1e30", "9" * 25, "9" * 5000, "nan", "", "2.5", "٣"]
 REAL = ["0", "0.5", "1", "0.001", "nan", "inf", "-1", "1e400", "1e-320", "", "x"]
 VALUES = {
@@ -31,7 +41,7 @@ VALUES = {
     **dict.fromkeys(("threads", "max_copies", "seed", "epochs", "accumulate"), WHOLE),
     "tile_size": ["100", "1000000", *WHOLE[4:]],
     "max_span": ["40", "160", "1000", *WHOLE],
-    **dict.fromkeys(("min_prob", "gpu_timeout", "lr", "weight_decay", "dropout"), REAL),
+    **dict.fromkeys(("min_prob", "ray_timeout", "lr", "weight_decay", "dropout"), REAL),
     "part": ["1/2", "2/2", "1/1", "0/2", "3/2", "1/" + "9" * 30, "1", ""],
     "regions": ["chr1", "chr1:1-90", "chr1:5-1", "chr1:0", "chr1:" + "9" * 5000, "chr1:٣", *ODD],
     **{key: ["do2018-human-test-variable", *ODD] for key in ("model", "evaluate", "start")},

@@ -24,7 +24,7 @@ COMMANDS = {
 }
 DECISIVE = {"list_models", "hairpins", "out_dir", "genomes", "plan", "part", "finalise"}
 VALUES = {
-    **{"part": "1/2", "min_prob": "0.5", "max_span": "100", "gpu_timeout": "5"},
+    **{"part": "1/2", "min_prob": "0.5", "max_span": "100", "ray_timeout": "5"},
     **{"threads": "1", "tile_size": "1000", "max_copies": "1", "ray_address": "127.0.0.1:1"},
 }
 ACTIONS = [
@@ -55,7 +55,7 @@ def test_every_option_is_read_or_refused(capsys):
         if not action.option_strings and action.dest in modes.READ[mode]:
             continue  # the genome is in the command already
         line = [*words(action), *command]
-        if action.dest in ("ray_address", "gpu_timeout"):
+        if action.dest in ("ray_address", "ray_timeout"):
             line += ["--executor", "ray"] if "executor" in modes.READ[mode] else []
         code = cli.main(line)
         error = capsys.readouterr().err
@@ -88,7 +88,7 @@ def test_two_modes_at_once(one, other, capsys):
     [
         (["--min-prob", "0.5"], "--min-prob does not go with --candidates without --out"),
         (["--model", DEFAULT_MODEL, "--device", "cpu"], "--device, --model do not go with --cand"),
-        (["--gpu-timeout", "5"], "--gpu-timeout does not go with --executor local"),
+        (["--gpu-timeout", "5"], "--ray-timeout does not go with --executor local"),
         (
             ["--ray-address", "here", "--executor", "local"],
             "--ray-address does not go with --executor local",
