@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,19 @@ def resamples(labels: npt.NDArray[np.int64], *, count: int, seed: int) -> _F64:
     Returns:
         float64 (B, N).
     """
+    return _drawn(labels.astype(np.uint8).tobytes(), count, seed).astype(np.float64)
+
+
+@lru_cache(maxsize=16)
+def _drawn(labels: bytes, count: int, seed: int) -> npt.NDArray[np.uint16]:
+    """Draw; the classifiers of a table share their test sets, and a cross-validation has ten."""
+    classes = np.frombuffer(labels, np.uint8)
     rng = np.random.default_rng(seed)
-    weights = np.empty((count, labels.size))
+    times = np.empty((count, classes.size), np.uint16)
     for label in (0, 1):
-        own = np.flatnonzero(labels == label)
-        weights[:, own] = rng.multinomial(own.size, np.full(own.size, 1 / own.size), size=count)
-    return weights
+        own = np.flatnonzero(classes == label)
+        times[:, own] = rng.multinomial(own.size, np.full(own.size, 1 / own.size), size=count)
+    return times
 
 
 def weighted_measures(labels: npt.NDArray[np.int64], probabilities: _F64, weights: _F64) -> _F64:
@@ -53,28 +61,60 @@ def weighted_measures(labels: npt.NDArray[np.int64], probabilities: _F64, weight
     ranked = probabilities[order]
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # last of each tie
     calls = int(np.searchsorted(-ranked[ends], -0.5, side="right"))  # thresholds of 0.5 or more
-    positive = labels[order] == 1
+    ties = _Ties.of(labels[order] == 1, ends, calls)
     blocks = [
-        _block(positive, ends, calls, weights[first : first + _BLOCK, order])
+        _block(ties, weights[first : first + _BLOCK, order])
         for first in range(0, len(weights), _BLOCK)
     ]
     return np.concatenate(blocks)
 
 
-def _block(
-    positive: npt.NDArray[np.bool_], ends: npt.NDArray[np.int64], calls: int, weights: _F64
-) -> _F64:
-    """Measures of a few weightings; samples from the highest probability down."""
-    true = np.cumsum(np.where(positive, weights, 0.0), axis=1)[:, ends]
-    false = np.cumsum(np.where(positive, 0.0, weights), axis=1)[:, ends]
-    all_true, all_false = true[:, -1], false[:, -1]
-    gained = np.diff(true, axis=1, prepend=0.0)
-    added = np.diff(false, axis=1, prepend=0.0)
-    auroc = (added * (true - gained / 2)).sum(axis=1) / (all_true * all_false)
-    called = np.maximum(true + false, np.finfo(float).tiny)
-    aupr = (gained * true / called).sum(axis=1) / all_true
+@dataclass(frozen=True, slots=True)
+class _Ties:
+    """Where the ties that hold positives lie; only there do areas grow.
 
-    hits, alarms = (true[:, calls - 1], false[:, calls - 1]) if calls else (0 * all_true,) * 2
+    Attributes:
+        positives: which samples are positive, from the highest probability down.
+        last: of each tie with positives, its last one, counted among positives.
+        end: its last sample.
+        before: the last sample of the tie before it, -1 for none.
+        called: samples that are called, at a threshold of 0.5.
+        hits: positives among them.
+    """
+
+    positives: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    before: npt.NDArray[np.int64]
+    called: int
+    hits: int
+
+    @classmethod
+    def of(cls, positive: npt.NDArray[np.bool_], ends: npt.NDArray[np.int64], calls: int) -> _Ties:
+        seen = np.cumsum(positive)[ends]
+        growing = np.flatnonzero(np.diff(seen, prepend=0))
+        before = np.concatenate([[-1], ends])[growing]
+        called, hits = (int(ends[calls - 1]) + 1, int(seen[calls - 1])) if calls else (0, 0)
+        return cls(np.flatnonzero(positive), seen[growing] - 1, ends[growing], before, called, hits)
+
+
+def _block(ties: _Ties, weights: _F64) -> _F64:
+    """Measures of a few weightings; samples from the highest probability down."""
+    # With a zero in front, the sum up to and with sample k stands at k + 1.
+    every = np.zeros((len(weights), weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=every[:, 1:])
+    known = np.zeros((len(weights), ties.positives.size + 1))
+    np.cumsum(weights[:, ties.positives], axis=1, out=known[:, 1:])
+    all_true, all_false = known[:, -1], every[:, -1] - known[:, -1]
+    true, called = known[:, ties.last + 1], every[:, ties.end + 1]
+    gained = np.diff(true, axis=1, prepend=0.0)
+    # Negatives of the same tie count half.
+    above = (called - true + every[:, ties.before + 1] - (true - gained)) / 2
+    auroc = (gained * (all_false[:, None] - above)).sum(axis=1) / (all_true * all_false)
+    aupr = (gained * true / np.maximum(called, np.finfo(float).tiny)).sum(axis=1) / all_true
+
+    hits = known[:, ties.hits]
+    alarms = every[:, ties.called] - hits
     se, sp = hits / all_true, 1 - alarms / all_false
     ppv = np.divide(hits, hits + alarms, out=np.zeros_like(hits), where=hits + alarms > 0)
     f = np.divide(2 * se * ppv, se + ppv, out=np.zeros_like(se), where=se + ppv > 0)

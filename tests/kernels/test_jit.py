@@ -215,6 +215,13 @@ def test_what_is_compiled_is_counted_and_said_once(tmp_path: Path) -> None:
 # python -m premir.kernels --check
 
 
+@pytest.fixture
+def short_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stem scan is timed on a little only."""
+    monkeypatch.setattr(check, "SCANNED", 20_000)
+
+
+@pytest.mark.usefixtures("short_scan")
 def test_check_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(8)
     sequences = {f"h{k}": builders.hairpin(rng) for k in range(6)}
@@ -230,6 +237,7 @@ def test_check_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixt
     assert set(result["versions"]) == {"numba", "numpy", "python", "viennarna"}
 
 
+@pytest.mark.usefixtures("short_scan")
 def test_check_reads_gzip_and_takes_no_more_than_the_limit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

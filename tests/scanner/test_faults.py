@@ -133,7 +133,10 @@ def test_killed_again_and_again(genome, server, undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-def test_sigkill_while_a_compressed_output_is_written(genome, server, tmp_path):
+def test_sigkill_while_a_compressed_output_is_written(server, tmp_path):
+    sequences, _ = builders.planted_genome(seed=3, contigs={"chr1": 1_200})
+    genome = builders.write_fasta(tmp_path / "genome.fa", sequences)
+
     def scan(folder, **options):
         folder.mkdir(exist_ok=True)
         return server.scan(genome, "--out", folder / "hits.bed.gz", *OPTIONS, **options)

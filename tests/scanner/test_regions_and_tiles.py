@@ -62,12 +62,15 @@ def positions(parts):
 
 @given(intervals, intervals)
 def test_interval_arithmetic_is_set_arithmetic(a, b):
+    united = positions(a)
     a, b = merge_intervals(a), merge_intervals(b)
+    assert positions(a) == united
     assert all(x[1] < y[0] for x, y in itertools.pairwise(a))
     rest = subtract({0: a}, {0: b})
     assert positions(rest.get(0, [])) == positions(a) - positions(b)
-    grown = grow({0: a}, 5, contigs(260))
-    expected = {y for x in positions(a) for y in range(x - 5, x + 6) if 0 <= y < 260}
+    length = max(united, default=0) + 3
+    grown = grow({0: a}, 5, contigs(length))
+    expected = {y for x in positions(a) for y in range(x - 5, x + 6) if 0 <= y < length}
     assert positions(grown[0]) == expected
 
 

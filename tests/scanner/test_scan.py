@@ -15,6 +15,42 @@ from premir.scanner import inference, shards
 from premir.scanner.cli import main
 from premir.scanner.hits import COLUMNS
 
+ARRAY_OPTIONS = ("--min-prob", "0", "--max-span", "80")
+
+
+@pytest.fixture(scope="module")
+def small_genome(tmp_path_factory):
+    """As for all tests, but half as long: many scans here."""
+    contigs = {"chr1": 24_000, "chr2": 11_000, "scaffold200": 200, "scaffold50": 50, "tiny": 7}
+    sequences, truth = builders.planted_genome(seed=11, contigs=contigs)
+    path = tmp_path_factory.mktemp("genome") / "genome.fa"
+    return builders.write_fasta(path, sequences), sequences, truth
+
+
+@pytest.fixture(scope="module")
+def reference(small_genome, tmp_path_factory):
+    """The undisturbed scan of the small genome, with everything reported."""
+    path = tmp_path_factory.mktemp("reference") / "hits.bed"
+    assert main([str(small_genome[0]), "--out", str(path), "--min-prob", "0", "--quiet"]) == 0
+    return path.read_text()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """For windows, of which there are many."""
+    sequences, truth = builders.planted_genome(seed=3, contigs={"chr1": 1600, "b": 150, "c": 60})
+    path = tmp_path_factory.mktemp("tiny") / "genome.fa"
+    return builders.write_fasta(path, sequences), sequences, truth
+
+
+@pytest.fixture(scope="module")
+def windows(tiny, tmp_path_factory):
+    """A scan in windows."""
+    path = tmp_path_factory.mktemp("windows") / "hits.bed"
+    options = ["--extractor", "windows", "--min-prob", "0", "--quiet"]
+    assert main([str(tiny[0]), "--out", str(path), *options]) == 0
+    return path.read_text()
+
 
 def rows(text):
     lines = [line for line in text.splitlines() if not line.startswith("#")]
@@ -138,19 +174,27 @@ def test_min_prob_selects_from_the_canonical_scores(small_genome, reference, sca
     assert 0 < len(expected) < len(rows(reference))
 
 
-@pytest.mark.parametrize("kind, genome", [("stems", "small_genome"), ("windows", "tiny_genome")])
-def test_regions_are_the_full_scan_restricted(request, scan, tmp_path, kind, genome):
+@pytest.mark.parametrize(
+    "kind, genome, whole, start, end",
+    [
+        ("stems", "small_genome", "reference", 1000, 2600),
+        ("windows", "tiny", "windows", 300, 800),
+    ],
+)
+def test_regions_are_the_full_scan_restricted(
+    request, scan, tmp_path, kind, genome, whole, start, end
+):
     path, sequences, _ = request.getfixturevalue(genome)
     name = max(sequences, key=lambda contig: len(sequences[contig]))
-    _, full = scan(path, "--min-prob", 0, "--extractor", kind)
+    middle = (start + end) // 2
     code, text = scan(
         path, "--min-prob", 0, "--extractor", kind,
-        "--regions", f"{name}:1,001-2000", "--regions", f"{name}:1500-2600",
+        "--regions", f"{name}:{start + 1:,}-{middle + 200}", "--regions", f"{name}:{middle}-{end}",
     )  # fmt: skip
     expected = [
         hit
-        for hit in rows(full)
-        if hit["chrom"] == name and 1000 <= (int(hit["start"]) + int(hit["end"])) // 2 < 2600
+        for hit in rows(request.getfixturevalue(whole))
+        if hit["chrom"] == name and start <= (int(hit["start"]) + int(hit["end"])) // 2 < end
     ]
     assert code == 0
     assert len(expected) >= 3
@@ -171,8 +215,18 @@ def array(tmp_path_factory):
     return builders.write_fasta(path, {"c": sequence}), len(sequence)
 
 
+@pytest.fixture(scope="module")
+def array_scan(array, tmp_path_factory):
+    """All hits of the array."""
+    path = tmp_path_factory.mktemp("array") / "hits.bed"
+    assert main([str(array[0]), "--out", str(path), *ARRAY_OPTIONS, "--quiet"]) == 0
+    return rows(path.read_text())
+
+
 @pytest.mark.parametrize("where", ["left", "middle", "right"])
-def test_margins_grow_until_no_hit_inside_depends_on_what_is_beyond(array, scan, tmp_path, where):
+def test_margins_grow_until_no_hit_inside_depends_on_what_is_beyond(
+    array, array_scan, scan, tmp_path, where
+):
     path, size = array
     # On the plus strand ties are settled from the left end on, on the minus strand from the right.
     start, end = {
@@ -180,11 +234,9 @@ def test_margins_grow_until_no_hit_inside_depends_on_what_is_beyond(array, scan,
         "middle": (size // 2, size // 2 + 200),
         "right": (size - 500, size),
     }[where]
-    options = ("--min-prob", 0, "--max-span", 80)
-    _, full = scan(path, *options)
-    code, text = scan(path, *options, "--regions", f"c:{start}-{end}")
+    code, text = scan(path, *ARRAY_OPTIONS, "--regions", f"c:{start}-{end}")
     expected = [
-        hit for hit in rows(full) if start - 1 <= (int(hit["start"]) + int(hit["end"])) // 2 < end
+        hit for hit in array_scan if start - 1 <= (int(hit["start"]) + int(hit["end"])) // 2 < end
     ]
     assert code == 0
     assert {hit["strand"] for hit in expected} == {"+", "-"}
@@ -194,19 +246,17 @@ def test_margins_grow_until_no_hit_inside_depends_on_what_is_beyond(array, scan,
     assert scanned == size / 1e6
 
 
-def test_windows_lie_on_the_grid_of_their_strand(tiny_genome, scan):
-    path, sequences, _ = tiny_genome
-    code, text = scan(path, "--extractor", "windows", "--min-prob", 0)
-    assert code == 0
-    for hit in rows(text):
+def test_windows_lie_on_the_grid_of_their_strand(tiny, windows):
+    _, sequences, _ = tiny
+    assert len(rows(windows)) > 10
+    for hit in rows(windows):
         n = len(sequences[hit["chrom"]])
         five_prime = int(hit["start"]) if hit["strand"] == "+" else n - int(hit["end"])
         assert five_prime % 10 == 0
         assert int(hit["length"]) == min(110, n)
 
 
-def test_compressed_output_is_indexed_and_the_same(small_genome, reference, scan, tmp_path):
-    assert scan(small_genome[0], "--min-prob", 0, out="plain.bed")[0] == 0
+def test_compressed_output_is_indexed_and_the_same(small_genome, reference, tmp_path):
     path = tmp_path / "hits.bed.gz"
     arguments = [str(small_genome[0]), "--out", str(path), "--min-prob", "0", "-q"]
     assert main(arguments) == 0

@@ -414,7 +414,7 @@ def test_from_a_configuration_to_a_scan(data, trained, tmp_path, capsys):
 
     hits = tmp_path / "hits.bed"
     scan = [str(data / "demo.fa"), "--out", str(hits), "--model", str(trained), "-q"]
-    assert scan_main([*scan, "--min-prob", "0"]) == 0
+    assert scan_main([*scan, "--min-prob", "0", "--regions", "chr1:1-9000"]) == 0
     assert len(hits.read_text().splitlines()) > 20
 
     adapt = ["--adapt", str(data / "background.fa"), "--start", str(trained), "--contigs", "a,b"]
