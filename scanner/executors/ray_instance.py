@@ -115,18 +115,13 @@ class PrivateInstance:
 _AT_ONCE = 1.0
 """A start that fails within so many seconds was not late: it fails each time."""
 _STARTS = 4
-"""Starts that share the patience: on a busy machine Ray's raylet was seen to hang for ever."""
+"""Starts that share the patience: on a busy machine Ray's processes may hang for ever."""
 
 
 def _start_times(patience: float) -> dict[str, str]:
-    """Return how long the processes of one start wait for each other, as Ray reads it."""
-    seconds = str(max(2, round(patience / _STARTS)))
-    return {
-        "RAY_gcs_server_port_wait_time_s": seconds,
-        "RAY_gcs_rpc_server_connect_timeout_s": seconds,
-        "RAY_raylet_start_wait_time_s": seconds,
-        "RAY_raylet_client_connect_timeout_milliseconds": f"{seconds}000",
-    }
+    """Return how long Ray waits for its server and for its raylet, by the names that it reads."""
+    seconds = str(max(1, round(patience / _STARTS)))
+    return {"RAY_gcs_server_port_wait_time_s": seconds, "RAY_raylet_start_wait_time_s": seconds}
 
 
 class JoinedCluster:

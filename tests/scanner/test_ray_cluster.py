@@ -138,15 +138,13 @@ def test_a_tile_that_fails_leaves_its_traceback_in_the_log(scan, tmp_path):
     process = scan("-q")
     shards = tmp_path / "hits.bed.premir-work" / "shards"
     process.wait_until(lambda: committed(tmp_path, "shards") >= 2)
-    spoiled = shards / "tile-000040.h5"
-    spoiled.mkdir()
+    (shards / "tile-000030.h5").mkdir()
     process.wait_until(lambda: "IsADirectoryError" in written(tmp_path / "log"))
-    spoiled.rmdir()
+    process.interrupt()
     code, errors = process.end()
-    assert code in (0, 3), errors
+    assert code == 130
     assert "Traceback" not in errors
-    log = written(tmp_path / "log")
-    assert "in write_shard" in log  # where in the worker it happened
+    assert "in write_shard" in written(tmp_path / "log")  # where in the worker it happened
 
 
 def test_lost_workers_and_actors_change_nothing(scan, node, patient_reference, tmp_path):
