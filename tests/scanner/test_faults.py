@@ -202,7 +202,7 @@ def kill_at_moments(count, genome, server, tmp_path):
 
 @pytest.mark.slow
 def test_sigkill_at_some_moments(default_genome, server, tmp_path):
-    kill_at_moments(4, default_genome[0], server, tmp_path)
+    kill_at_moments(3, default_genome[0], server, tmp_path)
 
 
 @pytest.mark.faults
