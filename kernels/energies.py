@@ -17,7 +17,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -151,6 +151,7 @@ def current_parameters() -> EnergyParameters:
     return parse_parameters(text, RNA.md().temperature)
 
 
+@lru_cache(maxsize=2)
 def parse_parameters(text: str, temperature: float = 37.0) -> EnergyParameters:
     """Read a ViennaRNA parameter file (version 2.0) and rescale it.
 
@@ -162,7 +163,7 @@ def parse_parameters(text: str, temperature: float = 37.0) -> EnergyParameters:
         temperature: degrees Celsius.
 
     Returns:
-        The parameters at that temperature.
+        The parameters at that temperature; the same object for the same text, not to be changed.
 
     Raises:
         ValueError: a section is missing, too short or not numeric.

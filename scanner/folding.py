@@ -115,6 +115,8 @@ class PoolViennaFolder:
             FoldError: a process died on this batch, and then another one.
         """
         sequences = _sequences(codes, offsets)
+        if not sequences:  # a process takes longer to start than a small scan lasts
+            return _hairpins(codes, offsets, [])
         cut = offsets[:-1] // _CHUNK_NT
         borders = [0, *(np.flatnonzero(np.diff(cut)) + 1).tolist(), len(sequences)]
         chunks = [sequences[first:last] for first, last in itertools.pairwise(borders)]

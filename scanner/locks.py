@@ -66,12 +66,13 @@ class RunLock:
             yield self
 
     @contextmanager
-    def exclusive(self, patience: float = _PATIENCE) -> Iterator[None]:
+    def exclusive(self, patience: float | None = None) -> Iterator[None]:
         """Be the only process here for a moment; nothing new for who holds the whole run.
 
         Raises:
             InputError: a process works on the whole run, or others did not finish in time.
         """
+        patience = _PATIENCE if patience is None else patience
         with self._acquired(self._run, self._directory / "lock", patience):
             yield
 

@@ -119,7 +119,9 @@ def _run_forked(order: dict[str, Any], report: Path) -> None:
 def _serve() -> None:
     import premir.scanner.executors.local
     import premir.scanner.scan  # noqa: F401
+    from premir.kernels.energies import current_parameters
 
+    current_parameters()  # every scan has them then
     orders = os.fdopen(os.dup(0))
     with tempfile.TemporaryDirectory() as folder:
         for number, line in enumerate(orders):

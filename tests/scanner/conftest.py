@@ -6,6 +6,24 @@ import builders
 import pytest
 
 from premir.scanner.cli import main
+from premir.scanner.folding import PoolViennaFolder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def second_folder():
+    """One process for the second opinions of all scans: it takes longer to start than they last."""
+    pool = PoolViennaFolder(1)
+
+    class Shared:
+        name, fold = pool.name, pool.fold
+
+        def close(self):
+            pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("premir.scanner.session.make_folder", lambda *_, **__: Shared())
+        yield
+    pool.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,12 @@ import pytest
 from data_sets import genomes_dir
 
 from premir.kernels.codes import encode
-from premir.kernels.kmers import NO_KMER, PER_ARM, K, KmerTable, kmer_keys
-from premir.scanner.copies import count_in_genome
+from premir.kernels.kmers import NO_KMER, PER_ARM, K, KmerTable, kmer_keys, sample_arms
+from premir.scanner.batches import Hairpins
+from premir.scanner.copies import _sample, count_in_genome
 from premir.scanner.genome import read_genome
 from premir.scanner.hits import COLUMNS
+from premir.scanner.shards import Loci
 
 ALL = ("--min-prob", 0)
 
@@ -90,6 +92,40 @@ def test_counts_do_not_depend_on_pieces_and_threads(repeats, tmp_path, monkeypat
     assert counts.tolist() == [found.count(key) for key in table.keys.tolist()]
     kmers = [kmer for contig in codes for kmer in naive.canonical_kmers(contig.tolist(), K)]
     assert sorted(counts.tolist()) == sorted(Counter(filter(None, kmers)).values())
+
+
+@pytest.mark.parametrize("piece", [40, 1 << 18])
+def test_words_across_two_contigs_do_not_count(tmp_path, monkeypatch, piece):
+    rng = np.random.default_rng(4)
+    word = builders.random_sequence(rng, K)
+    sequences = {"whole": word}
+    for n in range(1, K):
+        sequences[f"{n}a"] = builders.random_sequence(rng, 30) + word[:n]
+        sequences[f"{n}b"] = word[n:] + builders.random_sequence(rng, 30)
+    path = builders.write_fasta(tmp_path / "genome.fa", sequences)
+    genome = read_genome(path, tmp_path / "genome.seq")
+    monkeypatch.setattr("premir.scanner.copies._PIECE", piece)
+    table = KmerTable.of(kmer_keys(encode(word)))
+    assert count_in_genome(table, genome, threads=1).tolist() == [1]
+
+
+@pytest.mark.parametrize("strand", [1, -1])
+def test_a_loop_in_the_context_leaves_one_arm(strand):
+    """Folded with 60 nt before it and 10 after it, the longest stem lies before the hit."""
+    rng = np.random.default_rng(6)
+    codes = rng.integers(0, 4, 130).astype(np.uint8)
+    pairs = np.full(130, -1, np.int16)
+    for n in range(5, 25):
+        pairs[n], pairs[55 - n] = 55 - n, n
+    left, right = (60, 10) if strand > 0 else (10, 60)
+    columns = [np.array([value]) for value in (1000, 1060, strand, 0, 1000 - left, 1060 + right)]
+    loci = Loci(np.zeros(1, np.int32), *columns)
+    borders = np.array([0, 130], np.int64)
+    found = _sample(loci, Hairpins(codes, pairs, np.array([-900], np.int32), borders))
+    start, end = np.array([60]), np.array([120])
+    expected = sample_arms(codes, start, end, np.array([[[60, 60], [60, 120]]]))
+    assert found.taken.tolist() == expected.taken.tolist() == [[0, PER_ARM]]
+    assert np.array_equal(found.keys[0, 1], expected.keys[0, 1])
 
 
 def test_hairpin_planted_n_times_has_n_minus_one_copies(scan, tmp_path):
@@ -196,15 +232,15 @@ def test_genome_without_hits_is_not_counted(scan, tmp_path):
 @pytest.mark.slow
 def test_copies_of_a_real_genome(scan, tmp_path):
     with pysam.FastxFile(str(genomes_dir() / "ebv" / "genome.fa.gz")) as records:
-        sequences = {record.name: record.sequence for record in records}
+        sequences = {record.name: record.sequence[:100_000] for record in records}
     (name,) = sequences
     path = builders.write_fasta(tmp_path / "ebv.fa", sequences)
     options = ("--min-prob", 0.5)
     _, text = scan(path, *options)
     hits = rows(text)
     assert scan(path, *options, "--tile-size", 30_011, "--threads", 3) == (0, text)
-    # EBV has about seven copies of a repeat of 3 kb, and most of it occurs once.
-    assert copies_of(hits).count(0) > 0.6 * len(hits)
+    # EBV has about seven copies of a repeat of 3 kb, and most of the rest occurs once.
+    assert copies_of(hits).count(0) > 0.5 * len(hits)
     assert sum(n is not None and n >= 5 for n in copies_of(hits)) > 10
     some = hits[:: len(hits) // 12]
     assert copies_of(some) == list(expected_copies(sequences, some))

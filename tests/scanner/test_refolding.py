@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import builders
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from premir.kernels.codes import decode, encode
 from premir.scanner.batches import Hairpins, pack
-from premir.scanner.folding import InlineViennaFolder, KernelFolder, make_folder
+from premir.scanner.folding import (
+    InlineViennaFolder,
+    KernelFolder,
+    PoolViennaFolder,
+    make_folder,
+)
 from premir.scanner.inference import canonical_probabilities
 from premir.scanner.model_store import DEFAULT_MODEL, find_model, load_network, save_model
 from premir.scanner.network import VariableConvNet
@@ -44,6 +50,18 @@ def test_pool_keeps_the_order():
     finally:
         folder.close()
     assert np.array_equal(a.pairs, KernelFolder().fold(codes, offsets).pairs)
+
+
+def test_nothing_to_fold_starts_no_process():
+    before = len(psutil.Process().children())
+    folder = PoolViennaFolder(1)
+    try:
+        assert len(folder.fold(*pack([]))) == 0
+        assert len(psutil.Process().children()) == before
+        assert len(folder.fold(*sequences(1))) == 1
+        assert len(psutil.Process().children()) > before
+    finally:
+        folder.close()
 
 
 def test_agreement_changes_nothing(model, caplog):

@@ -300,6 +300,7 @@ def test_summary_counts(small_genome, scan, tmp_path):
     assert summary["hits"] == len(rows(text))
     assert summary["candidates"] == summary["scored"] == summary["above_threshold"]
     assert summary["contigs"] == len(small_genome[1])
+    assert summary["min_prob"] == 0
     assert summary["megabases"] == sum(map(len, small_genome[1].values())) / 1e6
     assert summary["tiles_total"] == summary["tiles_new"] == summary["scores_new"] > 3
     speed = summary["megabases"] / summary["seconds"] * 60
