@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -87,6 +87,7 @@ class PrivateInstance:
                 return
             except Exception as error:  # Ray raises a bare one when its processes are late
                 self.ray.shutdown()
+                _end_processes_of(folder)
                 _log.debug("the private Ray instance did not start", exc_info=True)
                 now = time.monotonic()
                 if now - begun < _AT_ONCE:
@@ -110,6 +111,16 @@ class PrivateInstance:
         """End every process of the instance and remove its folder."""
         self.ray.shutdown()
         self._scratch.close()
+
+
+def _end_processes_of(folder: Path) -> None:
+    """Kill what a start that failed left behind: Ray itself would do so at our exit only."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any(str(folder) in argument for argument in process.cmdline()):
+                process.kill()
 
 
 _AT_ONCE = 1.0

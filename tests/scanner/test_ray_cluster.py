@@ -207,10 +207,10 @@ def test_node_that_joins_later_is_checked_too(scan, node, another_version, tmp_p
 
 
 def test_waiting_for_a_gpu_is_said_and_ends(scan):
-    code, errors = scan("--device", "cuda", "--gpu-timeout", 4).end()
+    code, errors = scan("--device", "cuda", "--gpu-timeout", 15).end()
     assert code == 2
-    assert "waiting for a GPU: the Ray cluster has 0, of which 0 free; 2 of at most 4 s" in errors
+    assert "waiting for a GPU: the Ray cluster has 0, of which 0 free; 2 of at most 15 s" in errors
     assert errors.splitlines()[-1] == (
-        "premir-scan: error: --device cuda: no GPU of the Ray cluster came free within 4 s; "
+        "premir-scan: error: --device cuda: no GPU of the Ray cluster came free within 15 s; "
         "use --device cpu, or a longer --ray-timeout"
     )
