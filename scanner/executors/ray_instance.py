@@ -102,7 +102,7 @@ class PrivateInstance:
                         "busy machine: run again with a longer --ray-timeout, or with --executor "
                         "local, which needs none"
                     ) from error
-                _log.warning(
+                _log.info(
                     "the private Ray instance did not start within %.0f s, as on a busy machine: "
                     "trying once more", now - begun,
                 )  # fmt: skip

@@ -24,8 +24,9 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": "0123456789abcdef0123456789abcdef",
 }
-NOTICES_SOON = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
-"""A node that is gone counts as dead after two seconds, not after a minute."""
+NOTICES_SOON = {"health_check_period_ms": 500, "health_check_failure_threshold": 16}
+"""A node that is gone counts as dead after eight seconds, not after a minute; not sooner, lest a
+busy machine count as gone."""
 PATIENT = ("--extractor", "windows")
 """With so many candidates a scan lasts 20 s: until what shall be lost is lost."""
 
