@@ -52,6 +52,9 @@ def classify(
     check_writable(out)
     # A file is checked as a whole before time is spent on it; a stream comes only once.
     total = None if is_stream(sequences) else sum(1 for _ in hairpin_records(sequences, say=False))
+    # As in a scan's workers: maps are small, and a second thread inside an operation costs more
+    # than it brings. On two busy cores 690 hairpins took 39 s with two and 7 s with one.
+    torch.set_num_threads(1)
     classifier = _Classifier(load_network(model, dtype=torch.float64))
     folder = make_folder(folder_name, processes=threads)
     try:

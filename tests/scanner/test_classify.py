@@ -5,6 +5,7 @@ from __future__ import annotations
 import builders
 import numpy as np
 import pytest
+import torch
 
 from premir.scanner import classify, hairpin_records, progress
 from premir.scanner.cli import main
@@ -39,6 +40,13 @@ def test_hairpins_are_classified_as_they_are(rows):
     assert float(mfe) < -25
     assert len(structure) == len(LET7)
     assert table["fig1"][2:] == ["-3.00", "(((...))).", "shorter than 45 nt"]
+
+
+def test_one_thread_is_used_inside_an_operation(rows):
+    """More of them wait for each other: on a busy machine that takes five times as long."""
+    torch.set_num_threads(2)
+    rows({"let-7a": LET7}, "-q")
+    assert torch.get_num_threads() == 1
 
 
 def test_records_that_cannot_be_folded_get_a_row_and_a_remark(rows, capsys):
