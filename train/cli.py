@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seed", type=whole(0, 2**32 - 1), metavar="N", help="default: 0; with --protocol genome "
         "that of --config")  # fmt: skip
     add("--optimizer", choices=["adagrad", "adam", "sgd"], help="default: the recipe's (adagrad)")
-    add("--lr", type=real(0, 1e6), metavar="RATE", help="learning rate; default: the recipe's "
+    add("--lr", type=real(0, 1e30), metavar="RATE", help="learning rate; default: the recipe's "
         "(0.001)")  # fmt: skip
     add("--weight-decay", type=real(0, 1e6), metavar="D", help="default: the recipe's (0)")
     add("--accumulate", type=whole(1), metavar="N", help="hairpins before each optimiser step; "

@@ -9,6 +9,7 @@ import builders
 import numpy as np
 import pytest
 
+from premir.scanner.errors import printable
 from premir.scanner.model_store import DEFAULT_MODEL, find_model
 from premir.train.cli import main
 
@@ -106,7 +107,8 @@ def test_names_that_no_card_may_hold_are_refused_at_once(files, tmp_path, capsys
     options = ["--name", name] if name else []
     out = out if name else tmp_path / "new\nline"
     assert train(files, out, "--epochs", "1", *options) == 2
-    error = capsys.readouterr().err.removeprefix("premir-train: error: ").removeprefix(str(out))
+    error = capsys.readouterr().err.removeprefix("premir-train: error: ")
+    error = error.removeprefix(printable(str(out)))
     assert error.startswith("/card.json: name is ")
     assert error.endswith("; expected a text of 1 to 200 characters without control characters\n")
     assert error.isprintable() or error[:-1].isprintable()
