@@ -26,10 +26,10 @@ import record
 
 from premir.kernels.codes import Codes, decode, encode, reverse_complement
 from premir.kernels.stems import scan_stems, select_stems
-from premir.scanner.candidates import PRESETS, Extractor, find_candidates
-from premir.scanner.fasta import fasta_pieces
-from premir.scanner.genome import read_genome
-from premir.scanner.tiles import plan_tiles
+from premir.scanner.find.candidates import PRESETS, Extractor, find_candidates
+from premir.scanner.genome.fasta import fasta_pieces
+from premir.scanner.genome.letters import read_genome
+from premir.scanner.genome.tiles import plan_tiles
 
 GENOMES = ("celegans_dev", "ebv", "hcmv", "mouse_pieces", "human_clones", "arabidopsis_1pct")
 COMPARED = ("ebv", "hcmv", "celegans_dev")

@@ -23,13 +23,13 @@ import psutil
 import record
 
 from premir.scanner.cli import build_parser, scan_options
-from premir.scanner.engine import Tally, run_tiles
-from premir.scanner.genome import read_genome
-from premir.scanner.model_store import DEFAULT_MODEL, find_model
+from premir.scanner.genome.letters import read_genome
+from premir.scanner.genome.tiles import plan_tiles
 from premir.scanner.preparing import identity, make_job
-from premir.scanner.rundir import open_run_directory
-from premir.scanner.session import open_session
-from premir.scanner.tiles import plan_tiles
+from premir.scanner.run.engine import Tally, run_tiles
+from premir.scanner.run.rundir import open_run_directory
+from premir.scanner.run.session import open_session
+from premir.scanner.score.store import DEFAULT_MODEL, find_model
 
 TILE = 100
 SAMPLES = 10

@@ -24,7 +24,7 @@ from premir.kernels.energies import EnergyParameters, current_parameters
 from premir.kernels.loop_tables import loop_tables
 from premir.kernels.mfe import fold_batch, workspace
 from premir.kernels.pairing import dot_bracket
-from premir.scanner.fasta import read_records
+from premir.scanner.genome.fasta import read_records
 
 
 def read_fasta(path: Path) -> list[str]:

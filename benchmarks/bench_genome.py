@@ -27,13 +27,13 @@ import torch
 from bench_candidates import Found, Known, best_scores, read_bed
 from sklearn.metrics import roc_auc_score
 
-from premir.scanner.batches import pack
-from premir.scanner.candidates import PRESETS
-from premir.scanner.folding import KernelFolder
-from premir.scanner.inference import batch_log_odds
-from premir.scanner.merging import Scored, merge
-from premir.scanner.model_store import find_model, load_network
-from premir.scanner.shards import Loci
+from premir.scanner.find.candidates import PRESETS
+from premir.scanner.find.folding import KernelFolder
+from premir.scanner.find.hairpins import pack
+from premir.scanner.find.loci import Loci
+from premir.scanner.report.merging import Scored, merge
+from premir.scanner.score.inference import batch_log_odds
+from premir.scanner.score.store import find_model, load_network
 from premir.train.dataset import load_dataset
 from premir.train.flanks import NTS, lengthened, random_flanks
 from premir.train.genome.config import ANIMAL, read_config

@@ -23,9 +23,9 @@ import record
 import torch
 from bench_network import read_hairpins
 
-from premir.scanner.batches import Hairpins
-from premir.scanner.inference import batch_probabilities, choose_device
-from premir.scanner.network import VariableConvNet
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.score.inference import batch_probabilities, choose_device
+from premir.scanner.score.networks.variable import VariableConvNet
 
 
 def multiply_adds(network: VariableConvNet, length: int, *, dense: bool) -> int:

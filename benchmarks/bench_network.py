@@ -20,11 +20,12 @@ import torch
 from torch.nn import functional
 
 from premir.kernels.codes import UNKNOWN, encode
-from premir.scanner.batches import Hairpins, batches_by_length, pack
-from premir.scanner.fasta import read_records
-from premir.scanner.folding import InlineViennaFolder, KernelFolder
-from premir.scanner.inference import batch_probabilities, canonical_probabilities
-from premir.scanner.network import PairingBatch, VariableConvNet
+from premir.scanner.find.folding import InlineViennaFolder, KernelFolder
+from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.genome.fasta import read_records
+from premir.scanner.score.inference import batch_probabilities, canonical_probabilities
+from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
+from premir.scanner.score.networks.variable import VariableConvNet
 
 CPU = torch.device("cpu")
 _CELLS = 1 << 18  # what the dense tensors of a batch may take

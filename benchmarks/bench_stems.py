@@ -18,8 +18,8 @@ import record
 
 from premir.kernels.codes import Codes, encode, reverse_complement
 from premir.kernels.stems import scan_stems, select_stems
-from premir.scanner.candidates import Extractor
-from premir.scanner.fasta import fasta_pieces
+from premir.scanner.find.candidates import Extractor
+from premir.scanner.genome.fasta import fasta_pieces
 
 SPANS = (100, 160, 300)
 SEED = 20180

@@ -25,8 +25,8 @@ import pytest
 import record
 import torch
 
-from premir.scanner.folding import KernelFolder
-from premir.scanner.network import PairingBatch
+from premir.scanner.find.folding import KernelFolder
+from premir.scanner.score.networks.batches import PairingBatch
 from premir.train.dataset import load_dataset
 from premir.train.recipes import RECIPES
 from premir.train.trainer import Trainer

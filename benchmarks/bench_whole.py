@@ -33,17 +33,18 @@ from bench_candidates import cut_by_rnalfold
 from bench_network import dense_logits
 
 from premir.kernels.codes import UNKNOWN, encode
-from premir.scanner.batches import Hairpins, batches_by_length, gather
-from premir.scanner.candidates import PRESETS, Extractor, find_candidates
-from premir.scanner.fasta import read_records
-from premir.scanner.folding import Folder, InlineViennaFolder, KernelFolder
-from premir.scanner.gates import load_gates
-from premir.scanner.genome import read_genome
-from premir.scanner.inference import batch_probabilities
-from premir.scanner.model_store import ModelSpec, find_model, load_network
-from premir.scanner.network import PairingBatch, VariableConvNet
-from premir.scanner.tasks import SELECTION_MARGIN
-from premir.scanner.tiles import plan_tiles
+from premir.scanner.find.candidates import PRESETS, Extractor, find_candidates
+from premir.scanner.find.folding import Folder, InlineViennaFolder, KernelFolder
+from premir.scanner.find.hairpins import Hairpins, gather
+from premir.scanner.genome.fasta import read_records
+from premir.scanner.genome.letters import read_genome
+from premir.scanner.genome.tiles import plan_tiles
+from premir.scanner.run.tasks import SELECTION_MARGIN
+from premir.scanner.score.gates import load_gates
+from premir.scanner.score.inference import batch_probabilities
+from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
+from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.store import ModelSpec, find_model, load_network
 
 CPU = torch.device("cpu")
 _DENSE_CELLS = 1 << 18

@@ -22,7 +22,7 @@ from bench_candidates import Known
 from bench_candidates import read_bed as read_loci
 
 from premir.kernels.codes import Codes, encode, reverse_complement
-from premir.scanner.fasta import read_records
+from premir.scanner.genome.fasta import read_records
 
 Row = dict[str, str]
 _PERIOD, _SIMILAR = 60, 0.8

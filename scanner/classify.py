@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 
 from premir.kernels.pairing import dot_bracket
-from premir.scanner.batches import pack
-from premir.scanner.folding import Folder, make_folder
-from premir.scanner.hairpin_records import Record, hairpin_records, left_out
-from premir.scanner.inference import canonical_probabilities
-from premir.scanner.model_store import ModelSpec, load_network
-from premir.scanner.network import VariableConvNet
+from premir.scanner.find.folding import Folder, make_folder
+from premir.scanner.find.hairpins import pack
+from premir.scanner.genome.hairpin_records import Record, hairpin_records, left_out
 from premir.scanner.outputs import check_writable, writing
-from premir.scanner.progress import SequenceProgress
+from premir.scanner.run.progress import SequenceProgress
+from premir.scanner.score.inference import canonical_probabilities
+from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.store import ModelSpec, load_network
 from premir.scanner.streams import is_stream
 
 _log = logging.getLogger(__name__)

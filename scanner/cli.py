@@ -13,18 +13,18 @@ from premir.scanner import __version__
 from premir.scanner.command import Parser, require_memory, run_command
 from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
+from premir.scanner.genome.parts import Part
 from premir.scanner.log import log_to_file
-from premir.scanner.model_store import (
+from premir.scanner.modes import refuse_what_does_nothing
+from premir.scanner.option_types import file_path, path, real, whole
+from premir.scanner.outputs import Named, beside, check_apart, check_log, indices
+from premir.scanner.score.store import (
     DEFAULT_MODEL,
     HAIRPIN_MODEL,
     ModelSpec,
     find_model,
     list_models,
 )
-from premir.scanner.modes import refuse_what_does_nothing
-from premir.scanner.option_types import file_path, path, real, whole
-from premir.scanner.outputs import Named, beside, check_apart, check_log, indices
-from premir.scanner.parts import Part
 from premir.scanner.streams import is_stream
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
         from premir.scanner.planning import plan
 
         return plan(settings, sys.stdout)
-    from premir.scanner.scan import scan
+    from premir.scanner.scanning import scan
 
     return scan(settings)
 
@@ -201,8 +201,8 @@ def _run_many(options: argparse.Namespace) -> int:
         raise InputError("--out-dir needs genomes: either their paths or --genomes TSV")
     if options.resume == "require":
         raise InputError("--resume require does not go with --out-dir")
-    from premir.scanner.candidates import PRESETS
-    from premir.scanner.genome_list import from_paths, read_list
+    from premir.scanner.find.candidates import PRESETS
+    from premir.scanner.genome.list import from_paths, read_list
     from premir.scanner.many import files_of, scan_many
 
     if options.genomes is not None:

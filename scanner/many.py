@@ -23,14 +23,14 @@ from premir.scanner.errors import (
     printable,
 )
 from premir.scanner.files import sha256, write_json
-from premir.scanner.genome import Genome, read_contigs
-from premir.scanner.genome_list import Entry
+from premir.scanner.genome.letters import Genome, read_contigs
+from premir.scanner.genome.list import Entry
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Named, check_writable, indices, writing
 from premir.scanner.preparing import make_job, run_directory_path, settings
-from premir.scanner.rundir import RunDirectory
-from premir.scanner.scan import scan
-from premir.scanner.session import Session, open_session
+from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.run.session import Session, open_session
+from premir.scanner.scanning import scan
 
 _log = logging.getLogger(__name__)
 

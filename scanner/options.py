@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from premir.scanner.model_store import ModelSpec
-from premir.scanner.parts import Part
-from premir.scanner.rundir import Resume
+from premir.scanner.genome.parts import Part
+from premir.scanner.run.rundir import Resume
+from premir.scanner.score.store import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,19 @@ from typing import TextIO
 
 import torch
 
-from premir.scanner.candidates import Pieces
 from premir.scanner.errors import printable
-from premir.scanner.folding import make_folder
-from premir.scanner.genome import Contigs, Genome, read_contigs
-from premir.scanner.inference import choose_device
+from premir.scanner.find.candidates import Pieces
+from premir.scanner.find.folding import make_folder
+from premir.scanner.find.shards import shard_bytes
+from premir.scanner.genome.letters import Contigs, Genome, read_contigs
+from premir.scanner.genome.regions import parse_regions
+from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import ScanOptions
 from premir.scanner.preparing import first_tiles, identity, make_job, run_directory_path
-from premir.scanner.refolding import Refolder
-from premir.scanner.regions import parse_regions
-from premir.scanner.rundir import RunDirectory, check_ours
-from premir.scanner.shards import shard_bytes
-from premir.scanner.tasks import Job, Scorer, find_and_fold
-from premir.scanner.tiles import Tile
+from premir.scanner.run.rundir import RunDirectory, check_ours
+from premir.scanner.run.tasks import Job, Scorer, find_and_fold
+from premir.scanner.score.inference import choose_device
+from premir.scanner.score.refolding import Refolder
 
 _SECONDS = 2.0
 """How long work is measured."""

@@ -12,17 +12,18 @@ from typing import Any
 
 from premir.kernels.energies import current_parameters
 from premir.kernels.pairing import FEATURE_SCHEMA
-from premir.scanner import __version__, viennarna
-from premir.scanner.candidates import PRESETS
-from premir.scanner.gates import choose_gates
-from premir.scanner.genome import Genome
+from premir.scanner import __version__
+from premir.scanner.find import viennarna
+from premir.scanner.find.candidates import PRESETS
+from premir.scanner.genome.letters import Genome
+from premir.scanner.genome.regions import Intervals, grow
+from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import beside
-from premir.scanner.regions import Intervals, grow
-from premir.scanner.rundir import RunDirectory
+from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.run.tasks import Job
+from premir.scanner.score.gates import Gates, load_gates
 from premir.scanner.scratch import scratch_folder
-from premir.scanner.tasks import Job
-from premir.scanner.tiles import Tile, plan_tiles
 
 FIRST_MARGIN = 8
 """A region is first scanned with a margin of so many candidate lengths."""
@@ -58,7 +59,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         max_span=options.max_span or preset.max_span,
         context_nt=options.model.context_nt,
     )
-    gates, off = choose_gates(options) if options.folds else (None, "nothing is folded")
+    gates, off = choose_gates(options)
     if off and options.folds and options.model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
     key = f"{options.model.digest} {options.min_prob!r} {gates and gates.digest}"
@@ -70,7 +71,36 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         min_prob=options.min_prob,
         score_key=hashlib.sha256(key.encode()).hexdigest()[:16],
         gates=gates,
+        gates_off=off,
     )
+
+
+def choose_gates(options: ScanOptions) -> tuple[Gates | None, str]:
+    """Decide whether a scan uses its model's gates.
+
+    Returns:
+        The gates, or None and why there are none.
+    """
+    if not options.folds:
+        return None, "nothing is folded"
+    if options.exhaustive:
+        return None, "--exhaustive"
+    gates = load_gates(options.model)
+    if gates is None:
+        return None, "the model has none"
+    built = gates.card
+    if options.min_prob < built["min_prob"]:
+        wanted, lowest = options.min_prob, built["min_prob"]
+        return None, f"--min-prob {wanted:g} is below the {lowest:g} they were built for"
+    if options.candidates is not None:
+        return None, "--candidates asks for all candidates"
+    kind = {"preset": options.preset, "extractor": options.extractor}
+    for name, value in kind.items():
+        if value != built[name]:
+            return None, f"they were built for {name} {built[name]}"
+    if options.max_span not in (None, built["max_span"]):
+        return None, f"they were built for a span of {built['max_span']}"
+    return gates, ""
 
 
 def first_tiles(

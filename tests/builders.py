@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from premir.scanner.batches import Hairpins
+from premir.scanner.find.hairpins import Hairpins
 
 Locus = tuple[str, int, int, str, str]
 """Contig, start, end (0-based half-open, plus strand), name, strand (``+`` or ``-``)."""

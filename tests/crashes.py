@@ -102,8 +102,8 @@ def _count_steps(kill_before: int | None) -> list[int]:
 
 
 def _run_forked(order: dict[str, Any], report: Path) -> None:
-    from premir.scanner import locks
     from premir.scanner.cli import main
+    from premir.scanner.run import locks
 
     # Signs of life take steps, too: on a slow machine a scan would have more of them.
     locks._BEAT = threading.TIMEOUT_MAX
@@ -117,8 +117,8 @@ def _run_forked(order: dict[str, Any], report: Path) -> None:
 
 
 def _serve() -> None:
-    import premir.scanner.executors.local
-    import premir.scanner.scan  # noqa: F401
+    import premir.scanner.run.executors.local
+    import premir.scanner.scanning  # noqa: F401
     from premir.kernels.energies import current_parameters
 
     current_parameters()  # every scan has them then

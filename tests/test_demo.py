@@ -7,11 +7,11 @@ from pathlib import Path
 import builders
 import pytest
 
-from premir.scanner import viennarna
-from premir.scanner.candidates import Extractor, find_candidates
-from premir.scanner.fasta import read_records
-from premir.scanner.genome import read_genome
-from premir.scanner.tiles import plan_tiles
+from premir.scanner.find import viennarna
+from premir.scanner.find.candidates import Extractor, find_candidates
+from premir.scanner.genome.fasta import read_records
+from premir.scanner.genome.letters import read_genome
+from premir.scanner.genome.tiles import plan_tiles
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

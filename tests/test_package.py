@@ -13,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ["kernels", "scanner", "train"]
+WINGS = ["genome", "find", "score", "run", "report"]
+"""Of the scanner, in the order of the data: each may import from those before it."""
+COMMON = {"cores", "errors", "files", "log", "options", "outputs", "paths", "scratch", "streams"}
+"""Modules of the scanner that its wings may import, too; the others stand above the wings."""
 
 
 def sources():
@@ -40,6 +44,16 @@ def test_imports_run_one_way(path):
             )
         if floor == 0:
             assert parts[0] not in {"torch", "h5py", "ray"}, f"{name}: kernels do not import it"
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_wings_follow_the_data(wing):
+    below = WINGS[: WINGS.index(wing) + 1]
+    for path in sorted((ROOT / "scanner" / wing).rglob("*.py")):
+        for name in imports(path):
+            if name.startswith("premir.scanner.") and name != "premir.scanner.__version__":
+                room = name.split(".")[2]
+                assert room in {*below, *COMMON}, f"{path.relative_to(ROOT)} imports {name}"
 
 
 def test_wheel_holds_the_whole_tree(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from premir.scanner.batches import Hairpins
+from premir.scanner.find.hairpins import Hairpins
 from premir.train.dataset import Dataset
 
 FEATURES = (

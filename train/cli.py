@@ -14,9 +14,9 @@ from premir.scanner import __version__
 from premir.scanner.command import Parser, require_memory, run_command
 from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
-from premir.scanner.model_store import find_model
 from premir.scanner.option_types import path, real, whole
 from premir.scanner.outputs import Named, check_apart
+from premir.scanner.score.store import find_model
 from premir.train.modes import refuse_what_does_nothing
 from premir.train.protocols import BENCHMARKS, Files, Protocol, custom
 
@@ -147,7 +147,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     if (model or options.baseline) and not all(protocol.test.positives for protocol in protocols):
         raise InputError("--protocol custom needs --test-positives to judge by")
 
-    from premir.scanner.folding import KernelFolder
+    from premir.scanner.find.folding import KernelFolder
     from premir.train.run import evaluate_baseline, evaluate_model, train
 
     machine: dict[str, Any] = {
@@ -193,7 +193,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
 def _run_genome(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from premir.scanner.folding import KernelFolder
+    from premir.scanner.find.folding import KernelFolder
     from premir.train.genome.config import ANIMAL, read_config
     from premir.train.genome.run import train_genome
     from premir.train.genome.sources import Adaptation

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from premir.scanner.errors import PremirError
-from premir.scanner.inference import CANONICAL_DECIMALS
+from premir.scanner.score.inference import CANONICAL_DECIMALS
 
 _ADVICE = "no model is saved; try another learning rate"
 _CHANCE = 2.0

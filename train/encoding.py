@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch.nn.utils import parametrize
 
-from premir.scanner.network import VariableConvNet
+from premir.scanner.score.networks.variable import VariableConvNet
 
 _GROUPS = (slice(1, 5), slice(5, 9))
 """The row and the column one-hots among the nine channels."""

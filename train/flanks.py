@@ -20,13 +20,13 @@ import numpy.typing as npt
 import torch
 
 from premir.kernels.codes import Codes
-from premir.scanner.batches import Hairpins, pack
 from premir.scanner.errors import PremirError
 from premir.scanner.files import write_json
-from premir.scanner.folding import Folder, KernelFolder
-from premir.scanner.inference import batch_probabilities
+from premir.scanner.find.folding import Folder, KernelFolder
+from premir.scanner.find.hairpins import Hairpins, pack
 from premir.scanner.log import configure
-from premir.scanner.model_store import ModelSpec, list_models, load_network
+from premir.scanner.score.inference import batch_probabilities
+from premir.scanner.score.store import ModelSpec, list_models, load_network
 from premir.train.baseline import fit_baseline
 from premir.train.dataset import Dataset, load_dataset
 from premir.train.judging import Scored, contaminated

@@ -26,16 +26,16 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.gates import FEATURES, Features, fold_features, stem_features
-from premir.scanner.candidates import PRESETS, find_candidates
 from premir.scanner.errors import InputError, PremirError
 from premir.scanner.files import sha256, whole_file, write_json
-from premir.scanner.folding import KernelFolder
-from premir.scanner.gates import GATES, Gate
-from premir.scanner.genome import read_genome
-from premir.scanner.inference import batch_probabilities, choose_device
+from premir.scanner.find.candidates import PRESETS, find_candidates
+from premir.scanner.find.folding import KernelFolder
+from premir.scanner.genome.letters import read_genome
+from premir.scanner.genome.tiles import plan_tiles
 from premir.scanner.log import configure
-from premir.scanner.model_store import CARD, ModelSpec, find_model, load_network
-from premir.scanner.tiles import plan_tiles
+from premir.scanner.score.gates import GATES, Gate
+from premir.scanner.score.inference import batch_probabilities, choose_device
+from premir.scanner.score.store import CARD, ModelSpec, find_model, load_network
 from premir.train.precursors import read_contigs, read_precursors
 from premir.train.stem_costs import plant
 

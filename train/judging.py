@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from premir.scanner.batches import Hairpins
 from premir.scanner.errors import InputError
-from premir.scanner.inference import batch_probabilities
-from premir.scanner.network import VariableConvNet
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.score.inference import batch_probabilities
+from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.dataset import Dataset
 from premir.train.metrics import Metrics, evaluate
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from premir.scanner.folding import Folder
+from premir.scanner.find.folding import Folder
 from premir.train.dataset import load_dataset
 
 DATA_SETS = {"human": "human", "cross-species": "whole", "new": "new"}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
 from premir.scanner.errors import InputError
-from premir.scanner.fasta import read_records
+from premir.scanner.genome.fasta import read_records
 
 _WORD = 32
 """Nucleotides that a 64-bit word holds; shorter sequences are not looked for."""

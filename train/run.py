@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from premir.kernels.pairing import FEATURE_SCHEMA
-from premir.scanner import __version__, viennarna
+from premir.scanner import __version__
 from premir.scanner.errors import InputError, PlanMismatchError
-from premir.scanner.folding import Folder
-from premir.scanner.inference import batch_log_odds, choose_device
-from premir.scanner.model_card import check_new_card
-from premir.scanner.model_store import CARD, ModelSpec, load_network, save_model
+from premir.scanner.find import viennarna
+from premir.scanner.find.folding import Folder
+from premir.scanner.score.card import check_new_card
+from premir.scanner.score.inference import batch_log_odds, choose_device
+from premir.scanner.score.store import CARD, ModelSpec, load_network, save_model
 from premir.train.baseline import fit_baseline
 from premir.train.collapse import check_learned
 from premir.train.dataset import Dataset, load_dataset
@@ -50,7 +51,7 @@ def train(
     Args:
         protocol: training and test files.
         recipe: how to train; training stops after ``recipe.epochs`` epochs.
-        network: key of :data:`premir.scanner.network.NETWORKS`.
+        network: key of :data:`premir.scanner.score.networks.variable.NETWORKS`.
         seed: of initial weights and sample order.
         out: directory for checkpoint, weights and card.
         device_name: ``auto``, ``cpu`` or ``cuda``.

@@ -39,7 +39,7 @@ from premir.kernels.codes import Codes, reverse_complement
 from premir.kernels.energies import current_parameters
 from premir.kernels.mfe import fold_batch
 from premir.kernels.stems import StemCosts, scan_stems, select_stems
-from premir.scanner.batches import pack
+from premir.scanner.find.hairpins import pack
 from premir.train.precursors import (
     INSECTS,
     Locus,

@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 
 from premir.scanner.errors import InputError
 from premir.scanner.files import whole_file, write_json
-from premir.scanner.folding import Folder, KernelFolder
-from premir.scanner.model_store import CARD, read_spec
+from premir.scanner.find.folding import Folder, KernelFolder
+from premir.scanner.score.store import CARD, read_spec
 from premir.train.checkpoint import read_history
 from premir.train.collapse import CollapseError
 from premir.train.judging import Scored
@@ -41,7 +41,7 @@ class Cell:
     Attributes:
         protocol: key of :data:`premir.train.protocols.BENCHMARKS`.
         fold: of a cross-validation, from 1; None elsewhere.
-        network: key of :data:`premir.scanner.network.NETWORKS`, or ``baseline``.
+        network: key of :data:`premir.scanner.score.networks.variable.NETWORKS`, or ``baseline``.
         recipe: key of :data:`premir.train.recipes.RECIPES`; None for the baseline.
         seed: of initial weights and sample order.
         ablate: ``pairing`` for the row "without pairing matrix".

@@ -13,8 +13,9 @@ import torch
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from premir.scanner.batches import batches_by_length
-from premir.scanner.network import NETWORKS, PairingBatch, VariableConvNet
+from premir.scanner.score.networks import NETWORKS
+from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
+from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.checkpoint import load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.dataset import Dataset
@@ -33,7 +34,7 @@ class Trainer:
     epoch's number (order of the samples), so that a resumed training takes the same path.
 
     Attributes:
-        network_name: key of :data:`premir.scanner.network.NETWORKS`.
+        network_name: key of :data:`premir.scanner.score.networks.variable.NETWORKS`.
         recipe: how to train.
         seed: of the initial weights and of the sample order.
         data: the training set.

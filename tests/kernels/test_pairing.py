@@ -22,9 +22,9 @@ from premir.kernels.pairing import (
     pairing_tensors,
     terminal_loop,
 )
-from premir.scanner import viennarna
-from premir.scanner.batches import Hairpins
-from premir.scanner.fasta import read_records
+from premir.scanner.find import viennarna
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.genome.fasta import read_records
 
 BALANCED = [
     "",

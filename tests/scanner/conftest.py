@@ -6,7 +6,7 @@ import builders
 import pytest
 
 from premir.scanner.cli import main
-from premir.scanner.folding import PoolViennaFolder
+from premir.scanner.find.folding import PoolViennaFolder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,7 +21,7 @@ def second_folder():
             pass
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("premir.scanner.session.make_folder", lambda *_, **__: Shared())
+        patch.setattr("premir.scanner.run.session.make_folder", lambda *_, **__: Shared())
         yield
     pool.close()
 

@@ -10,10 +10,10 @@ import pysam
 import pytest
 from data_sets import data_dir
 
-from premir.scanner.bed_names import lost_in_bed
 from premir.scanner.cli import main
-from premir.scanner.hits import Hit, write_bed
+from premir.scanner.genome.bed_names import lost_in_bed
 from premir.scanner.outputs import writing
+from premir.scanner.report.hits import Hit, write_bed
 
 LOST = ("#c1", "#", ">c", "!c", "track", "track1", "Track_1", "TRACKER", "browser_1", "visibility",
         "chrom", "Chrom")  # fmt: skip

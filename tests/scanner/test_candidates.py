@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from premir.kernels.codes import decode
-from premir.scanner.candidates import PRESETS, Extractor, find_candidates
-from premir.scanner.genome import read_genome
-from premir.scanner.shards import Loci
-from premir.scanner.tiles import plan_tiles
+from premir.scanner.find.candidates import PRESETS, Extractor, find_candidates
+from premir.scanner.find.loci import Loci
+from premir.scanner.genome.letters import read_genome
+from premir.scanner.genome.tiles import plan_tiles
 
 Rows = list[tuple[str, int, int, str, int, str]]
 

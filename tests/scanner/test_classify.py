@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from premir.scanner import classify, hairpin_records, progress
+from premir.scanner import classify
 from premir.scanner.cli import main
+from premir.scanner.genome import hairpin_records
+from premir.scanner.run import progress
 
 HEADER = "name\tprob\tlabel\tmfe\tstructure\tremark"
 LET7 = "UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA"

@@ -14,11 +14,11 @@ from data_sets import genomes_dir
 
 from premir.kernels.codes import encode
 from premir.kernels.kmers import NO_KMER, PER_ARM, K, KmerTable, kmer_keys, sample_arms
-from premir.scanner.batches import Hairpins
-from premir.scanner.copies import _sample, count_in_genome
-from premir.scanner.genome import read_genome
-from premir.scanner.hits import COLUMNS
-from premir.scanner.shards import Loci
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.loci import Loci
+from premir.scanner.genome.letters import read_genome
+from premir.scanner.report.evidence.copies import _sample, count_in_genome
+from premir.scanner.report.hits import COLUMNS
 
 ALL = ("--min-prob", 0)
 
@@ -86,7 +86,7 @@ def test_counts_do_not_depend_on_pieces_and_threads(repeats, tmp_path, monkeypat
     codes = [encode(text) for text in sequences.values()]
     keys = np.concatenate([kmer_keys(contig) for contig in codes])
     table = KmerTable.of(keys[keys != NO_KMER])
-    monkeypatch.setattr("premir.scanner.copies._PIECE", piece)
+    monkeypatch.setattr("premir.scanner.report.evidence.copies._PIECE", piece)
     counts = count_in_genome(table, genome, threads=threads)
     found = keys.tolist()
     assert counts.tolist() == [found.count(key) for key in table.keys.tolist()]
@@ -104,7 +104,7 @@ def test_words_across_two_contigs_do_not_count(tmp_path, monkeypatch, piece):
         sequences[f"{n}b"] = word[n:] + builders.random_sequence(rng, 30)
     path = builders.write_fasta(tmp_path / "genome.fa", sequences)
     genome = read_genome(path, tmp_path / "genome.seq")
-    monkeypatch.setattr("premir.scanner.copies._PIECE", piece)
+    monkeypatch.setattr("premir.scanner.report.evidence.copies._PIECE", piece)
     table = KmerTable.of(kmer_keys(encode(word)))
     assert count_in_genome(table, genome, threads=1).tolist() == [1]
 

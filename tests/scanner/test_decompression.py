@@ -16,10 +16,10 @@ import builders
 import numpy as np
 import pytest
 
-from premir.scanner import decompression
 from premir.scanner.cli import main
-from premir.scanner.decompression import read_blocks
 from premir.scanner.errors import InputError
+from premir.scanner.genome import decompression
+from premir.scanner.genome.decompression import read_blocks
 from premir.scanner.streams import is_stream
 
 if sys.version_info >= (3, 14):

@@ -17,18 +17,19 @@ from safetensors.numpy import load_file, save_file
 from premir.kernels.codes import encode
 from premir.kernels.mfe import fold_batch
 from premir.kernels.pairing import dot_bracket
-from premir.scanner import __version__, shards
-from premir.scanner.batches import pack
-from premir.scanner.candidates import PRESETS
+from premir.scanner import __version__
 from premir.scanner.cli import main
 from premir.scanner.files import sha256
-from premir.scanner.folding import InlineViennaFolder
-from premir.scanner.gates import GATES, load_gates
-from premir.scanner.hits import COLUMNS
-from premir.scanner.inference import batch_probabilities, canonical_probabilities
-from premir.scanner.model_store import CARD, DEFAULT_MODEL, find_model, load_network
-from premir.scanner.rundir import RunDirectory
-from premir.scanner.tasks import Job, Scorer
+from premir.scanner.find import shards
+from premir.scanner.find.candidates import PRESETS
+from premir.scanner.find.folding import InlineViennaFolder
+from premir.scanner.find.hairpins import pack
+from premir.scanner.report.hits import COLUMNS
+from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.run.tasks import Job, Scorer
+from premir.scanner.score.gates import GATES, load_gates
+from premir.scanner.score.inference import batch_probabilities, canonical_probabilities
+from premir.scanner.score.store import CARD, DEFAULT_MODEL, find_model, load_network
 
 SWAPPED = str.maketrans("ACGTacgt", "TGCAtgca")
 
@@ -112,7 +113,7 @@ def test_a_wrong_fold_kernel_changes_nothing_but_a_warning(
         pairs, mfe = fold_batch(codes, offsets, parameters)
         return pairs, mfe + 1
 
-    monkeypatch.setattr("premir.scanner.folding.fold_batch", wrong)
+    monkeypatch.setattr("premir.scanner.find.folding.fold_batch", wrong)
     text, before = default_scan
     assert scan(default_genome[0]) == (0, text)
     summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())

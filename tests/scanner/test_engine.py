@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from premir.scanner.engine import Tally, run_tiles
 from premir.scanner.errors import StoppedError
-from premir.scanner.executors import WorkerLostError
-from premir.scanner.genome import Contigs
-from premir.scanner.tiles import place, plan_tiles
+from premir.scanner.genome.letters import Contigs
+from premir.scanner.genome.tiles import place, plan_tiles
+from premir.scanner.run.engine import Tally, run_tiles
+from premir.scanner.run.executors import WorkerLostError
 
 CONTIGS = Contigs.of(["c"], [1_000], bytes(32))
 TILES = plan_tiles(None, CONTIGS, tile_size=100)

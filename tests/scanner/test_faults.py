@@ -21,7 +21,7 @@ import data_sets
 import pytest
 
 from premir.scanner.cli import main
-from premir.scanner.rundir import RunDirectory
+from premir.scanner.run.rundir import RunDirectory
 
 OPTIONS = ("--tile-size", "2500", "--threads", "2", "--min-prob", "0.3")
 STEP = 13

@@ -7,9 +7,9 @@ import resource
 import numpy as np
 import pytest
 
-from premir.scanner import folding
 from premir.scanner.cores import available_cores
-from premir.scanner.folding import KernelFolder, PoolViennaFolder
+from premir.scanner.find import folding
+from premir.scanner.find.folding import KernelFolder, PoolViennaFolder
 
 
 def batch(count, length=100):

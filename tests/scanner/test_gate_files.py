@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from premir.kernels.gates import FOLD_FEATURES, STEM_FEATURES
-from premir.scanner import gates
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
-from premir.scanner.gates import GATES, MOST_LEVELS, load_gates
-from premir.scanner.model_store import DEFAULT_MODEL, find_model
+from premir.scanner.score import gates
+from premir.scanner.score.gates import GATES, MOST_LEVELS, load_gates
+from premir.scanner.score.store import DEFAULT_MODEL, find_model
 
 LEAF = [-1, 0, 0, 0, 7]
 TREE = [[0, 5, 1, 2, 0], [-1, 0, 0, 0, 3], [STEM_FEATURES - 1, -3, 3, 4, 0], LEAF, LEAF]

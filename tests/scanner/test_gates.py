@@ -11,12 +11,12 @@ import pytest
 
 from premir.kernels.codes import encode
 from premir.kernels.gates import fold_features, stem_features
-from premir.scanner.batches import pack
 from premir.scanner.errors import ModelError
-from premir.scanner.folding import KernelFolder
-from premir.scanner.gates import load_gates
-from premir.scanner.model_store import DEFAULT_MODEL, find_model
-from premir.scanner.shards import Loci
+from premir.scanner.find.folding import KernelFolder
+from premir.scanner.find.hairpins import pack
+from premir.scanner.find.loci import Loci
+from premir.scanner.score.gates import load_gates
+from premir.scanner.score.store import DEFAULT_MODEL, find_model
 
 
 @pytest.fixture(scope="module")

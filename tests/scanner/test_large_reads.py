@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from premir.scanner.genome import read_letters, read_whole
+from premir.scanner.genome.letters import read_letters, read_whole
 
 
 @pytest.mark.parametrize("sent, whole", [(300_000, True), (299_999, False), (0, False)])

@@ -12,7 +12,7 @@ from scan_process import ScanProcess
 
 from premir.scanner import many
 from premir.scanner.cli import main
-from premir.scanner.fasta import read_records
+from premir.scanner.genome.fasta import read_records
 
 THRESHOLD = ("--min-prob", "0.2")
 
@@ -85,7 +85,7 @@ def test_each_as_if_alone_and_a_bad_one_stops_nobody(genomes, alone, tmp_path, c
     assert int(rows["demo"]["hits"]) == len(hits) > 0
 
     # The same command again: what is done is recognised, what is not is tried again.
-    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", None)
+    monkeypatch.setattr("premir.scanner.run.executors.local.fold_tile", None)
     builders.write_fasta(missing, {"a": "ACGT"})
     assert run(*command) == 3
     assert statuses(tmp_path / "hits") == dict.fromkeys(rows, "unchanged") | {

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from premir.scanner.genome import Contigs
-from premir.scanner.merging import Scored, groups_of_contigs, inside, merge
-from premir.scanner.shards import Loci
-from premir.scanner.tiles import plan_tiles
+from premir.scanner.find.loci import Loci
+from premir.scanner.genome.letters import Contigs
+from premir.scanner.genome.tiles import plan_tiles
+from premir.scanner.report.merging import Scored, groups_of_contigs, inside, merge
 
 CONTIGS = Contigs.of(["a", "b"], [2000, 1000], bytes(64))
 

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from premir.scanner.cli import main
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
-from premir.scanner.gates import GATES
-from premir.scanner.inference import batch_probabilities
-from premir.scanner.model_store import (
+from premir.scanner.score.gates import GATES
+from premir.scanner.score.inference import batch_probabilities
+from premir.scanner.score.store import (
     DEFAULT_MODEL,
     WEIGHTS,
     find_model,

@@ -10,7 +10,7 @@ import pytest
 
 from premir.scanner import cli, modes
 from premir.scanner.command import option_name
-from premir.scanner.model_store import DEFAULT_MODEL, find_model
+from premir.scanner.score.store import DEFAULT_MODEL, find_model
 
 SCAN = ["absent.fa", "--out", "hits.bed"]
 COMMANDS = {
@@ -117,7 +117,7 @@ class Watched(argparse.Namespace):
 def test_what_is_said_to_be_read_is_read(mode, tmp_path, monkeypatch):
     builders.write_fasta(tmp_path / "absent.fa", {"a": "ACGT" * 20})
     (tmp_path / "absent.tsv").write_text("a\tabsent.fa\n")
-    for work in ("scan.scan", "planning.plan", "many.scan_many", "classify.classify"):
+    for work in ("scanning.scan", "planning.plan", "many.scan_many", "classify.classify"):
         monkeypatch.setattr(f"premir.scanner.{work}", lambda *_, **__: 0)
     options = cli.build_parser().parse_args(COMMANDS[mode], Watched())
     options._seen = set()

@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional
 
 from premir.kernels.pairing import pairing_tensors
-from premir.scanner.batches import batches_by_length
-from premir.scanner.inference import batch_probabilities, canonical_probabilities
-from premir.scanner.network import PairingBatch, VariableConvNet, pairing_conv2d
+from premir.scanner.score.inference import batch_probabilities, canonical_probabilities
+from premir.scanner.score.networks.batches import PairingBatch, batches_by_length, pairing_conv2d
+from premir.scanner.score.networks.variable import VariableConvNet
 
 CPU = torch.device("cpu")
 LENGTHS = [1, 2, 5, 12, 44, 45, 46, 47, 48, 90, 93, 110, 161, 398]

@@ -11,10 +11,10 @@ import time
 import builders
 import pytest
 
-from premir.scanner import tasks
 from premir.scanner.cli import main
-from premir.scanner.parts import Part
-from premir.scanner.rundir import open_run_directory
+from premir.scanner.genome.parts import Part
+from premir.scanner.run import tasks
+from premir.scanner.run.rundir import open_run_directory
 
 TILES = ("--tile-size", "1500", "--threads", "1", "--min-prob", "0.3", "-q")
 COUNT = 9
@@ -139,7 +139,7 @@ def test_reason_of_a_failed_tile_reaches_finalise(undisturbed, out, scan, monkey
             raise RuntimeError("boom")
         return original(job, tile, folder)
 
-    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", fails)
+    monkeypatch.setattr("premir.scanner.run.executors.local.fold_tile", fails)
     assert [scan("--part", f"{n}/2") for n in (1, 2)] == [0, 3]
     monkeypatch.undo()
     capsys.readouterr()
@@ -161,7 +161,7 @@ def test_same_part_twice_at_once_is_refused(work, scan, capsys):
 
 
 def test_whole_run_and_parts_exclude_each_other(work, scan, capsys, monkeypatch):
-    monkeypatch.setattr("premir.scanner.locks._PATIENCE", 0.1)
+    monkeypatch.setattr("premir.scanner.run.locks._PATIENCE", 0.1)
     with open_run_directory(work, part=Part(1, 2)):
         for option in ((), ("--finalise",)):
             assert scan("--part", "2/2") == 0

@@ -54,7 +54,7 @@ def test_plan_of_a_new_scan(genome, plan, tmp_path):
 
 
 def test_plan_of_candidates_folds_nothing(genome, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("premir.scanner.folding.fold_batch", None)
+    monkeypatch.setattr("premir.scanner.find.folding.fold_batch", None)
     path = tmp_path / "candidates.bed"
     assert main([str(genome), "--candidates", str(path), "--plan"]) == 0
     assert "scoring" not in capsys.readouterr().out

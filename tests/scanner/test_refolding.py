@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from premir.kernels.codes import decode, encode
-from premir.scanner.batches import Hairpins, pack
-from premir.scanner.folding import (
+from premir.scanner.find.folding import (
     InlineViennaFolder,
     KernelFolder,
     PoolViennaFolder,
     make_folder,
 )
-from premir.scanner.inference import canonical_probabilities
-from premir.scanner.model_store import DEFAULT_MODEL, find_model, load_network, save_model
-from premir.scanner.network import VariableConvNet
-from premir.scanner.refolding import Refolder
+from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.score.inference import canonical_probabilities
+from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.refolding import Refolder
+from premir.scanner.score.store import DEFAULT_MODEL, find_model, load_network, save_model
 
 
 @pytest.fixture(scope="module")

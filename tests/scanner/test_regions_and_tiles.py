@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from premir.scanner.errors import InputError
-from premir.scanner.genome import Contigs
-from premir.scanner.regions import grow, merge_intervals, parse_regions, subtract
-from premir.scanner.tiles import place, plan_tiles
+from premir.scanner.genome.letters import Contigs
+from premir.scanner.genome.regions import grow, merge_intervals, parse_regions, subtract
+from premir.scanner.genome.tiles import place, plan_tiles
 
 
 def contigs(*lengths):

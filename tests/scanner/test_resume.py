@@ -17,13 +17,13 @@ import psutil
 import pytest
 import torch
 
-from premir.scanner import tasks
 from premir.scanner.cli import main
 from premir.scanner.errors import FoldError
-from premir.scanner.folding import KernelFolder, PoolViennaFolder
-from premir.scanner.model_store import DEFAULT_MODEL, find_model, save_model
-from premir.scanner.network import VariableConvNet
-from premir.scanner.rundir import RunDirectory, open_run_directory
+from premir.scanner.find.folding import KernelFolder, PoolViennaFolder
+from premir.scanner.run import tasks
+from premir.scanner.run.rundir import RunDirectory, open_run_directory
+from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.store import DEFAULT_MODEL, find_model, save_model
 
 TILES = ("--min-prob", 0, "--tile-size", 2_500)
 
@@ -158,7 +158,7 @@ def test_interrupted_scan_goes_on(genome, reference, scan, tmp_path, summary, mo
             raise KeyboardInterrupt
         return original(job, tile, folder)
 
-    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", fails_late)
+    monkeypatch.setattr("premir.scanner.run.executors.local.fold_tile", fails_late)
     assert scan(genome, *options)[0] == 130
     monkeypatch.undo()
     committed = list((work / "shards").glob("*.h5"))
@@ -399,7 +399,7 @@ def test_who_works_here_is_said(genome, scan, tmp_path, capsys):
 
 
 def test_heart_beats_while_a_run_lasts(tmp_path, monkeypatch):
-    monkeypatch.setattr("premir.scanner.locks._BEAT", 0.01)
+    monkeypatch.setattr("premir.scanner.run.locks._BEAT", 0.01)
     path = tmp_path / "work" / "lock.json"
     with open_run_directory(tmp_path / "work"):
         written = set()
@@ -422,7 +422,7 @@ def test_tile_that_fails_twice_is_set_aside_listed_and_tried_again(
             raise RuntimeError("boom")
         return original(job, tile, folder)
 
-    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", fails)
+    monkeypatch.setattr("premir.scanner.run.executors.local.fold_tile", fails)
     code, text = scan(genome, *TILES)
     assert code == 3
     assert calls.count(1) == 2
@@ -533,7 +533,7 @@ def test_scan_survives_killed_folding_processes(genome, reference, scan, monkeyp
             killed.append(len(mine))
         return original(job, tile, folder)
 
-    monkeypatch.setattr("premir.scanner.executors.local.fold_tile", kills)
+    monkeypatch.setattr("premir.scanner.run.executors.local.fold_tile", kills)
     options = (*TILES, "--folder", "viennarna", "--threads", 2)
     assert scan(genome, *options) == (0, reference)
     assert sum(killed) > 0

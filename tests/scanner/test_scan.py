@@ -11,9 +11,10 @@ import numpy as np
 import pysam
 import pytest
 
-from premir.scanner import inference, shards
 from premir.scanner.cli import main
-from premir.scanner.hits import COLUMNS
+from premir.scanner.find import shards
+from premir.scanner.report.hits import COLUMNS
+from premir.scanner.score import inference
 
 ARRAY_OPTIONS = ("--min-prob", "0", "--max-span", "80")
 
@@ -280,7 +281,7 @@ def test_candidates_without_out_are_not_folded(small_genome, scan, tmp_path, mon
     both = ["--candidates", str(path), "-q"]
     assert main([str(small_genome[0]), "--out", str(tmp_path / "hits.bed"), *both]) == 0
     with_fold = path.read_text()
-    monkeypatch.setattr("premir.scanner.folding.fold_batch", None)  # any fold would fail now
+    monkeypatch.setattr("premir.scanner.find.folding.fold_batch", None)  # any fold would fail now
     assert main([str(small_genome[0]), *both]) == 0
     assert path.read_text() == with_fold
     lines = [line.split("\t") for line in with_fold.splitlines()]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from premir.kernels.pairing import pairing_tensors
-from premir.scanner import shards
 from premir.scanner.errors import ShardError
-from premir.scanner.shards import Loci
+from premir.scanner.find import shards
+from premir.scanner.find.loci import Loci
 
 
 def make(seed=1, lengths=(45, 96, 398, 60)):

@@ -6,7 +6,7 @@ import pytest
 
 from premir.kernels.codes import encode
 from premir.kernels.pairing import pair_table
-from premir.scanner.batches import join
+from premir.scanner.find.hairpins import join
 from premir.train.baseline import FEATURES, eight_numbers, fit_baseline
 from premir.train.dataset import Dataset
 

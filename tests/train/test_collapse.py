@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from premir.scanner.network import VariableConvNet
+from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.cli import main
 from premir.train.collapse import CollapseError, check_finite, check_learned
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn.utils import parametrize
 
-from premir.scanner.network import PairingBatch, VariableConvNet
+from premir.scanner.score.networks.batches import PairingBatch
+from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.encoding import SoftEncoding, with_plain_encoding
 
 LENGTHS = [45, 61, 80, 80, 102]

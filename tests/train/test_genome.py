@@ -15,16 +15,16 @@ import pytest
 import torch
 
 from premir.kernels.codes import decode, encode, reverse_complement
-from premir.scanner.batches import concatenate, join
-from premir.scanner.candidates import PRESETS
 from premir.scanner.cli import main as scan_main
 from premir.scanner.errors import InputError, PlanMismatchError
-from premir.scanner.fasta import read_records
-from premir.scanner.folding import KernelFolder
-from premir.scanner.inference import batch_log_odds
-from premir.scanner.model_store import read_spec
-from premir.scanner.network import VariableConvNet
-from premir.scanner.shards import read_hairpins, read_loci
+from premir.scanner.find.candidates import PRESETS
+from premir.scanner.find.folding import KernelFolder
+from premir.scanner.find.hairpins import concatenate, join
+from premir.scanner.find.shards import read_hairpins, read_loci
+from premir.scanner.genome.fasta import read_records
+from premir.scanner.score.inference import batch_log_odds
+from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.store import read_spec
 from premir.train.cli import main
 from premir.train.genome import ablation
 from premir.train.genome.config import ANIMAL, Known, read_config

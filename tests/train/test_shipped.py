@@ -8,8 +8,8 @@ from pathlib import Path
 import data_sets
 import pytest
 
-from premir.scanner.folding import KernelFolder
-from premir.scanner.model_store import ModelSpec, list_models
+from premir.scanner.find.folding import KernelFolder
+from premir.scanner.score.store import ModelSpec, list_models
 from premir.train.protocols import BENCHMARKS
 from premir.train.run import evaluate_model
 

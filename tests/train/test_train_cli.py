@@ -17,8 +17,8 @@ import pytest
 
 from premir.scanner.cli import main as scan_main
 from premir.scanner.errors import InputError
-from premir.scanner.fasta import read_records
-from premir.scanner.model_store import DEFAULT_MODEL, find_model
+from premir.scanner.genome.fasta import read_records
+from premir.scanner.score.store import DEFAULT_MODEL, find_model
 from premir.train import download, modes
 from premir.train.cli import build_parser, main
 from premir.train.protocols import BENCHMARKS
@@ -183,7 +183,7 @@ def test_checkpoint_of_other_data_is_refused(files, tmp_path, capsys):
 
 def test_folds_come_from_the_cache_the_second_time(files, tmp_path, monkeypatch):
     assert custom(files, tmp_path / "a", "--epochs", 1) == 0
-    monkeypatch.setattr("premir.scanner.folding.fold_batch", None)
+    monkeypatch.setattr("premir.scanner.find.folding.fold_batch", None)
     assert custom(files, tmp_path / "b", "--epochs", 1) == 0
 
 

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from premir.scanner.errors import InputError, PlanMismatchError
-from premir.scanner.network import PairingBatch, VariableConvNet
+from premir.scanner.score.networks.batches import PairingBatch
+from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train import trainer as trainer_module
 from premir.train.dataset import Dataset
 from premir.train.recipes import RECIPES

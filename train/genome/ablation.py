@@ -19,7 +19,7 @@ from typing import Any
 
 from premir.scanner.errors import PremirError
 from premir.scanner.files import write_json
-from premir.scanner.folding import KernelFolder
+from premir.scanner.find.folding import KernelFolder
 from premir.scanner.log import configure
 from premir.train.genome.config import ANIMAL, read_config
 from premir.train.genome.run import train_genome

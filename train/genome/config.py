@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from premir.scanner.candidates import PRESETS
 from premir.scanner.errors import InputError
+from premir.scanner.find.candidates import PRESETS
 
 ANIMAL = Path(__file__).parent / "animal.toml"
 """What ``premir-animal@1`` was trained on."""

@@ -13,15 +13,16 @@ import numpy.typing as npt
 
 from premir.kernels.energies import current_parameters
 from premir.kernels.pairing import FEATURE_SCHEMA
-from premir.scanner import __version__, shards, viennarna
-from premir.scanner.batches import Hairpins, pack
-from premir.scanner.candidates import Extractor, find_candidates
+from premir.scanner import __version__
 from premir.scanner.errors import PlanMismatchError
-from premir.scanner.folding import Folder
-from premir.scanner.genome import Contigs, Genome, read_genome
-from premir.scanner.rundir import RunDirectory, open_run_directory
-from premir.scanner.shards import Loci
-from premir.scanner.tiles import Tile, plan_tiles
+from premir.scanner.find import shards, viennarna
+from premir.scanner.find.candidates import Extractor, find_candidates
+from premir.scanner.find.folding import Folder
+from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.find.loci import Loci
+from premir.scanner.genome.letters import Contigs, Genome, read_genome
+from premir.scanner.genome.tiles import Tile, plan_tiles
+from premir.scanner.run.rundir import RunDirectory, open_run_directory
 from premir.train.genome.planting import Planted
 from premir.train.precursors import FOUND_WITHIN
 
@@ -64,7 +65,7 @@ def cut_genome(
 ) -> Cuts:
     """Find and fold the candidates of a genome; shards of the same that are there are kept.
 
-    ``work`` is a run directory as a scan has one (:mod:`premir.scanner.rundir`): it says whose
+    ``work`` is a run directory as a scan has one (:mod:`premir.scanner.run.rundir`): it says whose
     candidates it holds, and a shard counts when its commit record says so.
 
     Args:

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from premir.scanner.batches import concatenate
-from premir.scanner.inference import batch_log_odds
-from premir.scanner.merging import Scored, merge
-from premir.scanner.network import VariableConvNet
-from premir.scanner.shards import Loci
+from premir.scanner.find.hairpins import concatenate
+from premir.scanner.find.loci import Loci
+from premir.scanner.report.merging import Scored, merge
+from premir.scanner.score.inference import batch_log_odds
+from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.genome.cuts import Cuts, read_cuts
 from premir.train.genome.sources import Held, KnownCuts
 

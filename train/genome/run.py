@@ -14,10 +14,10 @@ import torch
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, write_json
-from premir.scanner.folding import Folder
-from premir.scanner.inference import choose_device
-from premir.scanner.model_card import check_new_card
-from premir.scanner.model_store import (
+from premir.scanner.find.folding import Folder
+from premir.scanner.score.card import check_new_card
+from premir.scanner.score.inference import choose_device
+from premir.scanner.score.store import (
     CARD,
     ModelSpec,
     digest_of_weights,

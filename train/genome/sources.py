@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
-from premir.scanner.candidates import PRESETS, Extractor
 from premir.scanner.errors import InputError
-from premir.scanner.fasta import read_records
 from premir.scanner.files import sha256, whole_file
-from premir.scanner.folding import Folder
+from premir.scanner.find.candidates import PRESETS, Extractor
+from premir.scanner.find.folding import Folder
+from premir.scanner.genome.fasta import read_records
 from premir.train.genome.config import Background, GenomeConfig, Known
 from premir.train.genome.cuts import Choice, Cuts, cut_genome, matching, touching
 from premir.train.genome.planting import (

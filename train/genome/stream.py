@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from premir.scanner.batches import Hairpins, concatenate
-from premir.scanner.shards import read_hairpins, read_loci
+from premir.scanner.find.hairpins import Hairpins, concatenate
+from premir.scanner.find.shards import read_hairpins, read_loci
 from premir.train.genome.sources import KnownCuts
 
 WINDOW = 400_000

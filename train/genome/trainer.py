@@ -14,9 +14,10 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from premir.scanner.batches import Hairpins, batches_by_length, concatenate
-from premir.scanner.inference import batch_log_odds
-from premir.scanner.network import NETWORKS, PairingBatch
+from premir.scanner.find.hairpins import Hairpins, concatenate
+from premir.scanner.score.inference import batch_log_odds
+from premir.scanner.score.networks import NETWORKS
+from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
 from premir.train.checkpoint import History, load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.genome.config import GenomeConfig

@@ -1,0 +1,1 @@
+"""From a tile to folded hairpins, without a run or a model."""

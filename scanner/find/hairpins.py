@@ -1,0 +1,96 @@
+"""Folded hairpins, packed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.codes import Codes
+from premir.kernels.pairing import Energies, Offsets, Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Hairpins:
+    """Folded hairpins, packed (see :mod:`premir.kernels.pairing`).
+
+    Attributes:
+        codes: uint8 (sum of lengths,), values 0-3.
+        pairs: int16 (sum of lengths,), partner inside the hairpin or -1.
+        mfe: int32 (N,), dcal/mol.
+        offsets: int64 (N + 1,), borders of the hairpins in ``codes`` and ``pairs``.
+    """
+
+    codes: Codes
+    pairs: Pairs
+    mfe: Energies
+    offsets: Offsets
+
+    def __len__(self) -> int:
+        return int(self.mfe.size)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Length of each hairpin, int64 (N,), in nt."""
+        return np.diff(self.offsets)
+
+    def take(self, index: npt.NDArray[np.int64] | Sequence[int]) -> Hairpins:
+        """Return the hairpins at ``index``, packed in that order."""
+        order = np.asarray(index, np.int64)
+        flat, offsets = gather(self.offsets, order)
+        return Hairpins(self.codes[flat], self.pairs[flat], self.mfe[order], offsets)
+
+    def __getitem__(self, n: int) -> tuple[Codes, Pairs, int]:
+        """Return codes, pair table and MFE (dcal/mol) of hairpin ``n``."""
+        part = slice(self.offsets[n], self.offsets[n + 1])
+        return self.codes[part], self.pairs[part], int(self.mfe[n])
+
+
+def gather(offsets: Offsets, order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Offsets]:
+    """Positions in a packed array that bring its records into ``order``, and their new borders.
+
+    Args:
+        offsets: int64 (N + 1,), borders of the packed records.
+        order: int64 (M,), which records to take.
+
+    Returns:
+        int64 positions (sum of the M lengths,) and int64 (M + 1,) borders.
+    """
+    lengths = (offsets[1:] - offsets[:-1])[order]
+    borders = np.zeros(order.size + 1, np.int64)
+    np.cumsum(lengths, out=borders[1:])
+    shift = np.repeat(offsets[:-1][order] - borders[:-1], lengths)
+    return np.arange(borders[-1]) + shift, borders
+
+
+def pack(sequences: Sequence[Codes]) -> tuple[Codes, Offsets]:
+    """Concatenate sequences of codes and return them with their borders."""
+    offsets = np.zeros(len(sequences) + 1, np.int64)
+    np.cumsum([sequence.size for sequence in sequences], out=offsets[1:])
+    codes = np.concatenate(sequences) if sequences else np.empty(0, np.uint8)
+    return codes, offsets
+
+
+def join(records: Sequence[tuple[Codes, Pairs, int]]) -> Hairpins:
+    """Pack single hairpins, each given as codes, pair table and MFE in dcal/mol."""
+    codes, offsets = pack([codes for codes, _, _ in records])
+    pairs = np.concatenate([np.empty(0, np.int16), *(pairs for _, pairs, _ in records)])
+    return Hairpins(codes, pairs, np.array([mfe for _, _, mfe in records], np.int32), offsets)
+
+
+def concatenate(parts: Sequence[Hairpins]) -> Hairpins:
+    """Return the hairpins of several batches one after another."""
+    ends = np.cumsum([0, *(int(part.offsets[-1]) for part in parts)])
+    return Hairpins(
+        np.concatenate([np.empty(0, np.uint8), *(part.codes for part in parts)]),
+        np.concatenate([np.empty(0, np.int16), *(part.pairs for part in parts)]),
+        np.concatenate([np.empty(0, np.int32), *(part.mfe for part in parts)]),
+        np.concatenate(
+            [
+                np.zeros(1, np.int64),
+                *(part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)),
+            ]
+        ),
+    )

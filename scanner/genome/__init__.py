@@ -1,0 +1,1 @@
+"""Letters and where they lie: FASTA, the store of letters, regions, tiles, parts."""

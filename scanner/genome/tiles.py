@@ -1,0 +1,129 @@
+"""Tiles: pieces of work. A candidate belongs to the tile whose core holds its mid-point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.scanner.genome.letters import Contigs
+from premir.scanner.genome.regions import Intervals
+
+_I64: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A core: the part of one contig that a tile answers for.
+
+    Attributes:
+        contig: index of the contig.
+        contig_offset: where the contig's letters begin in the store.
+        contig_length: in nt.
+        start: first position of the core, 0-based.
+        end: position after its last.
+    """
+
+    contig: int
+    contig_offset: int
+    contig_length: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans(Sequence[Span]):
+    """Spans of a tile, of which there may be thousands, as parallel columns.
+
+    Attributes:
+        contig: int64 (M,), as in :class:`Span`.
+        contig_offset: int64 (M,).
+        contig_length: int64 (M,).
+        start: int64 (M,).
+        end: int64 (M,).
+    """
+
+    contig: _I64
+    contig_offset: _I64
+    contig_length: _I64
+    start: _I64
+    end: _I64
+
+    def __len__(self) -> int:
+        return int(self.start.size)
+
+    @overload
+    def __getitem__(self, n: int) -> Span: ...
+    @overload
+    def __getitem__(self, n: slice) -> Spans: ...
+    def __getitem__(self, n: int | slice) -> Span | Spans:
+        columns = (self.contig, self.contig_offset, self.contig_length, self.start, self.end)
+        if isinstance(n, slice):
+            return Spans(*(column[n] for column in columns))
+        return Span(*(int(column[n]) for column in columns))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """Spans that are worked on together, both strands.
+
+    Attributes:
+        index: position in the plan; names the tile's files.
+        spans: one piece of a large contig, or several small contigs.
+    """
+
+    index: int
+    spans: Spans
+
+    @property
+    def length(self) -> int:
+        """Nucleotides in all cores."""
+        return int((self.spans.end - self.spans.start).sum())
+
+
+def plan_tiles(
+    intervals: Intervals | None, contigs: Contigs, *, tile_size: int, first_index: int = 0
+) -> list[Tile]:
+    """Cut intervals into tiles: long ones into pieces, short ones packed together.
+
+    Args:
+        intervals: what to scan; None for everything.
+        contigs: contigs of the genome.
+        tile_size: most nucleotides in a piece, and where packing stops.
+        first_index: index of the first tile.
+
+    Returns:
+        Tiles in the order of the genome; their cores are disjoint and cover the intervals.
+    """
+    if intervals is None:
+        number, start, end = np.arange(len(contigs)), np.zeros(len(contigs), int), contigs.lengths
+    else:
+        rows = [(n, a, b) for n, parts in sorted(intervals.items()) for a, b in parts]
+        number, start, end = np.array(rows, np.int64).reshape(-1, 3).T
+    pieces = -((start - end) // tile_size)
+    source = np.repeat(np.arange(pieces.size), pieces)
+    rank = np.arange(source.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    number, start, end = number[source], start[source] + rank * tile_size, end[source]
+    end = np.minimum(start + tile_size, end)
+    spans = Spans(number, contigs.offsets[number], contigs.lengths[number], start, end)
+    # Greedy packing: each tile takes spans as long as they fit.
+    total = np.concatenate([[0], np.cumsum(end - start)])
+    tiles: list[Tile] = []
+    first = 0
+    while first < len(spans):
+        last = int(np.searchsorted(total, total[first] + tile_size, side="right")) - 1
+        tiles.append(Tile(first_index + len(tiles), spans[first:last]))
+        first = last
+    return tiles
+
+
+def place(tile: Tile, contigs: Contigs) -> str:
+    """Say where a tile lies, as users write regions: 1-based inclusive."""
+    first, last = tile.spans[0], tile.spans[-1]
+    begin, end = contigs.names[first.contig], contigs.names[last.contig]
+    if len(tile.spans) == 1:
+        return f"{begin}:{first.start + 1}-{first.end}"
+    return f"{begin}:{first.start + 1} to {end}:{last.end} ({len(tile.spans)} pieces)"

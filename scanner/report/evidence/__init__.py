@@ -1,0 +1,1 @@
+"""Tracks: columns that evidence beside the model adds to hits."""

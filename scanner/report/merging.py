@@ -1,0 +1,178 @@
+"""From scored candidates to hits: which of several that overlap is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.overlaps import KEPT, UNDECIDED, resolve_overlaps
+from premir.scanner.find import shards
+from premir.scanner.find.hairpins import Hairpins, join
+from premir.scanner.find.loci import Loci
+from premir.scanner.genome.letters import Contigs
+from premir.scanner.genome.regions import Intervals
+from premir.scanner.genome.tiles import Tile
+from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.run.tasks import read_scores
+
+_I64: TypeAlias = npt.NDArray[np.int64]
+
+_CHUNK = 4096
+"""So many hits are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scored candidates of some tiles, as parallel arrays.
+
+    Attributes:
+        loci: where they lie.
+        prob: float64 (N,), canonical probability.
+        tile: int64 (N,), index of the tile whose shard holds them.
+        row: int64 (N,), their rows in that shard.
+    """
+
+    loci: Loci
+    prob: npt.NDArray[np.float64]
+    tile: _I64
+    row: _I64
+
+    def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Scored:
+        """Return those that an index or mask array selects."""
+        return Scored(self.loci.take(index), self.prob[index], self.tile[index], self.row[index])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Scored]) -> Scored:
+        """Return those of several sets one after another."""
+        return cls(
+            Loci.concatenate([part.loci for part in parts]),
+            np.concatenate([np.empty(0), *(part.prob for part in parts)]),
+            np.concatenate([np.empty(0, np.int64), *(part.tile for part in parts)]),
+            np.concatenate([np.empty(0, np.int64), *(part.row for part in parts)]),
+        )
+
+
+def read_scored(run: RunDirectory, tiles: Sequence[Tile], score_key: str) -> Scored:
+    """Read the scored candidates of some tiles."""
+    parts = []
+    for tile in tiles:
+        row, prob = read_scores(run.scores(tile, score_key))
+        loci = shards.read_loci(run.shard(tile)).take(row)
+        parts.append(Scored(loci, prob, np.full(row.size, tile.index, np.int64), row))
+    return Scored.concatenate(parts)
+
+
+def hairpins_of(
+    hits: Scored, run: RunDirectory, tiles: Sequence[Tile]
+) -> Iterator[tuple[Scored, Hairpins]]:
+    """Read the folds of hits.
+
+    Args:
+        hits: by position.
+        run: run directory with the shards.
+        tiles: the tiles that the hits come from.
+
+    Yields:
+        Some thousand hits and their folds, in the order given; few shards are in memory at any
+        time.
+    """
+    by_index = {tile.index: tile for tile in tiles}
+    open_shards: dict[int, Hairpins] = {}
+    for first in range(0, hits.prob.size, _CHUNK):
+        chunk = hits.take(np.arange(first, min(first + _CHUNK, hits.prob.size)))
+        needed = {int(index) for index in np.unique(chunk.tile)}
+        open_shards = {
+            index: open_shards.get(index) or shards.read_hairpins(run.shard(by_index[index]))
+            for index in needed
+        }
+        yield (
+            chunk,
+            join([open_shards[int(t)][int(r)] for t, r in zip(chunk.tile, chunk.row, strict=True)]),
+        )
+
+
+def groups_of_contigs(tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
+    """Group tiles, in the order of the genome, so that no contig stands in two groups."""
+    group: list[Tile] = []
+    for tile in sorted(tiles, key=lambda tile: (tile.spans.contig[0], tile.spans.start[0])):
+        if group and tile.spans.contig[0] > group[-1].spans.contig[-1]:
+            yield group
+            group = []
+        group.append(tile)
+    if group:
+        yield group
+
+
+def merge(
+    scored: Scored,
+    contigs: Contigs,
+    *,
+    longest: int,
+    scanned: Intervals | None,
+) -> tuple[Scored, npt.NDArray[np.bool_]]:
+    """Choose among overlapping candidates, each strand by itself.
+
+    Greedy by probability (descending), then length (descending), then the 5' coordinate in the
+    hairpin's own orientation, so that the reverse complement of a genome gives the mirrored hits.
+
+    Args:
+        scored: candidates; all of a contig, as far as it was scanned.
+        contigs: contigs of the genome.
+        longest: longest possible candidate, in nt.
+        scanned: which intervals were scanned, None for all.
+
+    Returns:
+        The hits by position, and for each whether it is certain: it is not where candidates beyond
+        what was scanned might have displaced it.
+    """
+    offset = contigs.offsets[scored.loci.contig]
+    # Contigs do not overlap in the store, so positions there tell all of them apart.
+    start, end = scored.loci.start + offset, scored.loci.end + offset
+    forward = scored.loci.strand > 0
+    five_prime = np.where(forward, start, -end)
+    exposed = _exposed((start + end) // 2, contigs, longest, scanned)
+    kept: list[_I64] = []
+    certain: list[npt.NDArray[np.bool_]] = []
+    for strand in (forward, ~forward):
+        here = np.flatnonzero(strand)
+        here = here[np.lexsort((end[here], start[here]))]
+        rank = np.lexsort((five_prime[here], start[here] - end[here], -scored.prob[here]))
+        state = resolve_overlaps(start[here], end[here], rank, exposed[here])
+        chosen = (state == KEPT) | (state == UNDECIDED)
+        kept.append(here[chosen])
+        certain.append(state[chosen] == KEPT)
+    index, sure = np.concatenate(kept), np.concatenate(certain)
+    order = np.lexsort((~forward[index], end[index], start[index]))
+    return scored.take(index[order]), sure[order]
+
+
+def _exposed(
+    middle: _I64, contigs: Contigs, longest: int, scanned: Intervals | None
+) -> npt.NDArray[np.bool_]:
+    """Whether candidates that were not scanned for might reach one with this mid-point."""
+    exposed = np.zeros(middle.size, np.bool_)
+    for number, parts in (scanned or {}).items():
+        contig = contigs[number]
+        for start, end in parts:
+            # Two candidates that overlap have mid-points less than the longest length apart.
+            for is_open, low, high in (
+                (start > 0, start, min(start + longest, contig.length)),
+                (end < contig.length, max(end - longest, 0), end),
+            ):
+                if is_open:
+                    exposed |= (middle >= contig.offset + low) & (middle < contig.offset + high)
+    return exposed
+
+
+def inside(loci: Loci, intervals: Intervals) -> npt.NDArray[np.bool_]:
+    """Whether the mid-point of each locus lies in one of the intervals."""
+    middle = (loci.start + loci.end) // 2
+    result = np.zeros(middle.size, np.bool_)
+    for number, parts in intervals.items():
+        for start, end in parts:
+            result |= (loci.contig == number) & (middle >= start) & (middle < end)
+    return result

@@ -1,0 +1,90 @@
+"""The summary of a scan: counts, seconds, versions."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from dataclasses import asdict
+from typing import Any
+
+from premir.kernels._jit import COMPILATION
+from premir.scanner import __version__
+from premir.scanner.find import viennarna
+from premir.scanner.genome.letters import Genome
+from premir.scanner.genome.tiles import place
+from premir.scanner.options import ScanOptions
+from premir.scanner.report.sealing import Done
+from premir.scanner.run.rundir import STATES
+from premir.scanner.run.tasks import Job
+
+
+def summarise(
+    options: ScanOptions, genome: Genome, job: Job, done: Done, count: int, started: float
+) -> dict[str, Any]:
+    """Return what OUT.summary.json holds.
+
+    Args:
+        options: settings of the scan.
+        genome: what was scanned.
+        job: how.
+        done: tiles, counts and seconds.
+        count: hits written.
+        started: ``time.monotonic()`` when the scan began.
+    """
+    tally, seconds = done.tally, time.monotonic() - started
+    scanned = sum(tile.length for tile in done.tiles)
+    return {
+        "genome": str(options.genome),
+        "genome_sha256": genome.digest(),
+        "contigs": len(genome.contigs),
+        "input_accepted": asdict(genome.accepted),
+        "megabases": genome.length / 1e6,
+        "megabases_scanned": scanned / 1e6,
+        "regions": list(options.regions),
+        "model": options.model.name if options.out else None,
+        "model_sha256": options.model.digest if options.out else None,
+        "min_prob": options.min_prob,
+        "max_copies": options.max_copies,
+        "extractor": options.extractor,
+        "preset": options.preset,
+        "max_span": job.extractor.max_span,
+        "folder": options.folder,
+        "executor": options.executor,
+        "threads": options.threads,
+        "tiles_total": len(done.tiles) + len(tally.quarantined),
+        **{f"tiles_{state}": tally.states["fold"][state] for state in STATES},
+        "tiles_quarantined": len(tally.quarantined),
+        "quarantined": [
+            {"tile": tile.index, "place": place(tile, genome.contigs), "reason": reason}
+            for tile, reason in tally.quarantined
+        ],
+        **{f"scores_{state}": tally.states["score"][state] for state in STATES},
+        "candidates": tally.counts.get("candidates", 0),
+        "folded": tally.counts.get("folded", 0),
+        "scored": tally.counts.get("scored", 0),
+        "gates": _gates(job),
+        "above_threshold": tally.counts.get("hits", 0),
+        "over_max_copies": tally.counts.get("over_max_copies", 0),
+        "hits": count if options.out else None,
+        "refolded": tally.counts.get("refolded"),
+        "fold_disagreements": tally.counts.get("fold_disagreements"),
+        "seconds": round(seconds, 3),
+        "seconds_by_stage": {name: round(value, 3) for name, value in tally.seconds.items()},
+        "kernels_compiled": COMPILATION.kernels,
+        "compile_seconds": round(COMPILATION.seconds, 3),
+        "mb_per_min": round(tally.fresh / 1e6 / seconds * 60, 3),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "versions": {
+            "premir": __version__,
+            "viennarna": viennarna.version(),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _gates(job: Job) -> dict[str, Any]:
+    """Say which gates there were and what they lose, or why there were none."""
+    if job.gates is None:
+        return {"off": job.gates_off}
+    return {"sha256": job.gates.digest, "judged": job.gates.card["judged"]}

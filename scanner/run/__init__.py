@@ -1,0 +1,1 @@
+"""Doing it once, anywhere: run directory, tasks, engine, executors."""

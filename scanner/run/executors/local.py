@@ -1,0 +1,69 @@
+"""Threads in this process: no sockets, no set-up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from premir.scanner.find.folding import make_folder
+from premir.scanner.genome.tiles import Tile
+from premir.scanner.options import ScanOptions
+from premir.scanner.run.tasks import Job, Record, Scorer, fold_tile
+from premir.scanner.score.inference import choose_device
+
+
+class LocalExecutor:
+    """Folds and scores tiles in threads, each of which computes on one core.
+
+    With a GPU there are as many again, which feed it and wait for it while the others fold.
+
+    Our kernels, torch and zlib release the GIL; the ViennaRNA bindings do not, and run in
+    processes of their own.
+    """
+
+    def __init__(self, options: ScanOptions) -> None:
+        threads = options.threads
+        self.window = threads + 1
+        self._scorer: Scorer | None = None
+        if options.folds:
+            # Maps are small: a second thread inside an operation costs more than it brings.
+            torch.set_num_threads(1)
+            self._scorer = Scorer(options.model, choose_device(options.device))
+        self._folder = make_folder(options.folder, processes=threads) if options.folds else None
+        self._folding = self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="tiles")
+        if self._scorer is not None and self._scorer.device.type != "cpu":
+            self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="gpu")
+
+    def check(self, shared: Path) -> None:
+        """Do nothing: threads compute what their process computes."""
+
+    def fold(self, job: Job, tile: Tile) -> Hashable:
+        """Start folding a tile."""
+        return self._folding.submit(fold_tile, job, tile, self._folder)
+
+    def score(self, job: Job, tile: Tile) -> Hashable:
+        """Start scoring a tile."""
+        assert self._scorer is not None
+        return self._scoring.submit(self._scorer.score_tile, job, tile)
+
+    def wait(self, handles: Collection[Hashable], timeout: float) -> Collection[Hashable]:
+        """Wait for the first task to end."""
+        futures = cast("Collection[Future[Record]]", handles)
+        return wait(futures, timeout, FIRST_COMPLETED).done
+
+    def result(self, handle: Hashable) -> Record:
+        """Return a task's record."""
+        return cast("Future[Record]", handle).result()
+
+    def close(self) -> None:
+        """Drop what has not started, end threads and processes."""
+        for pool in (self._folding, self._scoring):
+            pool.shutdown(wait=False, cancel_futures=True)
+        if self._folder is not None:
+            self._folder.close()
+        for pool in (self._folding, self._scoring):
+            pool.shutdown(wait=True)

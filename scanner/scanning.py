@@ -1,0 +1,220 @@
+"""A scan from FASTA to BED: plan, do, seal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import nullcontext
+
+from premir.scanner.errors import MissingTilesError
+from premir.scanner.files import as_json
+from premir.scanner.genome.letters import Genome, read_genome
+from premir.scanner.genome.regions import Intervals, grow, parse_regions, subtract
+from premir.scanner.genome.tiles import Tile, place, plan_tiles
+from premir.scanner.options import ScanOptions
+from premir.scanner.outputs import check_writable, sweep_output, writing
+from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
+from premir.scanner.report.merging import inside
+from premir.scanner.report.sealing import Done, merged_hits, write_candidates, write_hits
+from premir.scanner.report.summary import summarise
+from premir.scanner.run.engine import run_tiles
+from premir.scanner.run.executors import Executor
+from premir.scanner.run.rundir import OpenRun, RunDirectory, open_run_directory
+from premir.scanner.run.session import Session, open_session
+from premir.scanner.run.tasks import Job
+
+_log = logging.getLogger(__name__)
+
+_MARGIN_GROWTH = 4
+"""The margin of a region grows so many times in each round."""
+_NAMED = 20
+"""So many missing tiles are named in one message."""
+
+
+def scan(options: ScanOptions, session: Session | None = None) -> int:
+    """Scan a genome and write what was asked for.
+
+    Args:
+        options: what, and how.
+        session: workers shared with other scans, which speaks for all of them; without one they
+            are started and ended here.
+
+    Returns:
+        Exit code: 0, or 3 where tiles had to be left out.
+
+    Raises:
+        PremirError: anything that a user can act on.
+    """
+    started = time.monotonic()
+    say = logging.INFO if session is None else logging.DEBUG
+    outputs = [
+        path
+        for path in (options.out, options.candidates, options.summary)
+        if path is not None and options.part is None
+    ]
+    for path in outputs:
+        check_writable(path)
+    resume = "require" if options.finalise else options.resume
+    with (
+        work_directory(options) as work,
+        open_run_directory(work, part=options.part, resume=resume) as opened,
+        nullcontext(session) if session else open_session(options) as shared,
+    ):
+        executor = shared.executor
+        if session is None and executor is not None:
+            executor.check(opened.run.path)
+        for path in outputs:
+            sweep_output(path)
+        run = opened.run
+        genome, regions, job = _bind(options, opened, say)
+        done = Done()
+        if executor is None:
+            _take_up(options, genome, job, done)
+        else:
+            _scan_tiles(options, genome, regions, job, executor, shared, done)
+        _note_quarantined(run, genome, done)
+        if options.part is not None:
+            _log.info(
+                "part %s: %d tiles done in %.1f s; when all parts are done, run the command with "
+                "--finalise in place of --part",
+                options.part,
+                len(done.tiles),
+                time.monotonic() - started,
+            )
+            return 3 if done.tally.quarantined else 0
+        sealing = time.monotonic()
+        count = write_hits(options, genome, regions, job, done, shared.second)
+        write_candidates(options, genome, regions, run, done.tiles)
+        copies = done.tally.seconds.get("copies", 0.0)
+        done.tally.seconds["output"] = time.monotonic() - sealing - copies
+        if options.summary is not None:
+            with writing(options.summary) as handle:
+                handle.write(as_json(summarise(options, genome, job, done, count, started)))
+        if done.tally.quarantined:
+            return 3
+        opened.finished = not options.keep_work
+    found = f"{count} hits" if options.out else f"{done.tally.counts['candidates']} candidates"
+    _log.log(say, "%s in %.1f s", found, time.monotonic() - started)
+    return 0
+
+
+def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Intervals | None, Job]:
+    """Read the genome and tie the run directory to this scan of it."""
+    run = opened.run
+    genome = fresh = read_genome(options.genome, run.store)
+    try:
+        megabases = genome.length / 1e6
+        _log.log(say, "%s: %d contigs, %.3f Mb", genome.source, len(genome.contigs), megabases)
+        regions = parse_regions(options.regions, genome.contigs) if options.regions else None
+        job = make_job(options, run, say=say)
+        with opened.lock.exclusive():
+            if options.resume == "never":
+                run.discard()
+            if run.bind(identity(options, genome, job)):
+                _log.info("resuming in %s", run.path)
+            genome = run.adopt(genome)
+    finally:
+        if fresh.store != run.store:
+            fresh.store.unlink(missing_ok=True)
+    return genome, regions, job
+
+
+def _scan_tiles(
+    options: ScanOptions,
+    genome: Genome,
+    regions: Intervals | None,
+    job: Job,
+    executor: Executor,
+    session: Session,
+    done: Done,
+) -> None:
+    """Run all tiles, in rounds where regions were asked for.
+
+    A hit may be displaced by a better candidate beside it, and that one by another. Regions are
+    scanned with a margin, which grows until no hit inside depends on what lies beyond.
+    """
+    covered: Intervals = {}
+    margin = FIRST_MARGIN * job.extractor.longest
+    planned = 0
+    while True:
+        target = grow(regions, margin, genome.contigs) if regions is not None else None
+        tiles = plan_tiles(
+            subtract(target, covered) if target is not None else None,
+            genome.contigs,
+            tile_size=options.tile_size,
+            first_index=planned,
+        )
+        planned += len(tiles)
+        if options.part is not None:
+            tiles = options.part.choose(tiles)
+        session.progress.grow(sum(tile.length for tile in tiles))
+        run_tiles(
+            executor,
+            job,
+            tiles,
+            done.tally,
+            session.progress,
+            check_stop=session.check_stop,
+            name=lambda tile: place(tile, genome.contigs),
+        )
+        done.tiles = sorted(done.tally.done, key=lambda tile: tile.index)
+        if regions is None or target is None or job.model is None:
+            return
+        covered = done.scanned = target
+        margin *= _MARGIN_GROWTH
+        if done.tally.quarantined or all(
+            certain[inside(hits.loci, regions)].all()
+            for hits, certain in merged_hits(genome, job, done)
+        ):
+            return
+
+
+def _take_up(options: ScanOptions, genome: Genome, job: Job, done: Done) -> None:
+    """Check that all tiles are done, by whomever, and count them.
+
+    Raises:
+        MissingTilesError: some are not; names them.
+    """
+    run = job.run
+    missing: list[tuple[Tile, str]] = []
+    for tile in plan_tiles(None, genome.contigs, tile_size=options.tile_size):
+        folded = run.committed(run.shard(tile))
+        scored = run.committed(run.scores(tile, job.score_key)) if job.model else None
+        if folded is None or (job.model and scored is None):
+            missing.append((tile, run.why_set_aside(tile) or "not done"))
+            continue
+        done.tally.add("fold", folded)
+        if scored is not None:
+            done.tally.add("score", scored)
+        done.tiles.append(tile)
+    if missing:
+        total = len(missing) + len(done.tiles)
+        raise MissingTilesError(
+            f"{run.path}: {len(missing)} of {total} tiles are missing; run their parts again: "
+            + _list(missing, genome, run.parts_started())
+        )
+
+
+def _note_quarantined(run: RunDirectory, genome: Genome, done: Done) -> None:
+    for tile in done.tiles:
+        run.take_back(tile)
+    for tile, reason in done.tally.quarantined:
+        run.set_aside(tile, place(tile, genome.contigs), reason)
+    if done.tally.quarantined:
+        _log.error(
+            "%d tiles failed and are missing from the output; run the same command again: %s",
+            len(done.tally.quarantined),
+            _list(done.tally.quarantined, genome),
+        )
+
+
+def _list(tiles: list[tuple[Tile, str]], genome: Genome, parts: int | None = None) -> str:
+    """Name tiles with the reasons why they are missing, and their parts where there are some."""
+    named = [
+        (f"part {tile.index % parts + 1}/{parts}, " if parts else "")
+        + f"{place(tile, genome.contigs)} ({reason})"
+        for tile, reason in tiles[:_NAMED]
+    ]
+    if len(tiles) > _NAMED:
+        named.append(f"and {len(tiles) - _NAMED} more")
+    return "; ".join(named)

@@ -1,0 +1,1 @@
+"""From folded hairpins to canonical scores."""

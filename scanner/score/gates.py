@@ -1,0 +1,199 @@
+"""Gates: what cannot become a hit at a model's threshold is rejected before it costs much.
+
+A model directory may hold ``gates.safetensors``: votes of trees over whole-number features
+(:mod:`premir.kernels.gates`), one set before folding and one after it. ``premir.train.gates``
+builds them and measures what they lose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.codes import Codes
+from premir.kernels.gates import (
+    FEATURES,
+    FOLD_FEATURES,
+    STEM_FEATURES,
+    Features,
+    fold_features,
+    stem_features,
+    sum_votes,
+)
+from premir.kernels.pairing import Offsets
+from premir.scanner.errors import ModelError
+from premir.scanner.files import sha256
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.loci import Loci
+from premir.scanner.score.store import CARD, ModelSpec
+
+GATES = "gates.safetensors"
+MOST_LEVELS = 64
+"""Nodes on the way from a root to a leaf; trees of ``premir.train.gates`` have 24 leaves."""
+_SIZES = {"stem": STEM_FEATURES, "fold": FOLD_FEATURES}
+"""Features that each gate may ask for."""
+_MOST_BYTES = 1 << 24
+"""A candidate passes every tree: larger gates would cost more than they save."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate.
+
+    Attributes:
+        nodes: int32 (M, 5), see :func:`premir.kernels.gates.sum_votes`.
+        roots: int32 (trees,), first node of each tree.
+        cut: fewest votes that pass.
+    """
+
+    nodes: npt.NDArray[np.int32]
+    roots: npt.NDArray[np.int32]
+    cut: int
+
+    def votes(self, features: Features) -> npt.NDArray[np.int64]:
+        """Return the votes for each row of features, int64 (N,)."""
+        votes = np.zeros(features.shape[0], np.int64)
+        sum_votes(features, self.nodes, self.roots, votes)
+        return votes
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The gates of a model.
+
+    Attributes:
+        stem: before folding.
+        fold: after it.
+        digest: SHA-256 of their file.
+        card: what the model card says about them.
+    """
+
+    stem: Gate
+    fold: Gate
+    digest: str
+    card: dict[str, Any]
+
+    def before_folding(self, loci: Loci, codes: Codes, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        """Say which candidates are worth folding.
+
+        Args:
+            loci: N candidates.
+            codes: uint8 (T,), what would be folded of each, packed.
+            offsets: int64 (N + 1,), their borders.
+        """
+        before, after = loci.contexts()
+        features = stem_features(codes, offsets, before, after, loci.stem_energy)
+        return self.stem.votes(features) >= self.stem.cut
+
+    def after_folding(self, loci: Loci, hairpins: Hairpins) -> npt.NDArray[np.bool_]:
+        """Say which folded candidates are worth scoring."""
+        before, after = loci.contexts()
+        features = fold_features(
+            hairpins.codes, hairpins.pairs, hairpins.mfe, hairpins.offsets, before, after
+        )
+        return self.fold.votes(features) >= self.fold.cut
+
+
+def load_gates(spec: ModelSpec) -> Gates | None:
+    """Load the gates of a model, None where it has none.
+
+    Raises:
+        ModelError: the file is missing, damaged or made for other features.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    card = spec.card.get("gates")
+    if card is None:
+        return None
+    path = spec.directory / GATES
+    if path.is_file() and path.stat().st_size > _MOST_BYTES:
+        raise ModelError(f"{path}: too large for gates")
+    if not path.is_file() or sha256(path) != card["sha256"]:
+        raise ModelError(
+            f"{path}: missing, or not what {CARD} says; use --exhaustive, or build the gates again"
+        )
+    if card["weights_sha256"] != spec.digest:
+        raise ModelError(
+            f"{path}: built for other weights; use --exhaustive, or build the gates again"
+        )
+    if card["features"] != FEATURES:
+        raise ModelError(
+            f"{path}: made for features {card['features']!r}, this premir computes {FEATURES!r}; "
+            "use --exhaustive, or build the gates again"
+        )
+    try:
+        with safe_open(path, "np") as file:
+            stem, fold = (
+                _read_gate(path, file, name, features) for name, features in _SIZES.items()
+            )
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: damaged: {error}") from error
+    return Gates(stem, fold, card["sha256"], card)
+
+
+def _read_gate(path: Path, file: Any, name: str, features: int) -> Gate:
+    """Read one gate from an open file.
+
+    Args:
+        path: of the file, for messages.
+        file: as ``safetensors.safe_open`` gives it.
+        name: ``stem`` or ``fold``.
+        features: how many its trees may ask for.
+
+    Raises:
+        ModelError: an array is missing, or of another type or shape, or the trees are none.
+    """
+    arrays: list[Any] = []
+    present = set(file.keys())
+    for array, dtype in (("nodes", "I32"), ("roots", "I32"), ("cut", "I64")):
+        key = f"{name}.{array}"
+        if key not in present:
+            raise ModelError(f"{path}: damaged: {key} is missing")
+        piece = file.get_slice(key)
+        found, shape = piece.get_dtype(), piece.get_shape()
+        fits = {
+            "nodes": len(shape) == 2 and shape[1] == 5,
+            "roots": len(shape) == 1,
+            "cut": shape == [1],
+        }
+        if found != dtype or not fits[array]:
+            raise ModelError(f"{path}: {key} is {found} {shape}; see docs/formats.md")
+        arrays.append(file.get_tensor(key))
+    nodes, roots, cut = arrays
+    if fault := tree_fault(nodes, roots, features):
+        raise ModelError(f"{path}: {name}: {fault}")
+    return Gate(nodes, roots, int(cut[0]))
+
+
+def tree_fault(
+    nodes: npt.NDArray[np.int32], roots: npt.NDArray[np.int32], features: int
+) -> str | None:
+    """Say why nodes are no trees that can be walked, None where they are.
+
+    No node is reached twice, so that there are neither cycles nor shared branches, and a walk takes
+    at most ``MOST_LEVELS`` steps.
+
+    Args:
+        nodes: int32 (M, 5), see :func:`premir.kernels.gates.sum_votes`.
+        roots: int32 (trees,).
+        features: how many there are.
+    """
+    asked = nodes[:, 0]
+    if ((asked < -1) | (asked >= features)).any():
+        return f"a node asks for a feature that is none of {features}"
+    reached = np.zeros(len(nodes), np.bool_)
+    level = roots
+    for _ in range(MOST_LEVELS):
+        if ((level < 0) | (level >= len(nodes))).any():
+            return f"leads to a node that is none of {len(nodes)}"
+        if reached[level].any() or np.unique(level).size < level.size:
+            return "a node is reached twice"
+        reached[level] = True
+        level = nodes[level[asked[level] >= 0], 2:4].ravel()
+        if not level.size:
+            return None
+    return f"a tree is deeper than {MOST_LEVELS} levels"

@@ -1,0 +1,141 @@
+"""Probabilities: batches select, one canonical path decides."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from premir.scanner.errors import InputError, ModelError
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
+from premir.scanner.score.networks.variable import VariableConvNet
+
+_log = logging.getLogger(__name__)
+
+CANONICAL_DECIMALS = 6
+"""Decimals of a canonical score; it is rounded before anything is compared with it."""
+
+_CELLS = {"cpu": 1 << 20, "cuda": 1 << 24}
+"""Padded matrix cells in a batch: some 120 hairpins of 93 nt, whose maps a core's cache holds; on a
+GPU 1,900, whose dense tensors take 600 MB."""
+_IN_FLIGHT = {"cpu": 1, "cuda": 2}
+"""Batches on their way: while a GPU works on one, the next is packed and copied."""
+
+
+def batch_log_odds(
+    network: VariableConvNet, hairpins: Hairpins, *, device: torch.device
+) -> npt.NDArray[np.float32]:
+    """Score hairpins in batches of equal map sizes.
+
+    The last digits of a float32 score move with the batch's size, so these scores select only. When
+    a device has not enough memory for a batch, it and those that follow are halved.
+
+    Args:
+        network: in float32, on ``device``.
+        hairpins: N hairpins of any lengths.
+        device: where to compute.
+
+    Returns:
+        float32 (N,), log odds of pre-miRNA (the difference of the two logits).
+
+    Raises:
+        torch.OutOfMemoryError: a single hairpin is too much.
+    """
+    scores = np.empty(len(hairpins), np.float32)
+    lengths = hairpins.lengths
+    waiting = list(
+        batches_by_length(lengths, cells=_CELLS[device.type], groups=network.map_sizes(lengths))
+    )
+    waiting.reverse()
+    flying: deque[tuple[npt.NDArray[np.int64], _Result]] = deque()
+    with torch.inference_mode():
+        while waiting or flying:
+            if not waiting or len(flying) == _IN_FLIGHT[device.type]:
+                index, result = flying.popleft()
+                scores[index] = result.wait()
+                continue
+            index = waiting.pop()
+            try:
+                batch = PairingBatch.build(hairpins.take(index), device=device)
+                logits = network(batch)
+                flying.append((index, _Result(logits[:, 1] - logits[:, 0])))
+            except torch.OutOfMemoryError:
+                if index.size == 1:
+                    raise
+                _log.warning("%d hairpins are too many for %s: half as many", index.size, device)
+                parts = [np.array_split(whole, 2) for whole in (*waiting, index)]
+                waiting = [half for halves in parts for half in halves[::-1] if half.size]
+                torch.cuda.empty_cache()
+    return scores
+
+
+def batch_probabilities(
+    network: VariableConvNet, hairpins: Hairpins, *, device: torch.device
+) -> npt.NDArray[np.float32]:
+    """Return probabilities of pre-miRNA for :func:`batch_log_odds`, float32 (N,).
+
+    Raises:
+        ModelError: sums of the network's weights overflow.
+    """
+    log_odds = torch.from_numpy(batch_log_odds(network, hairpins, device=device))
+    if log_odds.isnan().any():
+        raise ModelError("the network gives scores that are no numbers: its weights are too large")
+    probabilities: npt.NDArray[np.float32] = log_odds.sigmoid().numpy()
+    return probabilities
+
+
+class _Result:
+    """Scores on their way from a device to the host."""
+
+    def __init__(self, scores: torch.Tensor) -> None:
+        self._copied: torch.cuda.Event | None = None
+        self._host = scores
+        if scores.is_cuda:
+            self._host = torch.empty(scores.shape, pin_memory=True)
+            self._host.copy_(scores, non_blocking=True)
+            self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._copied.record()
+
+    def wait(self) -> npt.NDArray[np.float32]:
+        """Return them when they have arrived."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._host.numpy()
+
+
+def canonical_probabilities(
+    network: VariableConvNet, hairpins: Hairpins
+) -> npt.NDArray[np.float64]:
+    """Score hairpins one at a time in float64 on the CPU: the scores that are printed.
+
+    Args:
+        network: in float64, on the CPU.
+        hairpins: N hairpins.
+
+    Returns:
+        float64 (N,), probability of pre-miRNA rounded to six decimals.
+    """
+    cpu = torch.device("cpu")
+    scores = np.empty(len(hairpins))
+    with torch.inference_mode():
+        for n in range(len(hairpins)):
+            batch = PairingBatch.build(hairpins.take([n]), device=cpu, dtype=torch.float64)
+            scores[n] = network(batch).softmax(dim=1)[0, 1].item()
+    return scores.round(CANONICAL_DECIMALS)
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn ``auto``, ``cpu`` or ``cuda`` into a device; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        InputError: ``cuda`` was asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: no usable CUDA device found; use --device cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

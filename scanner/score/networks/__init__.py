@@ -1,0 +1,7 @@
+"""Networks, by the name that model cards and ``premir-train --network`` use."""
+
+from __future__ import annotations
+
+from premir.scanner.score.networks.variable import VariableConvNet
+
+NETWORKS: dict[str, type[VariableConvNet]] = {"variable": VariableConvNet}

@@ -1,0 +1,171 @@
+"""Batches of hairpins as networks see them, and the convolution that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from premir.kernels.pairing import CHANNELS
+from premir.kernels.tensorconv import (
+    convolve_tensors,
+    convolve_tensors_backward,
+    convolve_tensors_float64,
+)
+from premir.scanner.find.hairpins import Hairpins
+
+
+def batches_by_length(
+    lengths: npt.NDArray[np.int64],
+    *,
+    cells: int,
+    groups: npt.NDArray[np.int64] | None = None,
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Split hairpins into batches of similar length whose padded area stays bounded.
+
+    Args:
+        lengths: int64 (N,), in nt.
+        cells: most padded matrix cells, ``batch size x longest length squared``, in a batch; a
+            single hairpin may exceed it.
+        groups: int64 (N,), does not decrease with the length; hairpins of different groups share
+            no batch.
+
+    Yields:
+        int64 indices into ``lengths``; each hairpin once, shortest first.
+    """
+    order = np.argsort(lengths, kind="stable")
+    group = np.zeros(order.size, np.int64) if groups is None else groups[order]
+    first = 0
+    while first < order.size:
+        last = first + 1
+        while (
+            last < order.size
+            and group[last] == group[first]
+            and (last + 1 - first) * int(lengths[order[last]]) ** 2 <= cells
+        ):
+            last += 1
+        yield order[first:last]
+        first = last
+
+
+@dataclass(frozen=True, slots=True)
+class PairingBatch:
+    """A packed batch of hairpins on a device; their pairing tensors are built there, if at all.
+
+    Attributes:
+        codes: uint8 (T,), as in :class:`Hairpins`; so are the next three.
+        pairs: int16 (T,).
+        mfe: int32 (N,), dcal/mol.
+        offsets: int64 (N + 1,).
+        lengths: int64 (N,), length of each hairpin in nt.
+        host_lengths: the same, on the host.
+        dtype: of the pairing tensors.
+    """
+
+    codes: Tensor
+    pairs: Tensor
+    mfe: Tensor
+    offsets: Tensor
+    lengths: Tensor
+    host_lengths: npt.NDArray[np.int64]
+    dtype: torch.dtype
+
+    @classmethod
+    def build(
+        cls, hairpins: Hairpins, *, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> PairingBatch:
+        """Send a packed batch to a device; a GPU gets it from pinned memory, without waiting."""
+        lengths = hairpins.lengths
+
+        def send(array: npt.NDArray[Any]) -> Tensor:
+            tensor = torch.from_numpy(array)
+            if device.type == "cuda":
+                tensor = tensor.pin_memory()
+            return tensor.to(device, non_blocking=True)
+
+        return cls(
+            codes=send(hairpins.codes),
+            pairs=send(hairpins.pairs),
+            mfe=send(hairpins.mfe),
+            offsets=send(hairpins.offsets),
+            lengths=send(lengths),
+            host_lengths=lengths,
+            dtype=dtype,
+        )
+
+    def dense(self) -> Tensor:
+        """Build the pairing tensors, (N, 9, W, W), on the device; W is the longest length."""
+        device = self.codes.device
+        count, width = self.host_lengths.size, int(self.host_lengths.max())
+        record = torch.repeat_interleave(
+            torch.arange(count, device=device), self.lengths, output_size=self.codes.numel()
+        )
+        position = torch.arange(record.numel(), device=device) - self.offsets[record]
+        tensors = torch.zeros(count, CHANNELS, width, width, dtype=self.dtype, device=device)
+        # An unpaired nucleotide writes a zero into its own row, where nothing else is.
+        energy = self.mfe[record].to(self.dtype) / 100.0 * (self.pairs >= 0)
+        tensors[record, 0, position, self.pairs.clamp(min=0).long()] = energy
+        one_hot = tensors.new_zeros(count, 4, width)
+        one_hot[record, self.codes.long(), position] = 1.0
+        inside = one_hot.sum(dim=1)
+        tensors[:, 1:5] = one_hot.unsqueeze(3) * inside[:, None, None, :]
+        tensors[:, 5:9] = one_hot.unsqueeze(2) * inside[:, None, :, None]
+        return tensors
+
+
+def pairing_conv2d(conv: nn.Conv2d, batch: PairingBatch) -> Tensor:
+    """Apply a square convolution to pairing tensors.
+
+    On the CPU a kernel does it without building them (:mod:`premir.kernels.tensorconv`), exact up
+    to rounding; elsewhere, and for gradients in float64, the tensors are built and convolved.
+
+    Args:
+        conv: layer with 9 input channels, a square kernel, and equal stride and padding.
+        batch: N hairpins.
+
+    Returns:
+        (N, out_channels, P, P), as ``conv`` of the pairing tensors within each hairpin's own
+        outputs; what lies beyond them means nothing.
+    """
+    differentiate = torch.is_grad_enabled() and conv.weight.requires_grad
+    if batch.codes.device.type != "cpu" or (batch.dtype != torch.float32 and differentiate):
+        return conv(batch.dense())  # type: ignore[no-any-return]
+    maps: Tensor = _TensorConv.apply(  # type: ignore[no-untyped-call]
+        conv.weight, conv.bias, batch, conv.stride[0], int(conv.padding[0])
+    )
+    return maps.permute(0, 3, 1, 2)
+
+
+class _TensorConv(torch.autograd.Function):
+    """Convolution of pairing tensors on the CPU; channels last."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, weight: Tensor, bias: Tensor, batch: PairingBatch, stride: int, padding: int
+    ) -> Tensor:
+        """Return (N, P, P, out_channels)."""
+        ctx.batch, ctx.stride, ctx.padding, ctx.size = batch, stride, padding, weight.shape[2]
+        width = (int(batch.host_lengths.max()) + 2 * padding - ctx.size) // stride + 1
+        out = bias.detach().expand(batch.host_lengths.size, width, width, -1).contiguous()
+        convolve = convolve_tensors if out.dtype == torch.float32 else convolve_tensors_float64
+        channels_last = weight.detach().permute(1, 2, 3, 0).contiguous()
+        convolve(*_packed(batch), channels_last.numpy(), stride, padding, out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        """Return the gradients with respect to weight and bias."""
+        out = torch.zeros(CHANNELS, ctx.size, ctx.size, gradient.shape[3])
+        convolve_tensors_backward(
+            *_packed(ctx.batch), gradient.contiguous().numpy(), ctx.stride, ctx.padding, out.numpy()
+        )
+        return out.permute(3, 0, 1, 2), gradient.sum(dim=(0, 1, 2)), None, None, None
+
+
+def _packed(batch: PairingBatch) -> tuple[Any, Any, Any, Any]:
+    return batch.codes.numpy(), batch.pairs.numpy(), batch.mfe.numpy(), batch.offsets.numpy()

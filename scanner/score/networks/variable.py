@@ -1,0 +1,79 @@
+"""The variable-size ConvNet (Algorithm 1 of Do et al. 2018), on packed batches of any lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from premir.kernels.pairing import CHANNELS
+from premir.scanner.score.networks.batches import PairingBatch, pairing_conv2d
+
+
+def _masked(maps: Tensor, sizes: Tensor) -> Tensor:
+    """Zero every feature map beyond its own sample's size."""
+    inside = (torch.arange(maps.shape[3], device=maps.device) < sizes[:, None]).to(maps.dtype)
+    return maps * inside[:, None, :, None] * inside[:, None, None, :]
+
+
+def _adaptive_average(maps: Tensor, sizes: Tensor, bins: int) -> Tensor:
+    """Adaptive average pooling where each sample has bins of its own: (N, C, bins, bins)."""
+    k = torch.arange(bins, device=maps.device)
+    start = sizes[:, None] * k // bins
+    end = -(-sizes[:, None] * (k + 1) // bins)
+    x = torch.arange(maps.shape[3], device=maps.device)
+    inside = (x >= start[:, :, None]) & (x < end[:, :, None])
+    weights = inside.to(maps.dtype) / (end - start)[:, :, None].to(maps.dtype)
+    return torch.einsum("nkx,ncxy,nly->nckl", weights, maps, weights)
+
+
+class VariableConvNet(nn.Module):
+    """Algorithm 1 of Do et al. (2018), layer sizes as in the authors' released code.
+
+    conv 11x11 stride 4 pad 10, 32 -> ReLU -> 2x2 sum-pool -> conv 5x5 stride 2 pad 4, 64 -> ReLU
+    -> 2x2 max-pool -> conv 3x3 pad 1, 64 -> ReLU -> adaptive average pool 4x4 -> FC 256 sigmoid
+    -> FC 2. Scores do not depend on the other members of a batch: wherever a layer would read
+    beyond a sample's own size, the maps are masked first (the two pools drop what a 2x2 window
+    does not fill, so that a mask after each pool suffices), and the last pool has bins per sample.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(CHANNELS, 32, 11, stride=4, padding=10)
+        self.conv2 = nn.Conv2d(32, 64, 5, stride=2, padding=4)
+        self.conv3 = nn.Conv2d(64, 64, 3, padding=1)
+        self.fc1 = nn.Linear(64 * 16, 256)
+        self.fc2 = nn.Linear(256, 2)
+
+    @staticmethod
+    def map_sizes(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Side of the first pooled map for each length; hairpins that share it need no masks."""
+        return np.asarray(((lengths + 2 * 10 - 11) // 4 + 1) // 2)
+
+    def forward(self, batch: PairingBatch) -> Tensor:
+        """Return logits (N, 2); class 1 is pre-miRNA."""
+        return self._after_conv1(pairing_conv2d(self.conv1, batch), batch)
+
+    def forward_dense(self, batch: PairingBatch) -> Tensor:
+        """Return the same logits from dense tensors: the reference path."""
+        return self._after_conv1(self.conv1(batch.dense()), batch)
+
+    def _after_conv1(self, maps: Tensor, batch: PairingBatch) -> Tensor:
+        own = self.map_sizes(batch.host_lengths)
+        alike = bool((own == own[0]).all())
+        sizes = ((batch.lengths + 2 * 10 - 11) // 4 + 1) // 2
+        maps = functional.relu(maps, inplace=True)
+        maps = functional.avg_pool2d(maps, 2, divisor_override=1)
+        maps = self.conv2(maps if alike else _masked(maps, sizes))
+        sizes = ((sizes + 2 * 4 - 5) // 2 + 1) // 2
+        # The largest of four is rectified: the same as the largest of four rectified ones.
+        maps = functional.relu(functional.max_pool2d(maps, 2), inplace=True)
+        maps = self.conv3(maps if alike else _masked(maps, sizes))
+        maps = functional.relu(maps, inplace=True)
+        maps = (
+            functional.adaptive_avg_pool2d(maps, 4) if alike else _adaptive_average(maps, sizes, 4)
+        )
+        logits: Tensor = self.fc2(torch.sigmoid(self.fc1(maps.flatten(1))))
+        return logits

@@ -1,0 +1,89 @@
+"""The second opinion: hits that the kernel folded are folded once more by ViennaRNA itself."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from premir.kernels.codes import decode
+from premir.scanner.find.folding import Folder
+from premir.scanner.find.hairpins import Hairpins, join
+from premir.scanner.score.inference import canonical_probabilities
+from premir.scanner.score.store import ModelSpec, load_network
+
+_log = logging.getLogger(__name__)
+
+_ONE_IN = 100
+"""Of hits below the model's own threshold one in so many is refolded, chosen by its sequence."""
+
+
+class Refolder:
+    """Folds hits with the bindings, counts disagreements and puts the bindings' fold in place.
+
+    Attributes:
+        refolded: hits folded again.
+        disagreements: those whose MFE or structure differed.
+    """
+
+    def __init__(self, folder: Folder, model: ModelSpec) -> None:
+        self._folder = folder
+        self._model = model
+        self.refolded = 0
+        self.disagreements = 0
+
+    def check(
+        self, hairpins: Hairpins, probabilities: npt.NDArray[np.float64]
+    ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
+        """Return the hairpins as the bindings fold them, and their probabilities.
+
+        Args:
+            hairpins: N hits.
+            probabilities: float64 (N,), canonical.
+
+        Returns:
+            The same, but for hits on whose fold kernel and bindings disagree: these get the
+            bindings' fold and the probability that goes with it.
+        """
+        records = [hairpins[n] for n in range(len(hairpins))]
+        chosen = np.array(
+            [
+                n
+                for n, prob in enumerate(probabilities)
+                if prob >= self._model.min_prob or _sampled(records[n][0])
+            ],
+            np.int64,
+        )
+        mine = hairpins.take(chosen)
+        theirs = self._folder.fold(mine.codes, mine.offsets)
+        self.refolded += chosen.size
+        differing = [
+            k
+            for k in range(chosen.size)
+            if mine[k][2] != theirs[k][2] or not np.array_equal(mine[k][1], theirs[k][1])
+        ]
+        if not differing:
+            return hairpins, probabilities
+        self.disagreements += len(differing)
+        for k in differing:
+            codes, _, mfe = theirs[k]
+            _log.warning(
+                "fold kernel and ViennaRNA disagree on %s: %.2f and %.2f kcal/mol; "
+                "ViennaRNA's fold is reported",
+                decode(codes),
+                mine[k][2] / 100,
+                mfe / 100,
+            )
+            records[chosen[k]] = theirs[k]
+        probabilities = probabilities.copy()
+        probabilities[chosen[differing]] = canonical_probabilities(
+            load_network(self._model, dtype=torch.float64), theirs.take(differing)
+        )
+        return join(records), probabilities
+
+
+def _sampled(codes: npt.NDArray[np.uint8]) -> bool:
+    return zlib.crc32(codes.tobytes()) % _ONE_IN == 0
