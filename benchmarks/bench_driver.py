@@ -29,7 +29,7 @@ from premir.scanner.preparing import identity, make_job
 from premir.scanner.run.engine import Tally, run_tiles
 from premir.scanner.run.rundir import open_run_directory
 from premir.scanner.run.session import open_session
-from premir.scanner.score.store import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 
 TILE = 100
 SAMPLES = 10
@@ -54,7 +54,10 @@ def measure(folder: Path, tiles: int, executor: str, threads: int) -> dict[str, 
         while len(tally.done) >= len(memory) * tiles / SAMPLES:
             memory.append(process.memory_info().rss >> 10)
 
-    with open_run_directory(folder / "work") as opened, open_session(options) as session:
+    with (
+        open_run_directory(folder / "work") as opened,
+        open_session(options.search, options.execution) as session,
+    ):
         assert session.executor is not None
         session.executor.check(opened.run.path)
         genome = read_genome(path, opened.run.store)

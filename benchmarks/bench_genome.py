@@ -32,8 +32,7 @@ from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.hairpins import pack
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import Scored, merge
-from premir.scanner.score.inference import batch_log_odds
-from premir.scanner.score.store import find_model, load_network
+from premir.scanner.score.shipped import find_model
 from premir.train.dataset import load_dataset
 from premir.train.flanks import NTS, lengthened, random_flanks
 from premir.train.genome.config import ANIMAL, read_config
@@ -47,12 +46,12 @@ BUDGETS = (0.1, 1.0, 10.0)
 
 def called(model: str, cuts: Cuts) -> tuple[Scored, list[float]]:
     """Score all candidates of a genome, and merge them."""
-    network = load_network(find_model(model))
+    loaded = find_model(model)
     loci, scores = [], []
     for path in cuts.shards:
         hairpins, own = read_cuts(path)
         loci.append(own)
-        scores.append(batch_log_odds(network, hairpins, device=torch.device("cpu")))
+        scores.append(loaded.select(hairpins))
     score = np.concatenate(scores).astype(np.float64)
     rows = np.arange(score.size)
     scored = Scored(Loci.concatenate(loci), score, np.zeros(score.size, np.int64), rows)
@@ -140,11 +139,10 @@ def benchmark_rows(model: str, data: Path) -> dict[str, Any]:
     test = load_dataset(files.positives, files.negatives, folder)
     sequences = [test.hairpins[n][0] for n in range(len(test.hairpins))]
     flanks = random_flanks(sequences, max(NTS), seed=0)
-    network = load_network(spec)
     auroc = {}
     for nt in (0, *NTS):
         hairpins = folder.fold(*pack(lengthened(sequences, flanks, nt)))
-        scores = batch_log_odds(network, hairpins, device=torch.device("cpu"))
+        scores = spec.select(hairpins)
         auroc[nt] = round(float(roc_auc_score(test.labels, scores)), 4)
     trained = {
         precursor.codes.tobytes()

@@ -23,8 +23,9 @@ from premir.kernels.codes import UNKNOWN, encode
 from premir.scanner.find.folding import InlineViennaFolder, KernelFolder
 from premir.scanner.find.hairpins import Hairpins, pack
 from premir.scanner.genome.fasta import read_records
-from premir.scanner.score.inference import batch_probabilities, canonical_probabilities
+from premir.scanner.score.inference import batch_log_odds, single_log_odds
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
+from premir.scanner.score.networks.network import Network
 from premir.scanner.score.networks.variable import VariableConvNet
 
 CPU = torch.device("cpu")
@@ -38,18 +39,18 @@ def read_hairpins(paths: Sequence[Path], limit: int) -> Hairpins:
     return KernelFolder().fold(*pack(codes[:: max(1, len(codes) // limit)][:limit]))
 
 
-def dense_logits(network: VariableConvNet, batch: PairingBatch) -> torch.Tensor:
+def dense_logits(network: Network, batch: PairingBatch) -> torch.Tensor:
     return network.forward_dense(batch)
 
 
-def score(network: VariableConvNet, hairpins: Hairpins) -> None:
+def score(network: Network, hairpins: Hairpins) -> None:
     with torch.inference_mode():
         for index in batches_by_length(hairpins.lengths, cells=_CELLS):
             dense_logits(network, PairingBatch.build(hairpins.take(index), device=CPU))
 
 
 def train(
-    logits: Callable[[PairingBatch], torch.Tensor], network: VariableConvNet, hairpins: Hairpins
+    logits: Callable[[PairingBatch], torch.Tensor], network: Network, hairpins: Hairpins
 ) -> None:
     for index in batches_by_length(hairpins.lengths, cells=_CELLS):
         network.zero_grad()
@@ -65,11 +66,11 @@ def measure(hairpins: Hairpins, repeats: int) -> dict[str, float]:
     some = hairpins.take(np.arange(0, len(hairpins), 10))
     ways: dict[str, tuple[Callable[[], object], int]] = {
         "score_factorised": (
-            lambda: batch_probabilities(network, hairpins, device=CPU),
+            lambda: batch_log_odds(network, hairpins, device=CPU),
             len(hairpins),
         ),
         "score_dense": (lambda: score(network, hairpins), len(hairpins)),
-        "score_canonical": (lambda: canonical_probabilities(canonical, some), len(some)),
+        "score_canonical": (lambda: single_log_odds(canonical, some), len(some)),
         "train_factorised": (lambda: train(network, network, hairpins), len(hairpins)),
         "train_dense": (
             lambda: train(lambda batch: dense_logits(network, batch), network, hairpins),

@@ -39,12 +39,10 @@ from premir.scanner.find.hairpins import Hairpins, gather
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.genome.letters import read_genome
 from premir.scanner.genome.tiles import plan_tiles
-from premir.scanner.run.tasks import SELECTION_MARGIN
-from premir.scanner.score.gates import load_gates
-from premir.scanner.score.inference import batch_probabilities
+from premir.scanner.score.model import Model, lowest_selected
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
-from premir.scanner.score.networks.variable import VariableConvNet
-from premir.scanner.score.store import ModelSpec, find_model, load_network
+from premir.scanner.score.networks.network import Network
+from premir.scanner.score.shipped import find_model
 
 CPU = torch.device("cpu")
 _DENSE_CELLS = 1 << 18
@@ -78,14 +76,14 @@ def rna_fold_seconds(path: Path, count: int) -> Callable[[], float]:
     return measure
 
 
-def dense_scores(network: VariableConvNet, hairpins: Hairpins) -> None:
+def dense_scores(network: Network, hairpins: Hairpins) -> None:
     with torch.inference_mode():
         for index in batches_by_length(hairpins.lengths, cells=_DENSE_CELLS):
             dense_logits(network, PairingBatch.build(hairpins.take(index), device=CPU))
 
 
 def stages(
-    fasta: Path, spec: ModelSpec, extractor: Extractor, folder: Folder, *, naive: bool
+    fasta: Path, spec: Model, extractor: Extractor, folder: Folder, *, naive: bool
 ) -> dict[str, Any]:
     """Take a FASTA file through the stages of a scan, one after another, and time each.
 
@@ -96,8 +94,7 @@ def stages(
         folder: what folds them.
         naive: no gates, and the network's first layer on whole pairing tensors.
     """
-    network = load_network(spec)
-    gates = None if naive else load_gates(spec)
+    gates = None if naive else spec.gates()
     taken = dict.fromkeys(("reading", "candidates", "folding", "gates", "scoring"), 0.0)
     counts = dict.fromkeys(("candidates", "folded", "scored", "selected"), 0)
     last = time.thread_time()
@@ -128,10 +125,10 @@ def stages(
             lap("gates")
             counts["scored"] += len(hairpins)
             if naive:
-                dense_scores(network, hairpins)
+                dense_scores(spec.networks()[0], hairpins)
             else:
-                rough = batch_probabilities(network, hairpins, device=CPU)
-                counts["selected"] += int((rough >= spec.min_prob - SELECTION_MARGIN).sum())
+                rough = spec.select(hairpins)
+                counts["selected"] += int((rough >= lowest_selected(spec.min_prob)).sum())
             lap("scoring")
     megabases, total = genome.length / 1e6, sum(taken.values())
     rates = (("candidates", "candidates"), ("folded", "folding"), ("scored", "scoring"))

@@ -15,9 +15,7 @@ from premir.scanner.find.hairpins import pack
 from premir.scanner.genome.hairpin_records import Record, hairpin_records, left_out
 from premir.scanner.outputs import check_writable, writing
 from premir.scanner.run.progress import SequenceProgress
-from premir.scanner.score.inference import canonical_probabilities
-from premir.scanner.score.networks.variable import VariableConvNet
-from premir.scanner.score.store import ModelSpec, load_network
+from premir.scanner.score.model import Model, probabilities
 from premir.scanner.streams import is_stream
 
 _log = logging.getLogger(__name__)
@@ -30,7 +28,7 @@ _BLOCK_NT = 20_000
 
 
 def classify(
-    sequences: Path, out: Path, model: ModelSpec, *, folder_name: str, threads: int, quiet: bool
+    sequences: Path, out: Path, model: Model, *, folder_name: str, threads: int, quiet: bool
 ) -> int:
     """Fold and score every sequence of a FASTA file as a whole, in bounded memory.
 
@@ -55,7 +53,7 @@ def classify(
     # As in a scan's workers: maps are small, and a second thread inside an operation costs more
     # than it brings. On two busy cores 690 hairpins took 39 s with two and 7 s with one.
     torch.set_num_threads(1)
-    classifier = _Classifier(load_network(model, dtype=torch.float64))
+    classifier = _Classifier(model)
     folder = make_folder(folder_name, processes=threads)
     try:
         with SequenceProgress(total, quiet=quiet) as progress, writing(out) as handle:
@@ -90,8 +88,8 @@ class _Classifier:
         positives: sequences called pre-miRNA.
     """
 
-    def __init__(self, network: VariableConvNet) -> None:
-        self._network = network
+    def __init__(self, model: Model) -> None:
+        self._model = model
         self._records = 0
         self.positives = 0
         self._left_out: Counter[str] = Counter()
@@ -101,7 +99,7 @@ class _Classifier:
         """Yield a line for each record, in their order."""
         self._records += len(block)
         hairpins = folder.fold(*pack([r.codes for r in block if r.codes is not None]))
-        probabilities = canonical_probabilities(self._network, hairpins)
+        probs = probabilities(self._model.score(hairpins))
         scored = 0
         for record in block:
             if record.codes is None:
@@ -109,7 +107,7 @@ class _Classifier:
                 yield f"{record.name}\t.\t.\t.\t.\t{record.remark}\n"
                 continue
             _, pairs, mfe = hairpins[scored]
-            prob = probabilities[scored]
+            prob = probs[scored]
             scored += 1
             self.positives += bool(prob >= 0.5)
             yield (

@@ -18,13 +18,8 @@ from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import file_path, path, real, whole
 from premir.scanner.outputs import Named, beside, check_apart, check_log, indices
-from premir.scanner.score.store import (
-    DEFAULT_MODEL,
-    HAIRPIN_MODEL,
-    ModelSpec,
-    find_model,
-    list_models,
-)
+from premir.scanner.score.model import Model
+from premir.scanner.score.shipped import DEFAULT_MODEL, HAIRPIN_MODEL, find_model, list_models
 from premir.scanner.streams import is_stream
 
 if TYPE_CHECKING:
@@ -143,9 +138,9 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     options.threads = usable_threads(options.threads)
     if options.list_models:
         _begin(options, [], [])
-        for spec in list_models():
-            default = " (default)" if spec.name == DEFAULT_MODEL else ""
-            sys.stdout.write(f"{spec.name}{default}\t{spec.description}\n")
+        for model in list_models():
+            default = " (default)" if model.name == DEFAULT_MODEL else ""
+            sys.stdout.write(f"{model.name}{default}\t{model.description}\n")
         return 0
     require_memory()
     if options.out_dir is not None or options.genomes is not None:
@@ -219,20 +214,23 @@ def _run_many(options: argparse.Namespace) -> int:
     return scan_many(entries, shape, options.out_dir, suffix)
 
 
-def _files_of(model: ModelSpec) -> list[Named]:
+def _files_of(model: Model) -> list[Named]:
     return [("--model", path) for path in model.files]
 
 
 def _begin_scan(options: argparse.Namespace, settings: ScanOptions) -> None:
     from premir.scanner.preparing import run_directory_path
 
-    inputs = [("GENOME", settings.genome), *_files_of(settings.model)]
+    inputs = [("GENOME", settings.search.genome)]
+    if settings.search.model is not None:
+        inputs += _files_of(settings.search.model)
+    files = settings.outputs
     outputs = []
-    for option, out in (("--out", settings.out), ("--candidates", settings.candidates)):
+    for option, out in (("--out", files.out), ("--candidates", files.candidates)):
         if out is not None:
             outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
-    if settings.summary is not None:
-        outputs.append(("--summary", settings.summary))
+    if files.summary is not None:
+        outputs.append(("--summary", files.summary))
     work = run_directory_path(settings)
     _begin(options, inputs, outputs, [("--work-dir", work)] if work is not None else [])
 
@@ -251,37 +249,44 @@ def _begin(
     log_to_file(options.log_file)
 
 
-def scan_options(options: argparse.Namespace, model: ModelSpec, genome: Path) -> ScanOptions:
+def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> ScanOptions:
     """Return the settings that a command line asks for."""
-    from premir.scanner.options import ScanOptions
+    from premir.scanner.options import Execution, Outputs, ScanOptions, Search
 
     executor, address = _executor(options)
+    only_candidates = options.out is None and options.out_dir is None
     return ScanOptions(
-        genome=genome,
-        out=options.out,
-        candidates=options.candidates,
-        summary=options.summary or (options.out and beside(options.out, ".summary.json")),
-        model=model,
-        min_prob=model.min_prob if options.min_prob is None else options.min_prob,
-        max_copies=options.max_copies,
-        exhaustive=options.exhaustive,
-        regions=options.regions,
-        preset=options.preset,
-        extractor=options.extractor,
-        max_span=options.max_span,
-        folder=options.folder,
-        executor=executor,
-        ray_address=address,
-        threads=options.threads,
-        device=options.device,
-        ray_timeout=options.ray_timeout,
-        tile_size=options.tile_size,
-        work_dir=options.work_dir,
-        resume=options.resume,
-        part=options.part,
-        finalise=options.finalise,
-        keep_work=options.keep_work,
-        quiet=options.quiet > 0,
+        Search(
+            genome=genome,
+            model=None if only_candidates else model,
+            min_prob=model.min_prob if options.min_prob is None else options.min_prob,
+            max_copies=options.max_copies,
+            regions=options.regions,
+            preset=options.preset,
+            extractor=options.extractor,
+            max_span=options.max_span,
+            exhaustive=options.exhaustive,
+            folder=options.folder,
+        ),
+        Execution(
+            threads=options.threads,
+            executor=executor,
+            ray_address=address,
+            ray_timeout=options.ray_timeout,
+            device=options.device,
+            tile_size=options.tile_size,
+            work_dir=options.work_dir,
+            resume=options.resume,
+            part=options.part,
+            finalise=options.finalise,
+            keep_work=options.keep_work,
+            quiet=options.quiet > 0,
+        ),
+        Outputs(
+            out=options.out,
+            candidates=options.candidates,
+            summary=options.summary or (options.out and beside(options.out, ".summary.json")),
+        ),
     )
 
 

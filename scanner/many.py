@@ -68,7 +68,7 @@ def scan_many(entries: Sequence[Entry], options: ScanOptions, folder: Path, suff
 
     Args:
         entries: the genomes.
-        options: how; ``genome``, ``out``, ``summary`` and ``preset`` are set for each genome.
+        options: how; genome, preset, output and summary are set for each genome.
         folder: gets ``NAME.bed`` (or another suffix), ``NAME.bed.summary.json`` and
             ``genomes.tsv``; made where it is missing.
         suffix: of the files of hits.
@@ -114,17 +114,16 @@ def _scan_all(
             by_preset[entry.preset] = {
                 **settings(own, job),
                 "scores": job.score_key,
-                "max_copies": own.max_copies,
+                "max_copies": own.search.max_copies,
             }
         record = _Record(entry, own, folder, by_preset[entry.preset])
-        if options.resume != "never" and (before := record.finished()) is not None:
+        if options.execution.resume != "never" and (before := record.finished()) is not None:
             outcomes[entry.name] = Outcome(entry, "unchanged", before["megabases"], before["hits"])
         else:
             missing.append((entry, record))
     if not missing:
         return
-    shape = replace(options, out=folder / f"NAME{suffix}")
-    with open_session(shape) as session:
+    with open_session(options.search, options.execution) as session:
         assert session.executor is not None
         session.executor.check(folder)
         at_once = min(_AT_ONCE, max(2, session.executor.window // 2), len(missing))
@@ -152,8 +151,8 @@ def _scan_one(record: _Record, session: Session) -> Outcome:
         session.check_stop()
         before = record.source()
         code = scan(record.options, session)
-        assert record.options.summary is not None
-        summary = json.loads(record.options.summary.read_text(encoding="utf-8"))
+        assert record.options.outputs.summary is not None
+        summary = json.loads(record.options.outputs.summary.read_text(encoding="utf-8"))
         megabases, hits = summary["megabases"], summary["hits"]
         seconds = time.monotonic() - started
         if code != 0:
@@ -188,11 +187,12 @@ def files_of(
     places: list[Named] = []
     for entry in entries:
         own = _options_for(entry, options, folder, suffix)
-        assert own.out is not None
-        assert own.summary is not None
+        out, summary = own.outputs.out, own.outputs.summary
+        assert out is not None
+        assert summary is not None
         outputs += [
             (f"--out-dir ({entry.name})", path)
-            for path in (own.out, own.summary, *indices(own.out), _record(folder, entry))
+            for path in (out, summary, *indices(out), _record(folder, entry))
         ]
         if (work := run_directory_path(own)) is not None:
             places.append((f"the run directory of {entry.name}", work))
@@ -202,7 +202,11 @@ def files_of(
 def _options_for(entry: Entry, options: ScanOptions, folder: Path, suffix: str) -> ScanOptions:
     out = folder / f"{entry.name}{suffix}"
     summary = out.with_name(f"{out.name}.summary.json")
-    return replace(options, genome=entry.path, out=out, summary=summary, preset=entry.preset)
+    return replace(
+        options,
+        search=replace(options.search, genome=entry.path, preset=entry.preset),
+        outputs=replace(options.outputs, out=out, summary=summary),
+    )
 
 
 def _record(folder: Path, entry: Entry) -> Path:
@@ -227,9 +231,9 @@ class _Record:
     def source(self) -> dict[str, Any]:
         """Return what the FASTA file is like now, for a quick comparison."""
         try:
-            status = self.options.genome.stat()
+            status = self.options.search.genome.stat()
         except OSError as error:
-            raise InputError(f"{self.options.genome}: {error.strerror}") from error
+            raise InputError(f"{self.options.search.genome}: {error.strerror}") from error
         if not stat.S_ISREG(status.st_mode):
             return {}
         return {
@@ -251,7 +255,7 @@ class _Record:
             if not source:  # a pipe, which may bring something else each time
                 return None
             if record["source"] != source:
-                if record["genome_sha256"] != _digest(self.options.genome):
+                if record["genome_sha256"] != _digest(self.options.search.genome):
                     return None
                 write_json(self._path, {**record, "source": source})
             return record
@@ -278,10 +282,10 @@ class _Record:
         write_json(self._path, record)
 
     def _output(self) -> dict[str, str]:
-        assert self.options.out is not None
-        assert self.options.summary is not None
-        self.options.summary.stat()
-        return {self.options.out.name: sha256(self.options.out)}
+        assert self.options.outputs.out is not None
+        assert self.options.outputs.summary is not None
+        self.options.outputs.summary.stat()
+        return {self.options.outputs.out.name: sha256(self.options.outputs.out)}
 
 
 def _digest(genome: Path) -> str:

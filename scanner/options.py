@@ -1,40 +1,59 @@
-"""Settings of a scan."""
+"""Settings of a scan; the command line's options bear the same names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from premir.scanner.genome.parts import Part
-from premir.scanner.run.rundir import Resume
-from premir.scanner.score.store import ModelSpec
+if TYPE_CHECKING:
+    from premir.scanner.genome.parts import Part
+    from premir.scanner.score.model import Model
+
+Resume: TypeAlias = Literal["auto", "never", "require"]
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
-    """Settings of a scan; the command line's options bear the same names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is scanned, and for what: all that hits depend on.
 
     Attributes:
         genome: FASTA file.
-        out: BED file (``.gz``: bgzipped and indexed), ``-`` for stdout, None for none.
-        candidates: BED6 file of candidate intervals, None for none.
-        summary: JSON summary, None for none.
-        model: shipped model or model directory.
+        model: scores candidates; None where they are only listed.
         min_prob: reporting threshold.
         max_copies: hits whose arms recur more often are not reported; None for no limit.
-        exhaustive: fold and score every candidate, without the model's gates.
         regions: regions to report, all where empty.
         preset: ``animal``, ``plant`` or ``virus``: what kind of hairpins to look for.
         extractor: ``stems`` or ``windows``.
         max_span: longest candidate, in nt; the preset's where None.
-        folder: ``kernel`` or ``viennarna``.
+        exhaustive: fold and score every candidate, without the model's gates.
+        folder: what folds candidates, ``kernel`` or ``viennarna``.
+    """
+
+    genome: Path
+    model: Model | None
+    min_prob: float
+    max_copies: int | None = None
+    regions: Sequence[str] = ()
+    preset: str = "animal"
+    extractor: str = "stems"
+    max_span: int | None = None
+    exhaustive: bool = False
+    folder: str = "kernel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Where and how a scan runs; hits do not depend on it.
+
+    Attributes:
+        threads: local threads (and CPUs of a private Ray instance).
         executor: ``local`` or ``ray``.
         ray_address: Ray cluster to use; a private instance where None.
-        threads: local threads (and CPUs of a private Ray instance).
-        device: ``auto``, ``cpu`` or ``cuda``.
         ray_timeout: seconds to wait for a private Ray instance to start, for the nodes of a
             cluster and for a first CPU or GPU.
+        device: ``auto``, ``cpu`` or ``cuda``.
         tile_size: nucleotides in a tile's core.
         work_dir: run directory; beside the output where None.
         resume: ``auto``, ``never`` (discard an earlier run) or ``require`` (fail without one).
@@ -44,33 +63,45 @@ class ScanOptions:
         quiet: no progress bar.
     """
 
-    genome: Path
-    out: Path | None
-    candidates: Path | None
-    summary: Path | None
-    model: ModelSpec
-    min_prob: float
-    max_copies: int | None
-    exhaustive: bool
-    regions: Sequence[str]
-    preset: str
-    extractor: str
-    max_span: int | None
-    folder: str
-    executor: str
-    ray_address: str | None
     threads: int
-    device: str
-    ray_timeout: float
-    tile_size: int
-    work_dir: Path | None
-    resume: Resume
-    part: Part | None
-    finalise: bool
-    keep_work: bool
-    quiet: bool
+    executor: str = "local"
+    ray_address: str | None = None
+    ray_timeout: float = 300.0
+    device: str = "auto"
+    tile_size: int = 1_000_000
+    work_dir: Path | None = None
+    resume: Resume = "auto"
+    part: Part | None = None
+    finalise: bool = False
+    keep_work: bool = False
+    quiet: bool = False
 
-    @property
-    def folds(self) -> bool:
-        """Whether candidates are folded and scored, or only listed."""
-        return self.out is not None
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What is written; ``-`` is stdout.
+
+    Attributes:
+        out: BED file of hits (``.gz``: bgzipped and indexed), None for none.
+        candidates: BED6 file of candidate intervals, None for none.
+        summary: JSON summary, None for none.
+    """
+
+    out: Path | None = None
+    candidates: Path | None = None
+    summary: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """All settings of a scan.
+
+    Attributes:
+        search: what is scanned, and for what.
+        execution: where and how.
+        outputs: what is written.
+    """
+
+    search: Search
+    execution: Execution
+    outputs: Outputs

@@ -18,12 +18,13 @@ from premir.scanner.find.shards import shard_bytes
 from premir.scanner.genome.letters import Contigs, Genome, read_contigs
 from premir.scanner.genome.regions import parse_regions
 from premir.scanner.genome.tiles import Tile
-from premir.scanner.options import ScanOptions
+from premir.scanner.options import Execution, ScanOptions
 from premir.scanner.preparing import first_tiles, identity, make_job, run_directory_path
 from premir.scanner.run.rundir import RunDirectory, check_ours
-from premir.scanner.run.tasks import Job, Scorer, find_and_fold
+from premir.scanner.run.tasks import Job, find_and_fold
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.refolding import Refolder
+from premir.scanner.score.selecting import find_hits
 
 _SECONDS = 2.0
 """How long work is measured."""
@@ -94,50 +95,51 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
     Raises:
         PremirError: the scan would not begin.
     """
+    search, execution = options.search, options.execution
     path = run_directory_path(options)
     run = RunDirectory(path or Path())
     if path is not None:
         check_ours(run)
     sample = Sample()
     begun = time.monotonic()
-    genome = Genome(options.genome, run.store, read_contigs(options.genome, sample.take))
+    genome = Genome(search.genome, run.store, read_contigs(search.genome, sample.take))
     sample.close()
     reading = time.monotonic() - begun
-    regions = parse_regions(options.regions, genome.contigs) if options.regions else None
+    regions = parse_regions(search.regions, genome.contigs) if search.regions else None
     job = make_job(options, run)
     tiles = first_tiles(options, genome, regions, job)
-    if options.part is not None:
-        tiles = options.part.choose(tiles)
+    if execution.part is not None:
+        tiles = execution.part.choose(tiles)
     state, left = _reuse(options, genome, job, tiles, path)
-    measured = measure(options, job, sample)
+    measured = measure(job, sample, execution.device)
     megabases = sum(tile.length for tile in left) / 1e6
-    seconds = reading + measured.per_megabase * megabases / options.threads
+    seconds = reading + measured.per_megabase * megabases / execution.threads
     stages = ", ".join(
         f"{name} {1e6 * value / measured.nucleotides:.2f}"
         for name, value in measured.seconds.items()
     )
     for name, fact in {
-        "genome": _describe(options.genome, genome.contigs),
-        "tiles": f"{len(tiles)} of up to {options.tile_size / 1e6:g} Mb, "
+        "genome": _describe(search.genome, genome.contigs),
+        "tiles": f"{len(tiles)} of up to {execution.tile_size / 1e6:g} Mb, "
         f"{sum(tile.length for tile in tiles) / 1e6:.3f} Mb in all",
         "run_directory": str(path) if path is not None else "a temporary one",
         "reuse": state,
-        "time": f"about {_duration(seconds)} on {options.threads} threads of this machine",
+        "time": f"about {_duration(seconds)} on {execution.threads} threads of this machine",
         "seconds_per_mb": f"{measured.per_megabase:.2f} on one core ({stages}), measured on "
         f"{measured.nucleotides / 1e6:.3f} Mb of this genome",
         "disk": _disk(path, genome, measured, megabases),
-        "device": _device(options),
+        "device": _device(execution),
     }.items():
         stream.write(f"{name}\t{printable(fact)}\n")
     return 0
 
 
-def measure(options: ScanOptions, job: Job, sample: Sample) -> Measured:
+def measure(job: Job, sample: Sample, device_name: str) -> Measured:
     """Do everything that a scan does, on pieces from all over the genome, for two seconds."""
     measured = Measured()
     torch.set_num_threads(1)
     folder = make_folder(job.folder, processes=0) if job.folder else None
-    scorer = Scorer(job.model, choose_device(options.device)) if job.model else None
+    device = choose_device(device_name)
     refolder = None
     if job.model is not None and job.folder == "kernel":
         refolder = Refolder(make_folder("viennarna", processes=0), job.model)
@@ -153,12 +155,14 @@ def measure(options: ScanOptions, job: Job, sample: Sample) -> Measured:
         written = time.monotonic()
         content = shard_bytes(hairpins=hairpins, loci=loci)
         spent["shards"] = time.monotonic() - written
-        if scorer is not None and hairpins is not None:
-            index, probabilities, _, seconds = scorer.score(job, loci, hairpins)
-            spent.update(seconds)
+        if job.model is not None and hairpins is not None:
+            found = find_hits(
+                job.model, hairpins, loci, gates=job.gates, min_prob=job.min_prob, device=device
+            )
+            spent.update(found.seconds)
             if refolder is not None:
                 again = time.monotonic()
-                refolder.check(hairpins.take(index), probabilities)
+                refolder.check(hairpins.take(found.index), found.prob)
                 spent["output"] = time.monotonic() - again
         if warm:
             for stage, value in spent.items():
@@ -177,7 +181,7 @@ def _reuse(
     run = job.run
     if path is None or not run.identity.exists():
         return "nothing: there is no run yet", tiles
-    if options.resume == "never":
+    if options.execution.resume == "never":
         return "nothing: the run there would be discarded", tiles
     if different := run.difference(identity(options, genome, job)):
         return f"refused: the run directory belongs to another run: {different}", tiles
@@ -210,10 +214,10 @@ def _disk(path: Path | None, genome: Genome, measured: Measured, megabases: floa
     return f"about {needed / 1e6:.1f} MB while it runs, {free / 1e6:.0f} MB free{warning}"
 
 
-def _device(options: ScanOptions) -> str:
-    if options.executor == "ray":
-        return f"{options.device}, on Ray ({options.ray_address or 'a private instance'})"
-    device = choose_device(options.device)
+def _device(execution: Execution) -> str:
+    if execution.executor == "ray":
+        return f"{execution.device}, on Ray ({execution.ray_address or 'a private instance'})"
+    device = choose_device(execution.device)
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 

@@ -18,11 +18,11 @@ from premir.scanner.find.candidates import PRESETS
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, plan_tiles
-from premir.scanner.options import ScanOptions
+from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import beside
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
-from premir.scanner.score.gates import Gates, load_gates
+from premir.scanner.score.gates import Gates
 from premir.scanner.scratch import scratch_folder
 
 FIRST_MARGIN = 8
@@ -33,9 +33,9 @@ _log = logging.getLogger(__name__)
 
 def run_directory_path(options: ScanOptions) -> Path | None:
     """Return the run directory: given, beside the output, or None for a temporary one."""
-    output = options.out or options.candidates
-    if options.work_dir is not None or output is None:
-        return options.work_dir
+    output = options.outputs.out or options.outputs.candidates
+    if options.execution.work_dir is not None or output is None:
+        return options.execution.work_dir
     return beside(output, ".premir-work")
 
 
@@ -52,53 +52,58 @@ def work_directory(options: ScanOptions) -> Iterator[Path]:
 
 def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO) -> Job:
     """Return what all tiles of a scan have in common; remarks are logged at level ``say``."""
-    preset = PRESETS[options.preset]
+    search, model = options.search, options.search.model
+    preset = PRESETS[search.preset]
     extractor = replace(
         preset,
-        kind=options.extractor,
-        max_span=options.max_span or preset.max_span,
-        context_nt=options.model.context_nt,
+        kind=search.extractor,
+        max_span=search.max_span or preset.max_span,
+        context_nt=model.context_nt if model is not None else 0,
     )
-    gates, off = choose_gates(options)
-    if off and options.folds and options.model.card.get("gates"):
+    gates, off = choose_gates(search, all_candidates=options.outputs.candidates is not None)
+    if off and model is not None and model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
-    key = f"{options.model.digest} {options.min_prob!r} {gates and gates.digest}"
+    key = f"{model and model.key} {search.min_prob!r} {gates and gates.digest}"
     return Job(
         run=run,
         extractor=extractor,
-        folder=options.folder if options.folds else None,
-        model=options.model if options.folds else None,
-        min_prob=options.min_prob,
+        folder=search.folder if model is not None else None,
+        model=model,
+        min_prob=search.min_prob,
         score_key=hashlib.sha256(key.encode()).hexdigest()[:16],
         gates=gates,
         gates_off=off,
     )
 
 
-def choose_gates(options: ScanOptions) -> tuple[Gates | None, str]:
+def choose_gates(search: Search, *, all_candidates: bool) -> tuple[Gates | None, str]:
     """Decide whether a scan uses its model's gates.
+
+    Args:
+        search: what is scanned, and for what.
+        all_candidates: whether candidates are asked for that gates would reject.
 
     Returns:
         The gates, or None and why there are none.
     """
-    if not options.folds:
+    if search.model is None:
         return None, "nothing is folded"
-    if options.exhaustive:
+    if search.exhaustive:
         return None, "--exhaustive"
-    gates = load_gates(options.model)
+    gates = search.model.gates()
     if gates is None:
         return None, "the model has none"
     built = gates.card
-    if options.min_prob < built["min_prob"]:
-        wanted, lowest = options.min_prob, built["min_prob"]
+    if search.min_prob < built["min_prob"]:
+        wanted, lowest = search.min_prob, built["min_prob"]
         return None, f"--min-prob {wanted:g} is below the {lowest:g} they were built for"
-    if options.candidates is not None:
+    if all_candidates:
         return None, "--candidates asks for all candidates"
-    kind = {"preset": options.preset, "extractor": options.extractor}
+    kind = {"preset": search.preset, "extractor": search.extractor}
     for name, value in kind.items():
         if value != built[name]:
             return None, f"they were built for {name} {built[name]}"
-    if options.max_span not in (None, built["max_span"]):
+    if search.max_span not in (None, built["max_span"]):
         return None, f"they were built for a span of {built['max_span']}"
     return gates, ""
 
@@ -110,7 +115,7 @@ def first_tiles(
     target = None
     if regions is not None:
         target = grow(regions, FIRST_MARGIN * job.extractor.longest, genome.contigs)
-    return plan_tiles(target, genome.contigs, tile_size=options.tile_size)
+    return plan_tiles(target, genome.contigs, tile_size=options.execution.tile_size)
 
 
 def settings(options: ScanOptions, job: Job) -> dict[str, Any]:
@@ -122,7 +127,7 @@ def settings(options: ScanOptions, job: Job) -> dict[str, Any]:
         "feature_schema": FEATURE_SCHEMA,
         "extractor": asdict(job.extractor),
         "gates": job.gates.digest if job.gates else None,
-        "regions": sorted(options.regions),
+        "regions": sorted(options.search.regions),
     }
 
 
@@ -131,5 +136,5 @@ def identity(options: ScanOptions, genome: Genome, job: Job) -> dict[str, Any]:
     return {
         **settings(options, job),
         "genome": genome.digest(),
-        "tile_size": options.tile_size,
+        "tile_size": options.execution.tile_size,
     }

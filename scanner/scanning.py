@@ -47,18 +47,19 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     """
     started = time.monotonic()
     say = logging.INFO if session is None else logging.DEBUG
+    search, execution = options.search, options.execution
     outputs = [
         path
-        for path in (options.out, options.candidates, options.summary)
-        if path is not None and options.part is None
+        for path in (options.outputs.out, options.outputs.candidates, options.outputs.summary)
+        if path is not None and execution.part is None
     ]
     for path in outputs:
         check_writable(path)
-    resume = "require" if options.finalise else options.resume
+    resume = "require" if execution.finalise else execution.resume
     with (
         work_directory(options) as work,
-        open_run_directory(work, part=options.part, resume=resume) as opened,
-        nullcontext(session) if session else open_session(options) as shared,
+        open_run_directory(work, part=execution.part, resume=resume) as opened,
+        nullcontext(session) if session else open_session(search, execution) as shared,
     ):
         executor = shared.executor
         if session is None and executor is not None:
@@ -73,11 +74,11 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
         else:
             _scan_tiles(options, genome, regions, job, executor, shared, done)
         _note_quarantined(run, genome, done)
-        if options.part is not None:
+        if execution.part is not None:
             _log.info(
                 "part %s: %d tiles done in %.1f s; when all parts are done, run the command with "
                 "--finalise in place of --part",
-                options.part,
+                execution.part,
                 len(done.tiles),
                 time.monotonic() - started,
             )
@@ -87,13 +88,13 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
         write_candidates(options, genome, regions, run, done.tiles)
         copies = done.tally.seconds.get("copies", 0.0)
         done.tally.seconds["output"] = time.monotonic() - sealing - copies
-        if options.summary is not None:
-            with writing(options.summary) as handle:
+        if options.outputs.summary is not None:
+            with writing(options.outputs.summary) as handle:
                 handle.write(as_json(summarise(options, genome, job, done, count, started)))
         if done.tally.quarantined:
             return 3
-        opened.finished = not options.keep_work
-    found = f"{count} hits" if options.out else f"{done.tally.counts['candidates']} candidates"
+        opened.finished = not execution.keep_work
+    found = f"{count} hits" if search.model else f"{done.tally.counts['candidates']} candidates"
     _log.log(say, "%s in %.1f s", found, time.monotonic() - started)
     return 0
 
@@ -101,14 +102,18 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
 def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Intervals | None, Job]:
     """Read the genome and tie the run directory to this scan of it."""
     run = opened.run
-    genome = fresh = read_genome(options.genome, run.store)
+    genome = fresh = read_genome(options.search.genome, run.store)
     try:
         megabases = genome.length / 1e6
         _log.log(say, "%s: %d contigs, %.3f Mb", genome.source, len(genome.contigs), megabases)
-        regions = parse_regions(options.regions, genome.contigs) if options.regions else None
+        regions = (
+            parse_regions(options.search.regions, genome.contigs)
+            if options.search.regions
+            else None
+        )
         job = make_job(options, run, say=say)
         with opened.lock.exclusive():
-            if options.resume == "never":
+            if options.execution.resume == "never":
                 run.discard()
             if run.bind(identity(options, genome, job)):
                 _log.info("resuming in %s", run.path)
@@ -141,12 +146,12 @@ def _scan_tiles(
         tiles = plan_tiles(
             subtract(target, covered) if target is not None else None,
             genome.contigs,
-            tile_size=options.tile_size,
+            tile_size=options.execution.tile_size,
             first_index=planned,
         )
         planned += len(tiles)
-        if options.part is not None:
-            tiles = options.part.choose(tiles)
+        if options.execution.part is not None:
+            tiles = options.execution.part.choose(tiles)
         session.progress.grow(sum(tile.length for tile in tiles))
         run_tiles(
             executor,
@@ -177,7 +182,7 @@ def _take_up(options: ScanOptions, genome: Genome, job: Job, done: Done) -> None
     """
     run = job.run
     missing: list[tuple[Tile, str]] = []
-    for tile in plan_tiles(None, genome.contigs, tile_size=options.tile_size):
+    for tile in plan_tiles(None, genome.contigs, tile_size=options.execution.tile_size):
         folded = run.committed(run.shard(tile))
         scored = run.committed(run.scores(tile, job.score_key)) if job.model else None
         if folded is None or (job.model and scored is None):

@@ -16,7 +16,7 @@ from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
 from premir.scanner.option_types import path, real, whole
 from premir.scanner.outputs import Named, check_apart
-from premir.scanner.score.store import find_model
+from premir.scanner.score.shipped import find_model
 from premir.train.modes import refuse_what_does_nothing
 from premir.train.protocols import BENCHMARKS, Files, Protocol, custom
 

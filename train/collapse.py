@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from premir.scanner.errors import PremirError
-from premir.scanner.score.inference import CANONICAL_DECIMALS
+from premir.scanner.score.model import DECIMALS
 
 _ADVICE = "no model is saved; try another learning rate"
 _CHANCE = 2.0
@@ -64,7 +64,7 @@ def check_learned(
     if log_odds.min() < 0 < log_odds.max():
         return
     exact = torch.from_numpy(log_odds.astype(np.float64)).sigmoid().numpy()
-    auroc = float(roc_auc_score(labels, exact.round(CANONICAL_DECIMALS)))
+    auroc = float(roc_auc_score(labels, exact.round(DECIMALS)))
     positives, negatives = int(labels.sum()), int((labels == 0).sum())
     error = math.sqrt((positives + negatives + 1) / (12 * positives * negatives))
     if auroc <= 0.5 + _CHANCE * error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch.nn.utils import parametrize
 
-from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.networks.network import Network
 
 _GROUPS = (slice(1, 5), slice(5, 9))
 """The row and the column one-hots among the nine channels."""
@@ -34,13 +34,15 @@ class SoftEncoding(torch.nn.Module):
         return torch.cat(parts, dim=1)
 
 
-def with_plain_encoding(network: VariableConvNet) -> VariableConvNet:
+def with_plain_encoding(network: Network) -> Network:
     """Return the network with any :class:`SoftEncoding` worked into its weights."""
-    if not parametrize.is_parametrized(network.conv1):
+    if not parametrize.is_parametrized(network.first_layer):
         return network
     # Not by remove_parametrizations on a copy: copies share the class that it would change.
-    weight = network.conv1.weight.detach()
+    weight = network.first_layer.weight.detach()
     state = {k: v for k, v in network.state_dict().items() if ".parametrizations." not in k}
     plain = type(network)().to(weight).train(network.training)
-    plain.load_state_dict({**state, "conv1.weight": weight})
+    plain.load_state_dict(state, strict=False)
+    with torch.no_grad():
+        plain.first_layer.weight.copy_(weight)
     return plain

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from premir.kernels.codes import Codes
 from premir.scanner.errors import PremirError
@@ -25,8 +24,8 @@ from premir.scanner.files import write_json
 from premir.scanner.find.folding import Folder, KernelFolder
 from premir.scanner.find.hairpins import Hairpins, pack
 from premir.scanner.log import configure
-from premir.scanner.score.inference import batch_probabilities
-from premir.scanner.score.store import ModelSpec, list_models, load_network
+from premir.scanner.score.model import Model, probabilities
+from premir.scanner.score.shipped import list_models
 from premir.train.baseline import fit_baseline
 from premir.train.dataset import Dataset, load_dataset
 from premir.train.judging import Scored, contaminated
@@ -172,35 +171,30 @@ def measure(data: Path, genomes: Path) -> dict[str, Any]:
     """
     folder = KernelFolder()
     protocols: dict[str, Any] = {}
-    shipped = {spec.name: spec for spec in list_models()}
+    shipped = {model.name: model for model in list_models()}
     for name in ("crossspecies-new", "crossspecies-test"):
-        spec = shipped.get(f"do2018-{name}-variable")
-        if spec is None:
+        model = shipped.get(f"do2018-{name}-variable")
+        if model is None:
             continue
         (protocol,) = BENCHMARKS[name].build(data)
         training, test = (
             load_dataset(files.positives, files.negatives, folder)
             for files in (protocol.training, protocol.test)
         )
-        scorers = {NETWORK: _scorer(spec), BASELINE: fit_baseline(training, seed=0)}
+        scorers = {NETWORK: _scorer(model), BASELINE: fit_baseline(training, seed=0)}
         sequences = [test.hairpins[n][0] for n in range(len(test.hairpins))]
         loci = find_loci(sequences, genomes, nt=max(NTS))
         _log.info("%s: %d of %d stand in a genome", name, len(loci), len(sequences))
         protocols[name] = {
-            "model": {"name": spec.name, "weights_sha256": spec.digest},
+            "model": {"name": model.name, "weights_sha256": model.digest},
             "test_sha256": test.digests,
             **judge_flanks(test, training, loci, scorers, folder),
         }
     return {"methods": [NETWORK, BASELINE], "protocols": protocols}
 
 
-def _scorer(spec: ModelSpec) -> Scorer:
-    network, device = load_network(spec), torch.device("cpu")
-
-    def score(hairpins: Hairpins) -> npt.NDArray[np.float64]:
-        return batch_probabilities(network, hairpins, device=device).astype(np.float64)
-
-    return score
+def _scorer(model: Model) -> Scorer:
+    return lambda hairpins: probabilities(model.select(hairpins).astype(np.float64))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -33,9 +33,10 @@ from premir.scanner.find.folding import KernelFolder
 from premir.scanner.genome.letters import read_genome
 from premir.scanner.genome.tiles import plan_tiles
 from premir.scanner.log import configure
+from premir.scanner.score.card import CARD
 from premir.scanner.score.gates import GATES, Gate
-from premir.scanner.score.inference import batch_probabilities, choose_device
-from premir.scanner.score.store import CARD, ModelSpec, find_model, load_network
+from premir.scanner.score.model import Model, probabilities
+from premir.scanner.score.shipped import find_model
 from premir.train.precursors import read_contigs, read_precursors
 from premir.train.stem_costs import plant
 
@@ -69,26 +70,26 @@ class Surveyed:
     Attributes:
         stem: features before folding.
         fold: features after it.
-        prob: float32 (N,), probability.
+        prob: float64 (N,), probability.
         place: int64 (N,), tells pieces of about 100 kb apart.
         megabases: size of the genome.
     """
 
     stem: Features
     fold: Features
-    prob: npt.NDArray[np.float32]
+    prob: npt.NDArray[np.float64]
     place: npt.NDArray[np.int64]
     megabases: float
 
 
-def survey(path: Path, spec: ModelSpec) -> Surveyed:
+def survey(path: Path, model: Model) -> Surveyed:
     """Fold and score every candidate of a FASTA file as a scan would.
 
     Raises:
         InputError: the file cannot be used.
     """
-    extractor = replace(PRESETS[PRESET], context_nt=spec.context_nt)
-    network, folder = load_network(spec), KernelFolder()
+    extractor = replace(PRESETS[PRESET], context_nt=model.context_nt)
+    folder = KernelFolder()
     stems, folds, probs, places = [], [], [], []
     with tempfile.TemporaryDirectory() as temporary:
         genome = read_genome(path, Path(temporary) / "store")
@@ -98,7 +99,7 @@ def survey(path: Path, spec: ModelSpec) -> Surveyed:
             hairpins = folder.fold(codes, offsets)
             stems.append(stem_features(codes, offsets, *contexts, loci.stem_energy))
             folds.append(fold_features(codes, hairpins.pairs, hairpins.mfe, offsets, *contexts))
-            probs.append(batch_probabilities(network, hairpins, device=choose_device("cpu")))
+            probs.append(probabilities(model.select(hairpins).astype(np.float64)))
             contig = genome.contigs.offsets[loci.contig]
             places.append((contig + loci.start) // 100_000)
     return Surveyed(
@@ -216,7 +217,7 @@ def judge(surveyed: Surveyed, gates: dict[str, Gate], min_prob: float) -> dict[s
 
 
 def build(
-    spec: ModelSpec,
+    model: Model,
     data: Path,
     *,
     genomes: Sequence[str],
@@ -231,7 +232,7 @@ def build(
     """Build the gates of a model, write them into its directory, and say what they do.
 
     Args:
-        spec: the model; its card is rewritten.
+        model: which; its card is rewritten.
         data: folder with ``genomes/`` and ``mirbase/``.
         genomes: names of genomes to learn from.
         judges: FASTA files of other genomes, to measure the loss on.
@@ -254,15 +255,15 @@ def build(
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "planted.fa"
         count = planted_genome(data, genomes, path, seed=seed, limit=planted)
-        known = survey(path, spec)
+        known = survey(path, model)
     backgrounds = []
     for name in genomes:
-        backgrounds.append(survey(data / "genomes" / name / "genome.fa.gz", spec))
+        backgrounds.append(survey(data / "genomes" / name / "genome.fa.gz", model))
         _log.info("%s: %d candidates", name, backgrounds[-1].prob.size)
     gates = learn(
         known,
         backgrounds,
-        spec.min_prob,
+        model.min_prob,
         loss=loss,
         best_per_mb=best_per_mb,
         best_loss=best_loss,
@@ -271,11 +272,11 @@ def build(
     )
     card = {
         "features": FEATURES,
-        "weights_sha256": spec.digest,
+        "weights_sha256": model.digest,
         "preset": PRESET,
         "extractor": PRESETS[PRESET].kind,
         "max_span": PRESETS[PRESET].max_span,
-        "min_prob": spec.min_prob,
+        "min_prob": model.min_prob,
         "genomes": list(genomes),
         "planted_hairpins": count,
         "allowed_loss": loss,
@@ -284,11 +285,11 @@ def build(
         "keep": keep,
         "seed": seed,
         "judged": {
-            path.parent.name + "/" + path.name: judge(survey(path, spec), gates, spec.min_prob)
+            path.parent.name + "/" + path.name: judge(survey(path, model), gates, model.min_prob)
             for path in judges
         },
     }
-    return write_gates(spec, gates, card)
+    return write_gates(model, gates, card)
 
 
 def learn(
@@ -348,7 +349,7 @@ def learn(
     return gates
 
 
-def write_gates(spec: ModelSpec, gates: dict[str, Gate], card: dict[str, Any]) -> dict[str, Any]:
+def write_gates(model: Model, gates: dict[str, Gate], card: dict[str, Any]) -> dict[str, Any]:
     """Write gates into a model's directory and its card; returns what the card says of them."""
     from safetensors.numpy import save_file
 
@@ -356,11 +357,11 @@ def write_gates(spec: ModelSpec, gates: dict[str, Gate], card: dict[str, Any]) -
     for name, gate in gates.items():
         arrays[f"{name}.nodes"], arrays[f"{name}.roots"] = gate.nodes, gate.roots
         arrays[f"{name}.cut"] = np.array([gate.cut], np.int64)
-    with whole_file(spec.directory / GATES) as temporary:
+    with whole_file(model.directory / GATES) as temporary:
         save_file(arrays, temporary)
         temporary.chmod(0o644)
-    card = {**card, "sha256": sha256(spec.directory / GATES)}
-    write_json(spec.directory / CARD, {**spec.card, "gates": card})
+    card = {**card, "sha256": sha256(model.directory / GATES)}
+    write_json(model.directory / CARD, {**model.card, "gates": card})
     return card
 
 

@@ -12,8 +12,6 @@ import torch
 
 from premir.scanner.errors import InputError
 from premir.scanner.find.hairpins import Hairpins
-from premir.scanner.score.inference import batch_probabilities
-from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.dataset import Dataset
 from premir.train.metrics import Metrics, evaluate
 
@@ -100,11 +98,9 @@ class Scored:
         )
 
 
-def score(
-    network: VariableConvNet, training: Dataset, test: Dataset, device: torch.device
-) -> Scored:
-    """Score a test set by a network."""
-    probabilities = batch_probabilities(network, test.hairpins, device=device).astype(np.float64)
+def scored(log_odds: npt.NDArray[np.float32], training: Dataset, test: Dataset) -> Scored:
+    """Return a test set with what a model's log odds, float32 (N,), make of it."""
+    probabilities = torch.from_numpy(log_odds).sigmoid().numpy().astype(np.float64)
     return Scored(test.labels, probabilities, contaminated(training, test))
 
 

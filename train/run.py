@@ -15,13 +15,14 @@ from premir.scanner import __version__
 from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.find import viennarna
 from premir.scanner.find.folding import Folder
-from premir.scanner.score.card import check_new_card
+from premir.scanner.score.card import CARD, check_new_card
 from premir.scanner.score.inference import batch_log_odds, choose_device
-from premir.scanner.score.store import CARD, ModelSpec, load_network, save_model
+from premir.scanner.score.model import Model
+from premir.scanner.score.weights import save_model
 from premir.train.baseline import fit_baseline
 from premir.train.collapse import check_learned
 from premir.train.dataset import Dataset, load_dataset
-from premir.train.judging import Judgement, Scored, contaminated, score
+from premir.train.judging import Judgement, Scored, contaminated, scored
 from premir.train.metrics import evaluate
 from premir.train.ownership import TRAINING, check_ours, identity_digest
 from premir.train.protocols import Files, Protocol
@@ -45,13 +46,13 @@ def train(
     name: str,
     checkpoint: Path | None = None,
     follow: bool = False,
-) -> tuple[ModelSpec, Scored | None]:
+) -> tuple[Model, Scored | None]:
     """Train (or go on training), judge once at the end, and write weights and card.
 
     Args:
         protocol: training and test files.
         recipe: how to train; training stops after ``recipe.epochs`` epochs.
-        network: key of :data:`premir.scanner.score.networks.variable.NETWORKS`.
+        network: key of :data:`premir.scanner.score.networks.NETWORKS`.
         seed: of initial weights and sample order.
         out: directory for checkpoint, weights and card.
         device_name: ``auto``, ``cpu`` or ``cuda``.
@@ -112,9 +113,9 @@ def train(
         loss = trainer.train_epoch()
         epoch = trainer.history[-1]
         if follow and test is not None:
-            scored = score(trainer.plain_network(), training, test, device)
+            rough = batch_log_odds(trainer.plain_network(), test.hairpins, device=device)
             epoch["training"] = evaluate(training.labels, trainer.seen).rounded()
-            epoch["test"] = scored.judgement().as_published.rounded()
+            epoch["test"] = scored(rough, training, test).judgement().as_published.rounded()
         trainer.save(checkpoint)
         seconds = epoch["wall_seconds"]
         _log.info("epoch %d/%d  loss %.5f  %.1f s", trainer.epoch, recipe.epochs, loss, seconds)
@@ -122,19 +123,22 @@ def train(
     plain = trainer.plain_network()
     log_odds = batch_log_odds(plain, training.hairpins, device=device)
     check_learned(f"{protocol.name}, epoch {trainer.epoch}", training.labels, log_odds)
-    result = score(plain, training, test, device) if test is not None else None
+    result = None
+    if test is not None:
+        rough = batch_log_odds(plain, test.hairpins, device=device)
+        result = scored(rough, training, test)
     judgement = result.judgement() if result is not None else None
     card = {**head, **_card(trainer, protocol, threads, judgement, test)}
-    return save_model(out, plain, card), result
+    return save_model(out, [plain], card), result
 
 
 def evaluate_model(
-    spec: ModelSpec, protocol: Protocol, *, device_name: str, threads: int, folder: Folder
+    model: Model, protocol: Protocol, *, device_name: str, threads: int, folder: Folder
 ) -> Scored:
     """Score a protocol's test set by a trained model.
 
     Args:
-        spec: the model.
+        model: which.
         protocol: its test set judges; its training set says what is contaminated.
         device_name: ``auto``, ``cpu`` or ``cuda``.
         threads: CPU threads.
@@ -142,8 +146,8 @@ def evaluate_model(
     """
     torch.set_num_threads(threads)
     device = choose_device(device_name)
-    network = load_network(spec).to(device)
-    return score(network, _load(protocol.training, folder), _load(protocol.test, folder), device)
+    training, test = _load(protocol.training, folder), _load(protocol.test, folder)
+    return scored(model.select(test.hairpins, device), training, test)
 
 
 def evaluate_baseline(protocol: Protocol, *, seed: int, folder: Folder) -> Scored:

@@ -19,7 +19,8 @@ from filelock import FileLock, Timeout
 from premir.scanner.errors import InputError
 from premir.scanner.files import whole_file, write_json
 from premir.scanner.find.folding import Folder, KernelFolder
-from premir.scanner.score.store import CARD, read_spec
+from premir.scanner.score.card import CARD
+from premir.scanner.score.model import read_model
 from premir.train.checkpoint import read_history
 from premir.train.collapse import CollapseError
 from premir.train.judging import Scored
@@ -192,7 +193,7 @@ def _run_cell(
                 _log.warning("%s: %s", cell.name, error)
                 _write_result(out / RESULTS, cell, scored, {**course, "collapsed": str(error)})
                 return
-        spec = read_spec(model)
+        spec = read_model(model)
         scored[epochs] = evaluate_model(
             spec, protocol, device_name=device_name, threads=threads, folder=folder
         )

@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize
 
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
-from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.networks.network import Network
 from premir.train.checkpoint import load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.dataset import Dataset
@@ -34,7 +34,7 @@ class Trainer:
     epoch's number (order of the samples), so that a resumed training takes the same path.
 
     Attributes:
-        network_name: key of :data:`premir.scanner.score.networks.variable.NETWORKS`.
+        network_name: key of :data:`premir.scanner.score.networks.NETWORKS`.
         recipe: how to train.
         seed: of the initial weights and of the sample order.
         data: the training set.
@@ -63,7 +63,7 @@ class Trainer:
             self._drop_out_hidden_units()
         if softness := ENCODINGS[self.recipe.encoding]:
             parametrize.register_parametrization(
-                self.network.conv1, "weight", SoftEncoding(softness)
+                self.network.first_layer, "weight", SoftEncoding(softness)
             )
         self.optimizer = self.recipe.make_optimizer(self.network.parameters())
 
@@ -77,7 +77,7 @@ class Trainer:
         """Mean loss per hairpin of each epoch done."""
         return [epoch["loss"] for epoch in self.history]
 
-    def plain_network(self) -> VariableConvNet:
+    def plain_network(self) -> Network:
         """Return the network as the scanner uses it, on plain one-hot channels."""
         return with_plain_encoding(self.network)
 
@@ -126,7 +126,7 @@ class Trainer:
 
     def _keep_out_the_pairing_matrix(self) -> None:
         """Hold the first layer's weights of channel 0 at zero: the network sees sequence only."""
-        weight = self.network.conv1.weight
+        weight = self.network.first_layer.weight
         with torch.no_grad():
             weight[:, 0] = 0.0
 
@@ -143,7 +143,7 @@ class Trainer:
         def drop(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
             return (functional.dropout(inputs[0], self.recipe.dropout, self.network.training),)
 
-        self.network.fc2.register_forward_pre_hook(drop)
+        self.network.last_layer.register_forward_pre_hook(drop)
 
     def _class_weights(self) -> torch.Tensor | None:
         if not self.recipe.class_weights:

@@ -19,7 +19,7 @@ from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
-from premir.scanner.options import ScanOptions
+from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import writing
 from premir.scanner.report.evidence.copies import count_copies
 from premir.scanner.report.hits import describe_hits, write_bed
@@ -27,6 +27,7 @@ from premir.scanner.report.merging import Scored, groups_of_contigs, inside, mer
 from premir.scanner.run.engine import Tally
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
+from premir.scanner.score.model import Model
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.streams import is_stream
 
@@ -62,7 +63,8 @@ def write_hits(
     second: Folder | None,
 ) -> int:
     """Write the BED file and return the number of hits; ``second`` gives a second opinion."""
-    if options.out is None:
+    search = options.search
+    if options.outputs.out is None or search.model is None:
         return 0
 
     chosen = Scored.concatenate(
@@ -72,18 +74,18 @@ def write_hits(
         ]
     )
     started = time.monotonic()
-    copies = count_copies(chosen, genome, job.run, done.tiles, threads=options.threads)
+    copies = count_copies(chosen, genome, job.run, done.tiles, threads=options.execution.threads)
     done.tally.seconds["copies"] = time.monotonic() - started
-    if options.max_copies is not None:
-        few = copies <= options.max_copies
+    if search.max_copies is not None:
+        few = copies <= search.max_copies
         chosen, copies = chosen.take(few), copies[few]
         done.tally.counts["over_max_copies"] = int((~few).sum())
-    provenance = _provenance(options, job)
+    provenance = _provenance(search, search.model, job)
     for tile, _ in done.tally.quarantined:
         provenance.append(f"incomplete: {printable(place(tile, genome.contigs))} is missing")
-    refolder = Refolder(second, options.model) if second is not None else None
+    refolder = Refolder(second, search.model) if second is not None else None
     hits = describe_hits(chosen, copies, genome, job.run, done.tiles, refolder)
-    with writing(options.out, longest_contig=genome.longest) as handle:
+    with writing(options.outputs.out, longest_contig=genome.longest) as handle:
         count = write_bed(handle, hits, provenance)
     if refolder is not None:
         done.tally.counts["refolded"] = refolder.refolded
@@ -99,9 +101,9 @@ def write_candidates(
     tiles: Sequence[Tile],
 ) -> None:
     """Write candidate intervals as BED6; the score is minus the stem energy in centibits."""
-    if options.candidates is None:
+    if options.outputs.candidates is None:
         return
-    with writing(options.candidates, longest_contig=genome.longest) as handle:
+    with writing(options.outputs.candidates, longest_contig=genome.longest) as handle:
         for group in groups_of_contigs(tiles):
             loci = Loci.concatenate([read_loci(run.shard(tile)) for tile in group])
             order = np.lexsort((-loci.strand, loci.end, loci.start, loci.contig))
@@ -117,15 +119,15 @@ def write_candidates(
                 handle.write(f"{name}\t{start}\t{end}\t{place}\t{score}\t{strand}\n")
 
 
-def _provenance(options: ScanOptions, job: Job) -> list[str]:
+def _provenance(search: Search, model: Model, job: Job) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
-    limit = "" if options.max_copies is None else f" max_copies {options.max_copies}"
+    limit = "" if search.max_copies is None else f" max_copies {search.max_copies}"
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
         # What the shell calls a pipe (63, stdin) says nothing about the genome.
-        f"genome {'-' if is_stream(options.genome) else printable(options.genome.name)}",
-        f"model {printable(options.model.name)} sha256 {options.model.digest}",
+        f"genome {'-' if is_stream(search.genome) else printable(search.genome.name)}",
+        f"model {printable(model.name)} sha256 {model.digest}",
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
-        f"preset {options.preset} extractor {options.extractor} "
-        f"max_span {job.extractor.max_span} min_prob {options.min_prob:g}{limit}",
+        f"preset {search.preset} extractor {search.extractor} "
+        f"max_span {job.extractor.max_span} min_prob {search.min_prob:g}{limit}",
     ]

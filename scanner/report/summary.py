@@ -32,26 +32,28 @@ def summarise(
         count: hits written.
         started: ``time.monotonic()`` when the scan began.
     """
+    search, execution = options.search, options.execution
+    model = search.model
     tally, seconds = done.tally, time.monotonic() - started
     scanned = sum(tile.length for tile in done.tiles)
     return {
-        "genome": str(options.genome),
+        "genome": str(search.genome),
         "genome_sha256": genome.digest(),
         "contigs": len(genome.contigs),
         "input_accepted": asdict(genome.accepted),
         "megabases": genome.length / 1e6,
         "megabases_scanned": scanned / 1e6,
-        "regions": list(options.regions),
-        "model": options.model.name if options.out else None,
-        "model_sha256": options.model.digest if options.out else None,
-        "min_prob": options.min_prob,
-        "max_copies": options.max_copies,
-        "extractor": options.extractor,
-        "preset": options.preset,
+        "regions": list(search.regions),
+        "model": model.name if model is not None else None,
+        "model_sha256": model.digest if model is not None else None,
+        "min_prob": search.min_prob,
+        "max_copies": search.max_copies,
+        "extractor": search.extractor,
+        "preset": search.preset,
         "max_span": job.extractor.max_span,
-        "folder": options.folder,
-        "executor": options.executor,
-        "threads": options.threads,
+        "folder": search.folder,
+        "executor": execution.executor,
+        "threads": execution.threads,
         "tiles_total": len(done.tiles) + len(tally.quarantined),
         **{f"tiles_{state}": tally.states["fold"][state] for state in STATES},
         "tiles_quarantined": len(tally.quarantined),
@@ -66,7 +68,7 @@ def summarise(
         "gates": _gates(job),
         "above_threshold": tally.counts.get("hits", 0),
         "over_max_copies": tally.counts.get("over_max_copies", 0),
-        "hits": count if options.out else None,
+        "hits": count if model is not None else None,
         "refolded": tally.counts.get("refolded"),
         "fold_disagreements": tally.counts.get("fold_disagreements"),
         "seconds": round(seconds, 3),

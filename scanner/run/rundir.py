@@ -24,13 +24,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.files import lasting_name, sha256, sync_folder, write_json
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.parts import Part
 from premir.scanner.genome.tiles import Tile
+from premir.scanner.options import Resume
 from premir.scanner.run.locks import RunLock
 
 FORMAT = "premir-run"
@@ -52,8 +53,6 @@ _HOUSE = re.compile(r"run\.json|genome\.seq|lock\.json|parts(/\d+-of-\d+\.(lock|
 """Paths of what belongs to the directory."""
 _TOKEN = re.compile(r"\.token-[0-9a-f]{8}(-[0-9a-f]{8})?")
 """What :mod:`premir.scanner.run.executors.probe` shows to other machines for a moment."""
-
-Resume: TypeAlias = Literal["auto", "never", "require"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from premir.scanner.errors import StoppedError
 from premir.scanner.find.folding import Folder, make_folder
-from premir.scanner.options import ScanOptions
+from premir.scanner.options import Execution, Search
 from premir.scanner.run.executors import Executor, open_executor
 from premir.scanner.run.progress import Progress
 
@@ -38,13 +38,15 @@ class Session:
 
 
 @contextmanager
-def open_session(options: ScanOptions) -> Iterator[Session]:
-    """Start what scans with these options need, and end it."""
+def open_session(search: Search, execution: Execution) -> Iterator[Session]:
+    """Start what scans of this kind need, and end it; the genome does not matter."""
     with ExitStack() as stack:
-        executor = None if options.finalise else stack.enter_context(open_executor(options))
+        executor = None
+        if not execution.finalise:
+            executor = stack.enter_context(open_executor(search, execution))
         second = None
-        if options.folds and options.folder == "kernel":
-            second = make_folder("viennarna", processes=options.threads)
+        if search.model is not None and search.folder == "kernel":
+            second = make_folder("viennarna", processes=execution.threads)
             stack.callback(second.close)
-        progress = stack.enter_context(Progress(quiet=options.quiet))
+        progress = stack.enter_context(Progress(quiet=execution.quiet))
         yield Session(executor, second, progress)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from premir.scanner.files import whole_file
@@ -20,11 +19,8 @@ from premir.scanner.find.loci import Loci
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.score.gates import Gates
-from premir.scanner.score.inference import batch_probabilities, canonical_probabilities
-from premir.scanner.score.store import ModelSpec, load_network
-
-SELECTION_MARGIN = 0.01
-"""How far below the threshold a float32 score may be and still be scored canonically."""
+from premir.scanner.score.model import Model
+from premir.scanner.score.selecting import find_hits
 
 Record = dict[str, Any]
 Seconds = dict[str, float]
@@ -49,7 +45,7 @@ class Job:
     run: RunDirectory
     extractor: Extractor
     folder: str | None
-    model: ModelSpec | None
+    model: Model | None
     min_prob: float
     score_key: str
     gates: Gates | None
@@ -109,71 +105,35 @@ def find_and_fold(
     return loci, hairpins, count, seconds
 
 
-class Scorer:
-    """A model, loaded once per worker, that scores shards."""
+def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Record:
+    """Score the hairpins of a tile and commit those at or above the threshold.
 
-    def __init__(self, spec: ModelSpec, device: torch.device) -> None:
-        self.device = device
-        self.network = load_network(spec).to(device)
-        self.canonical = load_network(spec, dtype=torch.float64)
-
-    def score_tile(self, job: Job, tile: Tile) -> Record:
-        """Score the hairpins of a tile and commit those at or above the threshold."""
-        path = job.run.scores(tile, job.score_key)
-        if record := job.run.committed(path):
-            return record
-        started = time.monotonic()
-        shard = job.run.shard(tile)
-        hairpins = shards.read_hairpins(shard)
-        loci = shards.read_loci(shard) if job.gates is not None else None
-        reading = time.monotonic() - started
-        index, probabilities, scored, seconds = self.score(job, loci, hairpins)
-        seconds["gates"] += reading
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_scores(path, index, probabilities)
-        return job.run.commit(
-            path,
-            {
-                "tile": tile.index,
-                "scored": scored,
-                "hits": int(index.size),
-                "seconds": seconds,
-            },
-        )
-
-    def score(
-        self, job: Job, loci: Loci | None, hairpins: Hairpins
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], int, Seconds]:
-        """Score the hairpins that pass the gate.
-
-        Batches select; whatever comes within ``SELECTION_MARGIN`` of the threshold or above is
-        scored again one hairpin at a time, and that score decides.
-
-        Args:
-            job: the scan.
-            loci: where the hairpins lie; needed where there are gates.
-            hairpins: what was folded.
-
-        Returns:
-            Indices of the hairpins at or above the threshold and their canonical probabilities;
-            how many were scored; seconds by stage.
-        """
-        started = time.monotonic()
-        worth = np.arange(len(hairpins))
-        if job.gates is not None and loci is not None:
-            worth = np.flatnonzero(job.gates.after_folding(loci, hairpins))
-        gated = time.monotonic()
-        rough = batch_probabilities(self.network, hairpins.take(worth), device=self.device)
-        selected = worth[rough >= job.min_prob - SELECTION_MARGIN]
-        batched = time.monotonic()
-        probabilities = canonical_probabilities(self.canonical, hairpins.take(selected))
-        reported = probabilities >= job.min_prob
-        seconds = {
-            "gates": gated - started,
-            "scoring": batched - gated,
-            "canonical": time.monotonic() - batched,
-        }
-        return selected[reported], probabilities[reported], int(worth.size), seconds
+    Args:
+        job: the scan.
+        tile: the tile.
+        model: that of the scan, as this process holds it.
+        device: where batches are computed.
+    """
+    path = job.run.scores(tile, job.score_key)
+    if record := job.run.committed(path):
+        return record
+    started = time.monotonic()
+    shard = job.run.shard(tile)
+    hairpins = shards.read_hairpins(shard)
+    loci = shards.read_loci(shard) if job.gates is not None else None
+    reading = time.monotonic() - started
+    found = find_hits(model, hairpins, loci, gates=job.gates, min_prob=job.min_prob, device=device)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_scores(path, found.index, found.prob)
+    return job.run.commit(
+        path,
+        {
+            "tile": tile.index,
+            "scored": found.scored,
+            "hits": int(found.index.size),
+            "seconds": {**found.seconds, "gates": found.seconds["gates"] + reading},
+        },
+    )
 
 
 def write_scores(path: Path, index: np.ndarray[Any, Any], prob: np.ndarray[Any, Any]) -> None:

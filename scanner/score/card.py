@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from premir.scanner.errors import ModelError
 
+CARD = "card.json"
 _MOST_BYTES = 1 << 24
 _DEEPEST = 32
 """Nested tables and lists; those of our own cards nest four deep."""
@@ -61,6 +62,13 @@ _DIGEST = _Kind(
 _PROBABILITY = _Kind(
     "a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1
 )
+_POSITIVE = _Kind(
+    "a number above 0",
+    lambda value: type(value) in (int, float) and 0 < value < math.inf,
+)
+_NUMBER = _Kind(
+    "a number", lambda value: type(value) in (int, float) and -math.inf < value < math.inf
+)
 _TABLE = _Kind("a table", lambda value: isinstance(value, dict))
 
 _FIELDS = {
@@ -71,8 +79,11 @@ _FIELDS = {
     "context_nt": _whole(0, 200),
     "min_prob": _PROBABILITY,
     "weights_sha256": _DIGEST,
+    "members": _whole(1, 64),
+    "calibration": _TABLE,
     "gates": _TABLE,
 }
+_CALIBRATION = {"slope": _POSITIVE, "intercept": _NUMBER}
 _GATES = {
     "features": _NAME,
     "sha256": _DIGEST,
@@ -83,7 +94,7 @@ _GATES = {
     "min_prob": _PROBABILITY,
     "judged": _TABLE,
 }
-_OPTIONAL = frozenset({"min_prob", "gates"})
+_OPTIONAL = frozenset({"min_prob", "members", "calibration", "gates"})
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -126,8 +137,9 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
         ModelError: names ``path`` and the first field that is missing or of another kind.
     """
     _check(path, card, _FIELDS, "")
-    if "gates" in card:
-        _check(path, card["gates"], _GATES, "gates.")
+    for name, fields in (("calibration", _CALIBRATION), ("gates", _GATES)):
+        if name in card:
+            _check(path, card[name], fields, f"{name}.")
 
 
 def check_new_card(path: Path, card: Mapping[str, Any]) -> None:

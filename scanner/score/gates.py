@@ -29,7 +29,8 @@ from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
-from premir.scanner.score.store import CARD, ModelSpec
+from premir.scanner.score.card import CARD
+from premir.scanner.score.model import Model
 
 GATES = "gates.safetensors"
 MOST_LEVELS = 64
@@ -98,7 +99,7 @@ class Gates:
         return self.fold.votes(features) >= self.fold.cut
 
 
-def load_gates(spec: ModelSpec) -> Gates | None:
+def load_gates(model: Model) -> Gates | None:
     """Load the gates of a model, None where it has none.
 
     Raises:
@@ -106,17 +107,17 @@ def load_gates(spec: ModelSpec) -> Gates | None:
     """
     from safetensors import SafetensorError, safe_open
 
-    card = spec.card.get("gates")
+    card = model.card.get("gates")
     if card is None:
         return None
-    path = spec.directory / GATES
+    path = model.directory / GATES
     if path.is_file() and path.stat().st_size > _MOST_BYTES:
         raise ModelError(f"{path}: too large for gates")
     if not path.is_file() or sha256(path) != card["sha256"]:
         raise ModelError(
             f"{path}: missing, or not what {CARD} says; use --exhaustive, or build the gates again"
         )
-    if card["weights_sha256"] != spec.digest:
+    if card["weights_sha256"] != model.digest:
         raise ModelError(
             f"{path}: built for other weights; use --exhaustive, or build the gates again"
         )

@@ -1,4 +1,4 @@
-"""Probabilities: batches select, one canonical path decides."""
+"""Networks at work: in batches, and one hairpin at a time."""
 
 from __future__ import annotations
 
@@ -9,25 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from premir.scanner.errors import InputError, ModelError
+from premir.scanner.errors import InputError
 from premir.scanner.find.hairpins import Hairpins
-from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
-from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.networks.batches import PairingBatch
+from premir.scanner.score.networks.network import Network
 
 _log = logging.getLogger(__name__)
 
-CANONICAL_DECIMALS = 6
-"""Decimals of a canonical score; it is rounded before anything is compared with it."""
-
-_CELLS = {"cpu": 1 << 20, "cuda": 1 << 24}
-"""Padded matrix cells in a batch: some 120 hairpins of 93 nt, whose maps a core's cache holds; on a
-GPU 1,900, whose dense tensors take 600 MB."""
 _IN_FLIGHT = {"cpu": 1, "cuda": 2}
 """Batches on their way: while a GPU works on one, the next is packed and copied."""
 
 
 def batch_log_odds(
-    network: VariableConvNet, hairpins: Hairpins, *, device: torch.device
+    network: Network, hairpins: Hairpins, *, device: torch.device
 ) -> npt.NDArray[np.float32]:
     """Score hairpins in batches of equal map sizes.
 
@@ -47,9 +41,7 @@ def batch_log_odds(
     """
     scores = np.empty(len(hairpins), np.float32)
     lengths = hairpins.lengths
-    waiting = list(
-        batches_by_length(lengths, cells=_CELLS[device.type], groups=network.map_sizes(lengths))
-    )
+    waiting = list(network.batches(lengths, device.type))
     waiting.reverse()
     flying: deque[tuple[npt.NDArray[np.int64], _Result]] = deque()
     with torch.inference_mode():
@@ -73,21 +65,6 @@ def batch_log_odds(
     return scores
 
 
-def batch_probabilities(
-    network: VariableConvNet, hairpins: Hairpins, *, device: torch.device
-) -> npt.NDArray[np.float32]:
-    """Return probabilities of pre-miRNA for :func:`batch_log_odds`, float32 (N,).
-
-    Raises:
-        ModelError: sums of the network's weights overflow.
-    """
-    log_odds = torch.from_numpy(batch_log_odds(network, hairpins, device=device))
-    if log_odds.isnan().any():
-        raise ModelError("the network gives scores that are no numbers: its weights are too large")
-    probabilities: npt.NDArray[np.float32] = log_odds.sigmoid().numpy()
-    return probabilities
-
-
 class _Result:
     """Scores on their way from a device to the host."""
 
@@ -107,25 +84,24 @@ class _Result:
         return self._host.numpy()
 
 
-def canonical_probabilities(
-    network: VariableConvNet, hairpins: Hairpins
-) -> npt.NDArray[np.float64]:
-    """Score hairpins one at a time in float64 on the CPU: the scores that are printed.
+def single_log_odds(network: Network, hairpins: Hairpins) -> npt.NDArray[np.float64]:
+    """Score hairpins one at a time in float64 on the CPU.
 
     Args:
         network: in float64, on the CPU.
         hairpins: N hairpins.
 
     Returns:
-        float64 (N,), probability of pre-miRNA rounded to six decimals.
+        float64 (N,), log odds of pre-miRNA.
     """
     cpu = torch.device("cpu")
     scores = np.empty(len(hairpins))
     with torch.inference_mode():
         for n in range(len(hairpins)):
             batch = PairingBatch.build(hairpins.take([n]), device=cpu, dtype=torch.float64)
-            scores[n] = network(batch).softmax(dim=1)[0, 1].item()
-    return scores.round(CANONICAL_DECIMALS)
+            logits = network(batch)[0]
+            scores[n] = (logits[1] - logits[0]).item()
+    return scores
 
 
 def choose_device(name: str) -> torch.device:

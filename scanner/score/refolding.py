@@ -7,13 +7,11 @@ import zlib
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from premir.kernels.codes import decode
 from premir.scanner.find.folding import Folder
 from premir.scanner.find.hairpins import Hairpins, join
-from premir.scanner.score.inference import canonical_probabilities
-from premir.scanner.score.store import ModelSpec, load_network
+from premir.scanner.score.model import Model, probabilities
 
 _log = logging.getLogger(__name__)
 
@@ -29,20 +27,20 @@ class Refolder:
         disagreements: those whose MFE or structure differed.
     """
 
-    def __init__(self, folder: Folder, model: ModelSpec) -> None:
+    def __init__(self, folder: Folder, model: Model) -> None:
         self._folder = folder
         self._model = model
         self.refolded = 0
         self.disagreements = 0
 
     def check(
-        self, hairpins: Hairpins, probabilities: npt.NDArray[np.float64]
+        self, hairpins: Hairpins, prob: npt.NDArray[np.float64]
     ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
         """Return the hairpins as the bindings fold them, and their probabilities.
 
         Args:
             hairpins: N hits.
-            probabilities: float64 (N,), canonical.
+            prob: float64 (N,), canonical probabilities.
 
         Returns:
             The same, but for hits on whose fold kernel and bindings disagree: these get the
@@ -52,8 +50,8 @@ class Refolder:
         chosen = np.array(
             [
                 n
-                for n, prob in enumerate(probabilities)
-                if prob >= self._model.min_prob or _sampled(records[n][0])
+                for n, each in enumerate(prob)
+                if each >= self._model.min_prob or _sampled(records[n][0])
             ],
             np.int64,
         )
@@ -66,7 +64,7 @@ class Refolder:
             if mine[k][2] != theirs[k][2] or not np.array_equal(mine[k][1], theirs[k][1])
         ]
         if not differing:
-            return hairpins, probabilities
+            return hairpins, prob
         self.disagreements += len(differing)
         for k in differing:
             codes, _, mfe = theirs[k]
@@ -78,11 +76,9 @@ class Refolder:
                 mfe / 100,
             )
             records[chosen[k]] = theirs[k]
-        probabilities = probabilities.copy()
-        probabilities[chosen[differing]] = canonical_probabilities(
-            load_network(self._model, dtype=torch.float64), theirs.take(differing)
-        )
-        return join(records), probabilities
+        prob = prob.copy()
+        prob[chosen[differing]] = probabilities(self._model.score(theirs.take(differing)))
+        return join(records), prob
 
 
 def _sampled(codes: npt.NDArray[np.uint8]) -> bool:

@@ -26,11 +26,14 @@ from premir.scanner.find.folding import InlineViennaFolder
 from premir.scanner.find.hairpins import pack
 from premir.scanner.report.hits import COLUMNS
 from premir.scanner.run.rundir import RunDirectory
-from premir.scanner.run.tasks import Job, Scorer
-from premir.scanner.score.gates import GATES, load_gates
-from premir.scanner.score.inference import batch_probabilities, canonical_probabilities
-from premir.scanner.score.store import CARD, DEFAULT_MODEL, find_model, load_network
+from premir.scanner.run.tasks import Job
+from premir.scanner.score.card import CARD
+from premir.scanner.score.gates import GATES
+from premir.scanner.score.model import probabilities
+from premir.scanner.score.selecting import find_hits
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 
+CPU = torch.device("cpu")
 SWAPPED = str.maketrans("ACGTacgt", "TGCAtgca")
 
 
@@ -64,8 +67,7 @@ def test_columns_are_of_the_fold_that_is_printed(default_genome, default_scan):
     hits = rows(default_scan[0])
     codes, offsets = pack([encode(hit["sequence"]) for hit in hits])
     folds = InlineViennaFolder().fold(codes, offsets)
-    network = load_network(find_model(DEFAULT_MODEL), dtype=torch.float64)
-    exact = canonical_probabilities(network, folds)
+    exact = probabilities(find_model(DEFAULT_MODEL).score(folds))
     for n, hit in enumerate(hits):
         _, pairs, mfe = folds[n]
         assert (hit["structure"], hit["mfe"]) == (dot_bracket(pairs), f"{mfe / 100:.2f}")
@@ -159,30 +161,35 @@ def default_job(default_scan_path):
     model = find_model(DEFAULT_MODEL)
     run = RunDirectory(default_scan_path.with_name("work"))
     extractor = replace(PRESETS["animal"], context_nt=model.context_nt)
-    job = Job(run, extractor, "kernel", model, model.min_prob, "", load_gates(model))
-    return run, job, Scorer(model, torch.device("cpu"))
+    job = Job(run, extractor, "kernel", model, model.min_prob, "", model.gates(), "")
+    return run, job
 
 
 def test_a_hit_at_the_threshold_is_a_hit_whatever_the_batch_said(default_job):
     """Batches are float32: what they say of a hairpin lies on either side of its own score."""
-    run, job, scorer = default_job
+    run, job = default_job
     (shard,) = run.path.glob("shards/*.h5")
     hairpins, loci = shards.read_hairpins(shard), shards.read_loci(shard)
-    index, prob, _, _ = scorer.score(job, loci, hairpins)
+
+    def hits(min_prob):
+        return find_hits(job.model, hairpins, loci, gates=job.gates, min_prob=min_prob, device=CPU)
+
+    found = hits(job.min_prob)
+    index, prob = found.index, found.prob
     worth = np.flatnonzero(job.gates.after_folding(loci, hairpins))
     batch = dict(
         zip(
             worth.tolist(),
-            batch_probabilities(scorer.network, hairpins.take(worth), device=scorer.device),
+            1 / (1 + np.exp(-job.model.select(hairpins.take(worth)).astype(float))),
             strict=True,
         )
     )
     below = [n for n, row in enumerate(index) if batch[int(row)] < prob[n]]
     assert len(below) > 3
     for n in below[:2]:
-        rows_found, probs, _, _ = scorer.score(replace(job, min_prob=prob[n]), loci, hairpins)
-        assert index[n] in rows_found
-        assert min(probs) == prob[n]
+        again = hits(prob[n])
+        assert index[n] in again.index
+        assert min(again.prob) == prob[n]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.score import gates
 from premir.scanner.score.gates import GATES, MOST_LEVELS, load_gates
-from premir.scanner.score.store import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 
 LEAF = [-1, 0, 0, 0, 7]
 TREE = [[0, 5, 1, 2, 0], [-1, 0, 0, 0, 3], [STEM_FEATURES - 1, -3, 3, 4, 0], LEAF, LEAF]
@@ -40,7 +40,7 @@ def load(folder, arrays):
 def load_bytes(folder):
     spec = find_model(DEFAULT_MODEL)
     card = {**spec.card["gates"], "sha256": sha256(folder / GATES)}
-    return load_gates(replace(spec, directory=folder, card={"gates": card}))
+    return load_gates(replace(spec, directory=folder, card={**spec.card, "gates": card}))
 
 
 def stem(nodes, roots=(0,)):

@@ -16,7 +16,7 @@ from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.hairpins import pack
 from premir.scanner.find.loci import Loci
 from premir.scanner.score.gates import load_gates
-from premir.scanner.score.store import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,9 @@ from premir.scanner.cli import main
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.score.gates import GATES
-from premir.scanner.score.inference import batch_probabilities
-from premir.scanner.score.store import (
-    DEFAULT_MODEL,
-    WEIGHTS,
-    find_model,
-    list_models,
-    load_network,
-    save_model,
-)
+from premir.scanner.score.model import WEIGHTS
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model, list_models
+from premir.scanner.score.weights import save_model
 
 
 @pytest.fixture
@@ -41,7 +35,7 @@ def test_every_shipped_model_loads_and_says_what_it_is():
     assert DEFAULT_MODEL in [spec.name for spec in list_models()]
     for spec in list_models():
         assert spec.name == spec.directory.name
-        network = load_network(spec, dtype=torch.float64)
+        network = spec.networks(dtype=torch.float64)[0]
         assert all(p.dtype == torch.float64 for p in network.parameters())
         assert not any(p.requires_grad for p in network.parameters())
         assert spec.card["limits"]
@@ -212,31 +206,30 @@ def write_weights(directory, **changes):
     ],
 )
 def test_tensors_of_another_kind_are_named(copy, change_tensor, message):
-    own = load_network(find_model(DEFAULT_MODEL)).conv2.bias
+    own = find_model(DEFAULT_MODEL).networks()[0].conv2.bias
     write_weights(copy, **{"conv2.bias": change_tensor(own)})
     with pytest.raises(ModelError, match=rf"weights\.safetensors: {message}"):
-        load_network(find_model(str(copy)))
+        find_model(str(copy)).networks()[0]
 
 
 def test_foreign_tensors_and_no_tensors_are_refused(copy):
     write_weights(copy, **{"fc3\x1b": torch.zeros(2)})
     with pytest.raises(ModelError, match=r"safetensors: 'fc3\\x1b' does not belong there"):
-        load_network(find_model(str(copy)))
+        find_model(str(copy)).networks()[0]
     for content in (b"", b"\xff" * 100, (2**62).to_bytes(8, "little") + b"{}"):
         (copy / "weights.safetensors").write_bytes(content)
         change(copy, weights_sha256=sha256(copy / "weights.safetensors"))
         with pytest.raises(ModelError, match="damaged weights"):
-            load_network(find_model(str(copy)))
+            find_model(str(copy)).networks()[0]
 
 
 def test_weights_whose_sums_overflow_are_told(copy):
-    network = load_network(find_model(DEFAULT_MODEL))
+    network = find_model(DEFAULT_MODEL).networks()[0]
     names = ("conv1.weight", "conv2.weight", "conv3.weight")
     write_weights(copy, **{name: 1e20 * network.get_parameter(name) for name in names})
     hairpins = builders.random_hairpins(np.random.default_rng(0), [80, 90])
-    network = load_network(find_model(str(copy)))
     with pytest.raises(ModelError, match="scores that are no numbers: its weights are too large"):
-        batch_probabilities(network, hairpins, device=torch.device("cpu"))
+        find_model(str(copy)).select(hairpins)
 
 
 def test_damaged_weights_are_refused(copy):
@@ -245,10 +238,10 @@ def test_damaged_weights_are_refused(copy):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(ModelError, match="digest differs from the card's"):
-        load_network(find_model(str(copy)))
+        find_model(str(copy)).networks()[0]
     path.unlink()
     with pytest.raises(ModelError, match="weights are missing"):
-        load_network(find_model(str(copy)))
+        find_model(str(copy)).networks()[0]
 
 
 @pytest.mark.parametrize(
@@ -261,24 +254,24 @@ def test_damaged_weights_are_refused(copy):
 def test_models_of_another_kind_are_refused(copy, field, message):
     change(copy, **field)
     with pytest.raises(ModelError, match=message):
-        load_network(find_model(str(copy)))
+        find_model(str(copy)).networks()[0]
 
 
 def test_saving_a_model_again_keeps_gates_of_the_same_weights_only(copy):
     before = find_model(str(copy)).card
-    network = load_network(find_model(str(copy)))
+    network = find_model(str(copy)).networks()[0]
     bare = {name: value for name, value in before.items() if name != "gates"}
-    assert save_model(copy, network, bare).card == before
+    assert save_model(copy, [network], bare).card == before
     with torch.no_grad():
         network.fc2.bias.add_(1.0)
-    assert "gates" not in save_model(copy, network, before).card
+    assert "gates" not in save_model(copy, [network], before).card
 
 
 def test_what_no_card_may_hold_is_not_saved(copy):
     spec = find_model(str(copy))
     files = {path.name: path.read_bytes() for path in copy.iterdir()}
     with pytest.raises(ModelError, match=r"name is \"a\\nb\"; expected"):
-        save_model(copy, load_network(spec), {**spec.card, "name": "a\nb"})
+        save_model(copy, spec.networks(), {**spec.card, "name": "a\nb"})
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == files
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from premir.scanner import cli, modes
 from premir.scanner.command import option_name
-from premir.scanner.score.store import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 
 SCAN = ["absent.fa", "--out", "hits.bed"]
 COMMANDS = {

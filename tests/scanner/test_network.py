@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from premir.kernels.pairing import pairing_tensors
-from premir.scanner.score.inference import batch_probabilities, canonical_probabilities
+from premir.scanner.score.inference import batch_log_odds, single_log_odds
+from premir.scanner.score.model import MARGIN, probabilities
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length, pairing_conv2d
 from premir.scanner.score.networks.variable import VariableConvNet
 
@@ -76,16 +77,16 @@ def test_factorised_batch_equals_each_sample_alone(network, hairpins):
 
 
 def test_float32_batches_come_close_to_canonical_scores(network, hairpins):
-    rough = batch_probabilities(
-        VariableConvNet().to(CPU), hairpins, device=CPU
-    )  # another network, to see that weights matter
+    # Another network, to see that weights matter.
+    rough = batch_log_odds(VariableConvNet().to(CPU), hairpins, device=CPU)
     single = VariableConvNet()
     single.load_state_dict(network.state_dict())
-    close = batch_probabilities(single.float(), hairpins, device=CPU)
-    canonical = canonical_probabilities(network, hairpins)
-    assert np.abs(close - canonical).max() < 1e-5
-    assert np.abs(rough - canonical).max() > 1e-3
+    close = batch_log_odds(single.float(), hairpins, device=CPU)
+    log_odds = single_log_odds(network, hairpins)
+    assert np.abs(close - log_odds).max() < MARGIN / 1000
+    assert np.abs(rough - log_odds).max() > 1e-3
     # Six decimals, and all six of them.
+    canonical = probabilities(log_odds)
     with torch.inference_mode():
         exact = [
             network(PairingBatch.build(hairpins.take([n]), device=CPU, dtype=torch.float64))
@@ -150,10 +151,10 @@ def test_batches_that_do_not_fit_are_halved(caplog):
     enough = Small(100)
     small = Small(3)
     small.load_state_dict(enough.state_dict())
-    expected = batch_probabilities(enough, hairpins, device=CPU)
-    assert np.abs(batch_probabilities(small, hairpins, device=CPU) - expected).max() < 1e-6
+    expected = batch_log_odds(enough, hairpins, device=CPU)
+    assert np.abs(batch_log_odds(small, hairpins, device=CPU) - expected).max() < 1e-6
     assert sum(small.sizes) == len(hairpins)
     assert max(small.sizes) == 3
     nothing = Small(0)
     with pytest.raises(torch.OutOfMemoryError):
-        batch_probabilities(nothing, hairpins, device=CPU)
+        batch_log_odds(nothing, hairpins, device=CPU)

@@ -20,7 +20,7 @@ import pytest
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
 from premir.scanner.outputs import check_apart, check_writable, sweep_output, writing
-from premir.scanner.score.store import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 
 
 @pytest.fixture

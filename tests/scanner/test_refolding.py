@@ -16,17 +16,18 @@ from premir.scanner.find.folding import (
     make_folder,
 )
 from premir.scanner.find.hairpins import Hairpins, pack
-from premir.scanner.score.inference import canonical_probabilities
+from premir.scanner.score.model import probabilities
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.refolding import Refolder
-from premir.scanner.score.store import DEFAULT_MODEL, find_model, load_network, save_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.weights import save_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     torch.manual_seed(2)
     card = {**find_model(DEFAULT_MODEL).card, "name": "random", "min_prob": 0.5}
-    return save_model(tmp_path_factory.mktemp("model"), VariableConvNet(), card)
+    return save_model(tmp_path_factory.mktemp("model"), [VariableConvNet()], card)
 
 
 def sequences(count, seed=0):
@@ -85,7 +86,7 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model, caplog):
     assert (refolder.refolded, refolder.disagreements) == (6, 2)
     assert np.array_equal(fixed.mfe, right.mfe)
     assert np.array_equal(fixed.pairs, right.pairs)
-    expected = canonical_probabilities(load_network(model, dtype=torch.float64), right.take([2, 4]))
+    expected = probabilities(model.score(right.take([2, 4])))
     assert prob.tolist() == [0.75, 0.75, expected[0], 0.75, expected[1], 0.75]
     said = [record.getMessage() for record in caplog.records]
     assert said == [
@@ -109,8 +110,7 @@ def test_a_new_probability_goes_to_the_hit_that_was_refolded(model):
     mfe[[4, 11]] -= 10
     assert np.array_equal(fixed.mfe, mfe)
     expected = prob.copy()
-    network = load_network(model, dtype=torch.float64)
-    expected[[4, 11]] = canonical_probabilities(network, right.take([4, 11]))
+    expected[[4, 11]] = probabilities(model.score(right.take([4, 11])))
     assert found.tolist() == expected.tolist()
     assert (found[[4, 11]] != 0.75).all()
     assert (prob[[4, 11]] == 0.75).all()  # what was given is left as it was

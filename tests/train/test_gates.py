@@ -14,8 +14,9 @@ import pytest
 from premir.kernels.codes import encode
 from premir.scanner.cli import main as scan
 from premir.scanner.genome.fasta import read_records
+from premir.scanner.score.card import CARD
 from premir.scanner.score.gates import GATES
-from premir.scanner.score.store import CARD, find_model
+from premir.scanner.score.shipped import find_model
 from premir.train.gates import build_gate, grow_trees, main, planted_genome
 
 PAPER = "do2018-crossspecies-new-variable"

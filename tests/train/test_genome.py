@@ -23,13 +23,13 @@ from premir.scanner.find.hairpins import concatenate, join
 from premir.scanner.find.shards import read_hairpins, read_loci
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.inference import batch_log_odds
+from premir.scanner.score.model import read_model
 from premir.scanner.score.networks.variable import VariableConvNet
-from premir.scanner.score.store import read_spec
 from premir.train.cli import main
 from premir.train.genome import ablation
 from premir.train.genome.config import ANIMAL, Known, read_config
 from premir.train.genome.cuts import Choice, cut_genome, matching, touching
-from premir.train.genome.judging import Curve, calibrate, judge, with_calibration
+from premir.train.genome.judging import Curve, calibrate, judge
 from premir.train.genome.planting import (
     FLANK,
     plant_inverted_repeats,
@@ -356,14 +356,6 @@ def test_calibration_recovers_a_known_slope():
     slope, intercept = calibrate(curve)
     assert slope == pytest.approx(2, abs=0.05)
     assert intercept == pytest.approx(0, abs=0.05)
-    network = VariableConvNet()
-    with torch.no_grad():
-        hidden = torch.randn(50, 256)
-        before = network.fc2(hidden)
-        with_calibration(network, 2.0, -1.5)
-        after = network.fc2(hidden).softmax(dim=1)[:, 1]
-        expected = torch.sigmoid(2.0 * (before[:, 1] - before[:, 0]) - 1.5)
-    torch.testing.assert_close(after, expected)
 
 
 def test_a_curve_counts_calls_per_megabase():
@@ -399,7 +391,7 @@ def trained(data, tmp_path_factory):
 
 @pytest.mark.slow
 def test_from_a_configuration_to_a_scan(data, trained, tmp_path, capsys):
-    spec = read_spec(trained)
+    spec = read_model(trained)
     assert spec.context_nt == 20
     assert 0 < spec.card["min_prob"] < 1
     assert spec.card["samples"] == 160
@@ -419,7 +411,7 @@ def test_from_a_configuration_to_a_scan(data, trained, tmp_path, capsys):
 
     adapt = ["--adapt", str(data / "background.fa"), "--start", str(trained), "--contigs", "a,b"]
     assert main([*arguments(data), *adapt, "--out", str(tmp_path / "adapted")]) == 0
-    card = read_spec(tmp_path / "adapted").card
+    card = read_model(tmp_path / "adapted").card
     assert card["started_from"] == "tiny"
     assert card["adapted_to"] == {"genome": "background.fa", "contigs": ["a", "b"]}
     assert main([*arguments(data), *adapt[:-1], "nowhere", "--out", str(tmp_path / "x")]) == 2
@@ -486,7 +478,7 @@ def test_a_changed_source_is_another_training(data, trained, capsys):
 def test_words_on_the_card_are_no_part_of_the_identity(data, trained, tmp_path):
     out = shutil.copytree(trained, tmp_path / "out")
     assert main([*arguments(data), "--out", str(out), "--name", "renamed", "-q"]) == 0
-    old, new = read_spec(trained), read_spec(out)
+    old, new = read_model(trained), read_model(out)
     assert (new.name, new.digest) == ("renamed", old.digest)
 
 
@@ -563,7 +555,7 @@ def test_ablation_judges_each_variant_once_and_writes_a_table(data, tmp_path, mo
     results = json.loads(capsys.readouterr().out)
     assert list(results) == list(kept)
     assert results["everything"] != results["without mutation"]
-    assert read_spec(tmp_path / "without-mutation").card["settings"]["mutation"] == 0
+    assert read_model(tmp_path / "without-mutation").card["settings"]["mutation"] == 0
     row = [line for line in page.read_text().splitlines() if line.startswith("| everything |")]
     assert row[0].split(" | ")[1] == f"{results['everything']['false_per_mb_at_recall_0.3']:g}"
 

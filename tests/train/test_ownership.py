@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from premir.scanner.errors import printable
-from premir.scanner.score.store import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 from premir.train.cli import main
 
 

@@ -9,7 +9,8 @@ import data_sets
 import pytest
 
 from premir.scanner.find.folding import KernelFolder
-from premir.scanner.score.store import ModelSpec, list_models
+from premir.scanner.score.model import Model
+from premir.scanner.score.shipped import list_models
 from premir.train.protocols import BENCHMARKS
 from premir.train.run import evaluate_model
 
@@ -18,7 +19,7 @@ SHIPPED = [spec for spec in list_models() if spec.name.startswith("do2018-")]
 
 
 @pytest.mark.parametrize("spec", SHIPPED, ids=lambda spec: spec.name)
-def test_cards_are_those_of_the_committed_results(spec: ModelSpec):
+def test_cards_are_those_of_the_committed_results(spec: Model):
     protocol, seed = spec.card["protocol"], spec.card["seed"]
     cell = json.loads((CELLS / f"{protocol}-variable-paper-seed{seed}.json").read_text())
     assert (seed, spec.card["epochs"], spec.name) == (0, 40, f"do2018-{protocol}-variable")
@@ -31,7 +32,7 @@ def test_cards_are_those_of_the_committed_results(spec: ModelSpec):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", SHIPPED, ids=lambda spec: spec.name)
-def test_networks_measure_what_their_cards_say(spec: ModelSpec, tmp_path, monkeypatch):
+def test_networks_measure_what_their_cards_say(spec: Model, tmp_path, monkeypatch):
     monkeypatch.setenv("PREMIR_CACHE", str(tmp_path))
     (protocol,) = BENCHMARKS[spec.card["protocol"]].build(data_sets.benchmark_dir())
     scored = evaluate_model(spec, protocol, device_name="cpu", threads=1, folder=KernelFolder())

@@ -18,7 +18,7 @@ import pytest
 from premir.scanner.cli import main as scan_main
 from premir.scanner.errors import InputError
 from premir.scanner.genome.fasta import read_records
-from premir.scanner.score.store import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 from premir.train import download, modes
 from premir.train.cli import build_parser, main
 from premir.train.protocols import BENCHMARKS

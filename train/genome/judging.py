@@ -14,7 +14,7 @@ from premir.scanner.find.hairpins import concatenate
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import Scored, merge
 from premir.scanner.score.inference import batch_log_odds
-from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.networks.network import Network
 from premir.train.genome.cuts import Cuts, read_cuts
 from premir.train.genome.sources import Held, KnownCuts
 
@@ -69,7 +69,7 @@ class Curve:
 
 
 def judge(
-    network: VariableConvNet, known: KnownCuts, held: tuple[Held, ...], device: torch.device
+    network: Network, known: KnownCuts, held: tuple[Held, ...], device: torch.device
 ) -> Curve:
     """Score what was held out.
 
@@ -115,16 +115,8 @@ def calibrate(curve: Curve) -> tuple[float, float]:
     return float(fit.coef_[0, 0]), float(fit.intercept_[0])
 
 
-def with_calibration(network: VariableConvNet, slope: float, intercept: float) -> None:
-    """Work a calibration into the last layer, whose softmax then is the probability."""
-    with torch.no_grad():
-        network.fc2.weight.mul_(slope)
-        network.fc2.bias.mul_(slope)
-        network.fc2.bias[1] += intercept
-
-
 def _scored(
-    network: VariableConvNet, cuts: Cuts, device: torch.device
+    network: Network, cuts: Cuts, device: torch.device
 ) -> tuple[Loci, npt.NDArray[np.float64]]:
     parts = [read_cuts(path) for path in cuts.shards]
     hairpins = concatenate([hairpins for hairpins, _ in parts])

@@ -15,20 +15,14 @@ from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, write_json
 from premir.scanner.find.folding import Folder
-from premir.scanner.score.card import check_new_card
+from premir.scanner.score.card import CARD, check_new_card
 from premir.scanner.score.inference import choose_device
-from premir.scanner.score.store import (
-    CARD,
-    ModelSpec,
-    digest_of_weights,
-    load_network,
-    read_spec,
-    save_model,
-)
+from premir.scanner.score.model import Model, read_model
+from premir.scanner.score.weights import save_model
 from premir.train.checkpoint import check_identity
 from premir.train.collapse import check_learned
 from premir.train.genome.config import GenomeConfig
-from premir.train.genome.judging import Curve, calibrate, judge, with_calibration
+from premir.train.genome.judging import Curve, calibrate, judge
 from premir.train.genome.sources import Adaptation, Sources, prepare
 from premir.train.genome.sources import digests as source_digests
 from premir.train.genome.stream import background, balanced
@@ -52,10 +46,10 @@ def train_genome(
     device_name: str,
     threads: int,
     folder: Folder,
-    start: ModelSpec | None = None,
+    start: Model | None = None,
     adapt: Adaptation | None = None,
     work: Path | None = None,
-) -> ModelSpec:
+) -> Model:
     """Train a network for scanning genomes (or go on training), and write weights and card.
 
     Args:
@@ -107,7 +101,7 @@ def train_genome(
         balanced(sources.positives, config.family_balance),
         background(sources.negatives, sources.adapted),
         device,
-        load_network(start) if start is not None else None,
+        start.networks()[0] if start is not None else None,
     )
     if begun:
         trainer.resume(checkpoint)
@@ -129,7 +123,7 @@ def train_genome(
             _log.info("held out: %s", curve.summary())
         trainer.save(checkpoint)
     if begun and trainer.samples == done and is_written(out, head):
-        return read_spec(out)
+        return read_model(out)
     curve = judge(trainer.average, sources.known, sources.held, device)
     labels, log_odds = curve.labelled()
     if labels.all() or not labels.any():
@@ -141,15 +135,14 @@ def train_genome(
     if adapt is not None:
         card["adapted_to"] = {"genome": adapt.genome.name, "contigs": list(adapt.contigs)}
     write_json(out / "history.json", {"rounds": trainer.history, "held_out": curve.summary()})
-    return save_model(out, trainer.average, card)
+    return save_model(out, [trainer.average], card)
 
 
 def _finish(
-    trainer: GenomeTrainer, curve: Curve, sources: Sources, threads: int, start: ModelSpec | None
+    trainer: GenomeTrainer, curve: Curve, sources: Sources, threads: int, start: Model | None
 ) -> dict[str, Any]:
     """Calibrate the network, and say on a card what it is."""
-    slope, intercept = calibrate(curve)
-    with_calibration(trainer.average, slope, intercept)
+    slope, intercept = (round(value, 5) for value in calibrate(curve))
     log_odds = slope * curve.threshold(FALSE_CALLS_PER_MB) + intercept
     config = trainer.config
     return {
@@ -157,8 +150,8 @@ def _finish(
         "min_prob": round(float(torch.sigmoid(torch.tensor(log_odds, dtype=torch.float64))), 6),
         "calibration": {
             "prior": "1:1",
-            "slope": round(slope, 5),
-            "intercept": round(intercept, 5),
+            "slope": slope,
+            "intercept": intercept,
             "min_prob_at_false_calls_per_mb": FALSE_CALLS_PER_MB,
             "held_out_megabases": round(curve.megabases, 3),
         },
@@ -184,9 +177,9 @@ def is_written(out: Path, head: Mapping[str, Any]) -> bool:
     """Whether ``out`` holds a whole model whose card says what ``head`` does."""
     if not (out / CARD).exists():
         return False
-    spec = read_spec(out)
-    same = all(spec.card[name] == value for name, value in head.items())
-    return same and digest_of_weights(spec) == spec.digest
+    model = read_model(out)
+    same = all(model.card[name] == value for name, value in head.items())
+    return same and model.found_digest() == model.digest
 
 
 def _digest(sources: Sources) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from premir.scanner.genome.tiles import Tile
-from premir.scanner.options import ScanOptions
+from premir.scanner.options import Execution, Search
 from premir.scanner.run.tasks import Job, Record
 
 
@@ -40,7 +40,7 @@ class Executor(Protocol):
         ...
 
     def score(self, job: Job, tile: Tile) -> Hashable:
-        """Start :meth:`premir.scanner.run.tasks.Scorer.score_tile`; returns a handle."""
+        """Start :func:`premir.scanner.run.tasks.score_tile`; returns a handle."""
         ...
 
     def wait(self, handles: Collection[Hashable], timeout: float) -> Collection[Hashable]:
@@ -61,17 +61,17 @@ class Executor(Protocol):
 
 
 @contextmanager
-def open_executor(options: ScanOptions) -> Iterator[Executor]:
-    """Start the executor that the options ask for, and end it."""
+def open_executor(search: Search, execution: Execution) -> Iterator[Executor]:
+    """Start the executor that is asked for, and end it."""
     executor: Executor
-    if options.executor == "ray":
+    if execution.executor == "ray":
         from premir.scanner.run.executors.ray_cluster import RayExecutor
 
-        executor = RayExecutor(options)
+        executor = RayExecutor(search.model, execution)
     else:
         from premir.scanner.run.executors.local import LocalExecutor
 
-        executor = LocalExecutor(options)
+        executor = LocalExecutor(search.model, search.folder, execution)
     try:
         yield executor
     finally:

@@ -9,11 +9,12 @@ from typing import cast
 
 import torch
 
-from premir.scanner.find.folding import make_folder
+from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
-from premir.scanner.options import ScanOptions
-from premir.scanner.run.tasks import Job, Record, Scorer, fold_tile
+from premir.scanner.options import Execution
+from premir.scanner.run.tasks import Job, Record, fold_tile, score_tile
 from premir.scanner.score.inference import choose_device
+from premir.scanner.score.model import Model
 
 
 class LocalExecutor:
@@ -25,17 +26,20 @@ class LocalExecutor:
     processes of their own.
     """
 
-    def __init__(self, options: ScanOptions) -> None:
-        threads = options.threads
+    def __init__(self, model: Model | None, folder: str, execution: Execution) -> None:
+        threads = execution.threads
         self.window = threads + 1
-        self._scorer: Scorer | None = None
-        if options.folds:
-            # Maps are small: a second thread inside an operation costs more than it brings.
-            torch.set_num_threads(1)
-            self._scorer = Scorer(options.model, choose_device(options.device))
-        self._folder = make_folder(options.folder, processes=threads) if options.folds else None
+        self._model, self._device = model, torch.device("cpu")
+        self._folder: Folder | None = None
         self._folding = self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="tiles")
-        if self._scorer is not None and self._scorer.device.type != "cpu":
+        if model is None:
+            return
+        # Maps are small: a second thread inside an operation costs more than it brings.
+        torch.set_num_threads(1)
+        self._device = choose_device(execution.device)
+        model.load(self._device)
+        self._folder = make_folder(folder, processes=threads)
+        if self._device.type != "cpu":
             self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="gpu")
 
     def check(self, shared: Path) -> None:
@@ -47,8 +51,8 @@ class LocalExecutor:
 
     def score(self, job: Job, tile: Tile) -> Hashable:
         """Start scoring a tile."""
-        assert self._scorer is not None
-        return self._scoring.submit(self._scorer.score_tile, job, tile)
+        assert self._model is not None
+        return self._scoring.submit(score_tile, job, tile, self._model, self._device)
 
     def wait(self, handles: Collection[Hashable], timeout: float) -> Collection[Hashable]:
         """Wait for the first task to end."""

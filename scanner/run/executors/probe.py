@@ -18,13 +18,13 @@ from premir.scanner.errors import NodeError, describe
 from premir.scanner.files import whole_file
 from premir.scanner.find import viennarna
 from premir.scanner.run.rundir import RunDirectory
-from premir.scanner.score.store import ModelSpec, digest_of_weights, on_this_machine
+from premir.scanner.score.model import Model
 
 Fingerprint = dict[str, str]
 """Versions and digests that results depend on, by name."""
 
 
-def fingerprint(model: ModelSpec | None) -> Fingerprint:
+def fingerprint(model: Model | None) -> Fingerprint:
     """Return what results depend on, as it is on this machine.
 
     Args:
@@ -39,7 +39,7 @@ def fingerprint(model: ModelSpec | None) -> Fingerprint:
     for package in ("numba", "numpy", "torch"):
         found[package] = version(package).partition("+")[0]  # +cpu and +cu128 compute the same
     if model is not None:
-        found["model"] = digest_of_weights(on_this_machine(model))
+        found["model"] = model.here().found_digest()
     return found
 
 
@@ -116,6 +116,6 @@ def shown_token(folder: Path) -> Iterator[Token]:
         token.path.unlink(missing_ok=True)
 
 
-def probe(model: ModelSpec | None, token: Token) -> tuple[str, Fingerprint, str | None]:
+def probe(model: Model | None, token: Token) -> tuple[str, Fingerprint, str | None]:
     """Answer for the machine that this runs on: its name, its fingerprint, a complaint if any."""
     return host_name(), fingerprint(model), token.complaint()

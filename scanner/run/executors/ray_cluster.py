@@ -13,13 +13,14 @@ from typing import cast
 
 from premir.scanner.errors import ClusterError, InputError
 from premir.scanner.genome.tiles import Tile
-from premir.scanner.options import ScanOptions
+from premir.scanner.options import Execution
 from premir.scanner.run.executors import WorkerLostError, ray_workers
 from premir.scanner.run.executors.probe import fingerprint, host_name, shown_token
 from premir.scanner.run.executors.ray_instance import JoinedCluster, PrivateInstance
 from premir.scanner.run.executors.ray_nodes import first_of, probe_nodes
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job, Record
+from premir.scanner.score.model import Model
 
 _log = logging.getLogger(__name__)
 
@@ -35,22 +36,22 @@ class RayExecutor:
     Ray's own waits is lost or comes out as a SystemError.
     """
 
-    def __init__(self, options: ScanOptions) -> None:
-        self._model = options.model if options.folds else None
-        self._device = options.device
-        self._patience = options.ray_timeout
-        self._expected = fingerprint(self._model)
-        address = options.ray_address
+    def __init__(self, model: Model | None, execution: Execution) -> None:
+        self._model = model
+        self._device = execution.device
+        self._patience = execution.ray_timeout
+        self._expected = fingerprint(model)
+        address = execution.ray_address
         if address in (None, "local"):  # what Ray itself would start there is open to others
             self._instance: JoinedCluster | PrivateInstance = PrivateInstance(
-                options.threads, options.ray_timeout
+                execution.threads, execution.ray_timeout
             )
         else:
             self._instance = JoinedCluster(address)
         self._ray = ray = self._instance.ray
         self._fold = ray.remote(num_cpus=1, max_retries=0)(ray_workers.fold)
         self._score = ray.remote(num_cpus=1, max_retries=0)(ray_workers.score)
-        self._gpus = ray_workers.GpuActors(ray, self._model, options.device)
+        self._gpus = ray_workers.GpuActors(ray, model, execution.device)
         self._cpus = 1
         self._looked = float("-inf")
         self._well = time.monotonic()

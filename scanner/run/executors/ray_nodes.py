@@ -10,7 +10,7 @@ from typing import Any
 
 from premir.scanner.errors import NodeError
 from premir.scanner.run.executors.probe import Fingerprint, Token, differing, probe
-from premir.scanner.score.store import ModelSpec
+from premir.scanner.score.model import Model
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _SAY_AGAIN = 15.0
 
 
 def probe_nodes(
-    ray: Any, expected: Fingerprint, model: ModelSpec | None, token: Token, patience: float
+    ray: Any, expected: Fingerprint, model: Model | None, token: Token, patience: float
 ) -> None:
     """Ask every node of the cluster what it would compute with, and whether it sees our files.
 

@@ -15,14 +15,14 @@ from premir.scanner.errors import InputError
 from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.executors.probe import Fingerprint, check_worker, host_name
-from premir.scanner.run.tasks import Job, Record, Scorer, fold_tile
+from premir.scanner.run.tasks import Job, Record, fold_tile, score_tile
 from premir.scanner.score.inference import choose_device
-from premir.scanner.score.store import ModelSpec, on_this_machine
+from premir.scanner.score.model import Model
 
 _log = logging.getLogger(__name__)
 
-_scorers: dict[str, Scorer] = {}
-"""Models loaded in this worker process, by digest: a worker serves one scan after another."""
+_models: dict[str, Model] = {}
+"""Models of this worker process, by key: it serves one scan after another."""
 
 
 def fold(expected: Fingerprint, job: Job, tile: Tile) -> Record:
@@ -35,31 +35,30 @@ def score(expected: Fingerprint, job: Job, tile: Tile) -> Record:
     """Score one tile on the CPU."""
     check_worker(expected, job.run)
     assert job.model is not None
-    if job.model.digest not in _scorers:
-        _scorers[job.model.digest] = _make_scorer(job.model, "cpu")
-    return _scorers[job.model.digest].score_tile(job, tile)
+    model, device = _load(job.model, "cpu")
+    return score_tile(job, tile, model, device)
 
 
 class ScoringActor:
     """A scorer in a process of its own, with a GPU of its own."""
 
-    def __init__(self, model: ModelSpec, device: str) -> None:
-        self._scorer = _make_scorer(model, device)
+    def __init__(self, model: Model, device: str) -> None:
+        self._model, self._device = _load(model, device)
 
     def ready(self) -> tuple[str, str]:
         """Return the names of this machine and of the device: an answer means a GPU was free."""
-        return host_name(), self._scorer.device.type
+        return host_name(), self._device.type
 
     def score(self, expected: Fingerprint, job: Job, tile: Tile) -> Record:
         """Score one tile."""
         check_worker(expected, job.run)
-        return self._scorer.score_tile(job, tile)
+        return score_tile(job, tile, self._model, self._device)
 
 
 class GpuActors:
     """Scoring actors, one per GPU; false where there are none."""
 
-    def __init__(self, ray: Any, model: ModelSpec | None, device: str) -> None:
+    def __init__(self, ray: Any, model: Model | None, device: str) -> None:
         self._ray, self._model, self._device = ray, model, device
         # Restarted for ever: Ray finds them another GPU when a machine is lost.
         self._make = ray.remote(num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=3)(
@@ -120,10 +119,14 @@ class GpuActors:
                 _log.warning("Ray node %s: torch finds no GPU there; scoring on its CPU", host)
 
 
-def _make_scorer(model: ModelSpec, device: str) -> Scorer:
+def _load(model: Model, device_name: str) -> tuple[Model, torch.device]:
+    """Return the model as this process holds it, and the device."""
     # Ray sets the number of OpenMP threads to the task's CPUs; say it to torch ourselves.
     torch.set_num_threads(1)
-    return Scorer(on_this_machine(model), choose_device(device))
+    device = choose_device(device_name)
+    held = _models.setdefault(model.key, model.here())
+    held.load(device)
+    return held, device
 
 
 @functools.lru_cache(maxsize=1)

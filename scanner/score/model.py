@@ -1,0 +1,225 @@
+"""Models: from folded hairpins to scores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.scanner.errors import ModelError
+from premir.scanner.files import sha256
+from premir.scanner.score.card import CARD, read_card
+
+if TYPE_CHECKING:
+    import torch
+
+    from premir.scanner.find.hairpins import Hairpins
+    from premir.scanner.score.gates import Gates
+    from premir.scanner.score.networks.network import Network
+
+WEIGHTS = "weights.safetensors"
+DECIMALS = 6
+"""Decimals of a canonical probability; it is rounded before anything is compared with it."""
+MARGIN = 0.25
+"""How far, in log odds, :meth:`Model.select` may lie from :meth:`Model.score`; float32 sums in
+batches of another size, or on a GPU, differ by less than a thousandth of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One or several networks, their calibration and their gates, as a directory holds them.
+
+    Scores are log odds of pre-miRNA against other hairpins at a prior of 1:1: the mean over the
+    networks, times the slope plus the intercept on the card. Networks are loaded when they are
+    first asked for, once for each device; threads may share a model, and a process that gets it
+    from another one loads its own.
+
+    Attributes:
+        directory: where its files are.
+        card: what ``card.json`` holds, checked.
+    """
+
+    directory: Path
+    card: dict[str, Any]
+    _loaded: dict[Any, tuple[Network, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, init=False, repr=False, compare=False
+    )
+
+    def __reduce__(self) -> tuple[type[Model], tuple[Path, dict[str, Any]]]:
+        return Model, (self.directory, self.card)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.card["name"])
+
+    @property
+    def description(self) -> str:
+        """One sentence."""
+        return str(self.card["description"])
+
+    @property
+    def context_nt(self) -> int:
+        """Nucleotides folded on both sides of a candidate."""
+        return int(self.card["context_nt"])
+
+    @property
+    def min_prob(self) -> float:
+        """Default reporting threshold."""
+        return float(self.card.get("min_prob", 0.5))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights, as the card has it."""
+        return str(self.card["weights_sha256"])
+
+    @property
+    def key(self) -> str:
+        """Names all that scores depend on: models of one key give the same."""
+        slope, intercept = self._calibration()
+        return f"{self.digest} {slope!r} {intercept!r}"
+
+    @property
+    def files(self) -> list[Path]:
+        """What it consists of: its card, and weights and gates where there are some."""
+        return [self.directory / CARD, *sorted(self.directory.glob("*.safetensors"))]
+
+    def found_digest(self) -> str:
+        """Return the SHA-256 of the weights as they are on this machine, or ``missing``."""
+        path = self.directory / WEIGHTS
+        return sha256(path) if path.is_file() else f"missing ({path})"
+
+    def gates(self) -> Gates | None:
+        """Load its gates, None where it has none.
+
+        Raises:
+            ModelError: see :func:`premir.scanner.score.gates.load_gates`.
+        """
+        from premir.scanner.score.gates import load_gates
+
+        return load_gates(self)
+
+    def networks(
+        self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    ) -> tuple[Network, ...]:
+        """Return its networks, ready for inference.
+
+        Args:
+            device: where they shall compute.
+            dtype: float32 by default.
+
+        Raises:
+            ModelError: weights missing, damaged, or made for another network or feature schema.
+        """
+        from premir.scanner.score.weights import load_networks
+
+        key = (str(device), dtype)
+        with self._lock:
+            if key not in self._loaded:
+                self._loaded[key] = load_networks(self, device, dtype)
+            return self._loaded[key]
+
+    def load(self, device: torch.device | str) -> None:
+        """Load all that scores need, so that a fault shows before the work begins.
+
+        Raises:
+            ModelError: as :meth:`networks`.
+        """
+        import torch
+
+        self.networks(device)
+        self.networks(dtype=torch.float64)
+
+    def select(
+        self, hairpins: Hairpins, device: torch.device | str = "cpu"
+    ) -> npt.NDArray[np.float32]:
+        """Score hairpins in batches, which is fast and right to ``MARGIN``.
+
+        Args:
+            hairpins: N folded hairpins, with the context that the model asks for.
+            device: where to compute.
+
+        Returns:
+            float32 (N,), log odds of pre-miRNA.
+
+        Raises:
+            ModelError: as :meth:`networks`, or sums of the weights overflow.
+        """
+        import torch
+
+        from premir.scanner.score.inference import batch_log_odds
+
+        device = torch.device(device)
+        return self._calibrated(
+            [batch_log_odds(each, hairpins, device=device) for each in self.networks(device)]
+        ).astype(np.float32)
+
+    def score(self, hairpins: Hairpins) -> npt.NDArray[np.float64]:
+        """Score hairpins one at a time, in float64 on the CPU: the scores that are printed.
+
+        Returns:
+            float64 (N,), log odds of pre-miRNA, whatever else is among the hairpins.
+
+        Raises:
+            ModelError: as :meth:`select`.
+        """
+        import torch
+
+        from premir.scanner.score.inference import single_log_odds
+
+        networks = self.networks(dtype=torch.float64)
+        return self._calibrated([single_log_odds(each, hairpins) for each in networks])
+
+    def _calibrated(self, log_odds: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
+        slope, intercept = self._calibration()
+        calibrated = slope * np.mean(log_odds, axis=0, dtype=np.float64) + intercept
+        if np.isnan(calibrated).any():
+            raise ModelError(
+                f"{self.directory}: gives scores that are no numbers: its weights are too large"
+            )
+        return np.asarray(calibrated, np.float64)
+
+    def _calibration(self) -> tuple[float, float]:
+        fitted = self.card.get("calibration", {})
+        return float(fitted.get("slope", 1)), float(fitted.get("intercept", 0))
+
+    def here(self) -> Model:
+        """Return a model that was found on another machine as it is found on this one.
+
+        A shipped model lies where premir is installed, which need not be the same place.
+        """
+        from premir.scanner.score.shipped import SHIPPED
+
+        shipped = SHIPPED / self.directory.name
+        if not self.directory.is_dir() and shipped.is_dir():
+            return replace(self, directory=shipped)
+        return self
+
+
+def read_model(directory: Path) -> Model:
+    """Read the card of a model.
+
+    Raises:
+        ModelError: it cannot be used; see :func:`premir.scanner.score.card.read_card`.
+    """
+    return Model(directory, read_card(directory / CARD))
+
+
+def probabilities(log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the probabilities that are printed: of log odds by :meth:`Model.score`, rounded."""
+    with np.errstate(over="ignore"):
+        return (1.0 / (1.0 + np.exp(-log_odds))).round(DECIMALS)
+
+
+def lowest_selected(min_prob: float) -> float:
+    """Return the log odds by :meth:`Model.select` below which none reaches ``min_prob``."""
+    lowest = min_prob - 0.5 * 10.0**-DECIMALS  # which may be rounded up to it
+    return -np.inf if lowest <= 0 else float(np.log(lowest / (1 - lowest))) - MARGIN

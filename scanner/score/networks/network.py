@@ -1,0 +1,59 @@
+"""What a network is to the rest of premir."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
+
+
+class Network(nn.Module, ABC):
+    """A network that tells pre-miRNAs from other hairpins.
+
+    It is made without arguments, and scores do not depend on the other members of a batch.
+
+    Attributes:
+        cells: padded matrix cells that a batch may have, by type of device.
+    """
+
+    cells: ClassVar[dict[str, int]]
+
+    @staticmethod
+    @abstractmethod
+    def map_sizes(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return a number for each length, int64 (N,), that does not decrease with it.
+
+        Hairpins that share it cost least together, and are not batched with others.
+        """
+
+    @property
+    @abstractmethod
+    def first_layer(self) -> nn.Conv2d:
+        """The layer that reads pairing tensors, whose channels trainings soften or keep out."""
+
+    @property
+    @abstractmethod
+    def last_layer(self) -> nn.Linear:
+        """The layer that turns hidden units, which trainings drop, into logits."""
+
+    @abstractmethod
+    def forward(self, batch: PairingBatch) -> Tensor:
+        """Return logits (N, 2); class 1 is pre-miRNA."""
+
+    @abstractmethod
+    def forward_dense(self, batch: PairingBatch) -> Tensor:
+        """Return the same logits from whole pairing tensors: the reference path."""
+
+    def batches(
+        self, lengths: npt.NDArray[np.int64], device_type: str
+    ) -> Iterator[npt.NDArray[np.int64]]:
+        """Split hairpins of these lengths into batches for inference on a type of device."""
+        return batches_by_length(
+            lengths, cells=self.cells[device_type], groups=self.map_sizes(lengths)
+        )

@@ -1,0 +1,69 @@
+"""Which hairpins are hits: gates reject, batches select, canonical scores decide."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.loci import Loci
+from premir.scanner.score.gates import Gates
+from premir.scanner.score.model import Model, lowest_selected, probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The hits among some hairpins.
+
+    Attributes:
+        index: int64 (M,), which of them are hits.
+        prob: float64 (M,), their canonical probabilities.
+        scored: how many hairpins passed the gates.
+        seconds: by stage.
+    """
+
+    index: npt.NDArray[np.int64]
+    prob: npt.NDArray[np.float64]
+    scored: int
+    seconds: dict[str, float]
+
+
+def find_hits(
+    model: Model,
+    hairpins: Hairpins,
+    loci: Loci | None,
+    *,
+    gates: Gates | None,
+    min_prob: float,
+    device: torch.device,
+) -> Found:
+    """Find the hairpins that a model gives a probability of ``min_prob`` or more.
+
+    Args:
+        model: scores them.
+        hairpins: what was folded.
+        loci: where the hairpins lie; needed where there are gates.
+        gates: reject hairpins before they are scored; None to score all.
+        min_prob: threshold.
+        device: where batches are computed.
+    """
+    started = time.monotonic()
+    worth = np.arange(len(hairpins))
+    if gates is not None and loci is not None:
+        worth = np.flatnonzero(gates.after_folding(loci, hairpins))
+    gated = time.monotonic()
+    rough = model.select(hairpins.take(worth), device)
+    selected = worth[rough >= lowest_selected(min_prob)]
+    batched = time.monotonic()
+    prob = probabilities(model.score(hairpins.take(selected)))
+    reported = prob >= min_prob
+    seconds = {
+        "gates": gated - started,
+        "scoring": batched - gated,
+        "canonical": time.monotonic() - batched,
+    }
+    return Found(selected[reported], prob[reported], int(worth.size), seconds)

@@ -1,0 +1,38 @@
+"""The models that premir ships, and models by name or directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from premir.scanner.errors import ModelError
+from premir.scanner.score.card import CARD
+from premir.scanner.score.model import WEIGHTS, Model, read_model
+
+DEFAULT_MODEL = "premir-animal@1"
+HAIRPIN_MODEL = "do2018-crossspecies-new-variable"
+"""For sequences without flanks: hairpins cut as those of the benchmark are."""
+SHIPPED = Path(__file__).parent / "models"
+
+
+def list_models() -> list[Model]:
+    """Return the models that premir ships, by name."""
+    return [read_model(path.parent) for path in sorted(SHIPPED.glob(f"*/{CARD}"))]
+
+
+def find_model(name: str) -> Model:
+    """Find a shipped model by name, or a model directory by path.
+
+    Raises:
+        ModelError: neither exists, or its card is damaged.
+    """
+    for directory in (SHIPPED / name, Path(name)):
+        try:
+            found = (directory / CARD).is_file()
+        except OSError as error:
+            raise ModelError(f"{name}: cannot be read: {error.strerror}") from error
+        if found:
+            return read_model(directory)
+    known = ", ".join(path.parent.name for path in sorted(SHIPPED.glob(f"*/{CARD}")))
+    raise ModelError(
+        f"{name}: no such model; give one of {known}, or a directory with {CARD} and {WEIGHTS}"
+    )

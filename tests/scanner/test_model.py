@@ -1,0 +1,151 @@
+"""The contract of a model, with networks and cards of our own."""
+
+from __future__ import annotations
+
+import pickle
+from typing import ClassVar
+
+import builders
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from premir.scanner.errors import ModelError
+from premir.scanner.score.inference import single_log_odds
+from premir.scanner.score.model import MARGIN, Model, lowest_selected, probabilities
+from premir.scanner.score.networks import NETWORKS
+from premir.scanner.score.networks.network import Network
+from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.shipped import DEFAULT_MODEL, SHIPPED, find_model
+from premir.scanner.score.weights import save_model
+
+CARD = {"name": "mine", "description": "", "network": "variable", "feature_schema": "do2018-v1"}
+CARD |= {"context_nt": 0}
+
+
+@pytest.fixture(scope="module")
+def hairpins():
+    return builders.random_hairpins(np.random.default_rng(4), [80, 120, 61, 80, 93])
+
+
+def networks(count):
+    torch.manual_seed(8)
+    return [VariableConvNet() for _ in range(count)]
+
+
+def alone(network, hairpins):
+    return single_log_odds(network.double(), hairpins)
+
+
+def test_scores_do_not_depend_on_company(hairpins):
+    model = find_model(DEFAULT_MODEL)
+    together = model.score(hairpins)
+    assert together.dtype == np.float64
+    for n in range(len(hairpins)):
+        assert model.score(hairpins.take([n])).tolist() == [together[n]]
+    rough = model.select(hairpins)
+    assert rough.dtype == np.float32
+    assert np.abs(rough - together).max() < MARGIN / 100
+    assert model.score(hairpins.take([])).size == model.select(hairpins.take([])).size == 0
+
+
+def test_the_card_calibrates(hairpins, tmp_path):
+    (network,) = networks(1)
+    plain = save_model(tmp_path / "plain", [network], CARD)
+    fitted = {**CARD, "calibration": {"slope": 2.5, "intercept": -1.5, "prior": "1:1"}}
+    model = save_model(tmp_path / "fitted", [network], fitted)
+    raw = alone(network, hairpins)
+    assert plain.score(hairpins).tolist() == raw.tolist()
+    assert model.score(hairpins).tolist() == (2.5 * raw - 1.5).tolist()
+    np.testing.assert_allclose(model.select(hairpins), 2.5 * raw - 1.5, atol=1e-4)
+    assert model.digest == plain.digest
+    assert model.key != plain.key  # scores of one are no scores of the other
+
+
+@pytest.mark.parametrize(
+    "field, value, kind",
+    [
+        ("slope", 0, "a number above 0"),
+        ("slope", True, "a number above 0"),
+        ("intercept", "1", "a number"),
+    ],
+)
+def test_a_calibration_that_is_none_is_refused(tmp_path, field, value, kind):
+    card = {**CARD, "calibration": {"slope": 1, "intercept": 0, field: value}}
+    with pytest.raises(ModelError, match=rf"calibration\.{field} is .+; expected {kind}$"):
+        save_model(tmp_path / "bad", networks(1), card)
+
+
+def test_several_networks_score_by_their_mean(hairpins, tmp_path):
+    members = networks(3)
+    model = find_model(str(save_model(tmp_path / "three", members, CARD).directory))
+    assert model.card["members"] == len(model.networks()) == 3
+    expected = np.mean([alone(member, hairpins) for member in members], axis=0)
+    assert model.score(hairpins).tolist() == expected.tolist()
+    np.testing.assert_allclose(model.select(hairpins), expected, atol=1e-4)
+
+
+def test_a_model_that_is_sent_elsewhere_is_found_there(hairpins):
+    model = find_model(DEFAULT_MODEL)
+    scores = model.score(hairpins)
+    sent = pickle.dumps(Model(SHIPPED / ".." / "elsewhere" / DEFAULT_MODEL, model.card))
+    assert len(sent) < 100_000  # the card alone
+    assert not pickle.loads(sent).directory.exists()
+    assert pickle.loads(sent).here().score(hairpins).tolist() == scores.tolist()
+
+
+def test_whatever_score_may_lift_to_a_threshold_is_selected():
+    log_odds = np.linspace(-20, 20, 20_001)
+    for min_prob in (0.0, 1e-6, 0.02, 0.5, 0.99784, 0.999999, 1.0):
+        hits = log_odds[probabilities(log_odds) >= min_prob]
+        assert hits.min() - lowest_selected(min_prob) >= 0.9 * MARGIN
+    assert lowest_selected(0.5) > -2 * MARGIN
+    assert probabilities(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]
+
+
+class Pairs(Network):
+    """A toy: the share of paired nucleotides, seen by a network that others know nothing of."""
+
+    cells: ClassVar = {"cpu": 10_000}
+
+    def __init__(self):
+        super().__init__()
+        self.channels = nn.Conv2d(9, 1, 1)
+        self.out = nn.Linear(1, 2)
+
+    @property
+    def first_layer(self):
+        return self.channels
+
+    @property
+    def last_layer(self):
+        return self.out
+
+    @staticmethod
+    def map_sizes(lengths):
+        return np.zeros(lengths.size, np.int64)
+
+    def forward(self, batch):
+        paired = (batch.pairs >= 0).to(batch.dtype)
+        record = torch.repeat_interleave(torch.arange(batch.lengths.numel()), batch.lengths)
+        total = torch.zeros(batch.lengths.numel(), dtype=batch.dtype).index_add(0, record, paired)
+        return self.out((total / batch.lengths)[:, None])
+
+    forward_dense = forward
+
+
+def test_a_network_is_one_file_and_one_line(hairpins, tmp_path, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "pairs", Pairs)
+    network = Pairs()
+    with torch.no_grad():
+        network.out.weight.copy_(torch.tensor([[0.0], [8.0]]))
+        network.out.bias.copy_(torch.tensor([4.0, 0.0]))
+    save_model(tmp_path / "toy", [network], {**CARD, "network": "pairs"})
+    model = find_model(str(tmp_path / "toy"))
+    ends = hairpins.offsets[1:]
+    paired = [
+        np.mean(hairpins.pairs[a:b] >= 0) for a, b in zip(hairpins.offsets, ends, strict=False)
+    ]
+    np.testing.assert_allclose(model.score(hairpins), 8 * np.array(paired) - 4)
+    np.testing.assert_allclose(model.select(hairpins), 8 * np.array(paired) - 4, atol=1e-5)
