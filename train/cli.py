@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         "premir-animal@1")  # fmt: skip
 
     add = parser.add_argument_group("training").add_argument
-    add("--network", default="variable", choices=["variable"], help="default: %(default)s")
+    add("--network", default="variable", metavar="NAME", help="default: %(default)s")
     add("--recipe", default="paper", choices=["paper", "released"], help="paper: as the paper "
         "says; released: as the authors' code does; default: %(default)s")  # fmt: skip
     add("--epochs", type=whole(1), metavar="N", help="default: the recipe's (40)")

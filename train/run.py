@@ -18,6 +18,7 @@ from premir.scanner.find.folding import Folder
 from premir.scanner.score.card import CARD, check_new_card
 from premir.scanner.score.inference import batch_log_odds, choose_device
 from premir.scanner.score.model import Model
+from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.weights import save_model
 from premir.train.baseline import fit_baseline
 from premir.train.collapse import check_learned
@@ -79,6 +80,8 @@ def train(
         "context_nt": 0,
     }
     check_new_card(out / CARD, head)
+    if network not in NETWORKS:
+        raise InputError(f"--network {network}: no such network; there is {', '.join(NETWORKS)}")
     torch.set_num_threads(threads)
     device = choose_device(device_name)
     training = _load(protocol.training, folder)

@@ -14,7 +14,7 @@ import pytest
 from premir.scanner.cli import main
 from premir.scanner.find import shards
 from premir.scanner.report.hits import COLUMNS
-from premir.scanner.score import inference
+from premir.scanner.score.networks.variable import VariableConvNet
 
 ARRAY_OPTIONS = ("--min-prob", "0", "--max-span", "80")
 
@@ -132,7 +132,7 @@ def test_bytes_do_not_depend_on_tiles_and_threads(small_genome, reference, scan,
 
 
 def test_bytes_do_not_depend_on_batches(small_genome, reference, scan, monkeypatch):
-    monkeypatch.setitem(inference._CELLS, "cpu", 1)
+    monkeypatch.setitem(VariableConvNet.cells, "cpu", 1)
     assert scan(small_genome[0], "--min-prob", 0) == (0, reference)
 
 

@@ -419,3 +419,10 @@ def test_test_set_that_stands_in_the_training_set_is_refused(files, tmp_path, ca
     assert custom(files, tmp_path / "model", *test) == 2
     assert "all positives of the test set stand in the training set too" in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
+
+
+def test_an_unknown_network_is_named(files, tmp_path, capsys):
+    assert custom(files, tmp_path / "model", "--network", "enormous") == 2
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1].endswith("--network enormous: no such network; there is variable")
+    assert not (tmp_path / "model").exists()
