@@ -12,16 +12,16 @@ from typing import TextIO
 import torch
 
 from premir.scanner.errors import printable
-from premir.scanner.find.candidates import Pieces
+from premir.scanner.find.candidates import candidates_of
 from premir.scanner.find.folding import make_folder
 from premir.scanner.find.shards import shard_bytes
-from premir.scanner.genome.letters import Contigs, Genome, read_contigs
+from premir.scanner.genome.letters import Contigs, Genome, OpenGenome, read_contigs
 from premir.scanner.genome.regions import parse_regions
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import ScanOptions
 from premir.scanner.preparing import first_tiles, identity, make_job, run_directory_path
 from premir.scanner.run.rundir import RunDirectory, check_ours
-from premir.scanner.run.tasks import Job, Scorer, find_and_fold
+from premir.scanner.run.tasks import Job, Scorer
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.refolding import Refolder
 
@@ -137,6 +137,7 @@ def measure(options: ScanOptions, job: Job, sample: Sample) -> Measured:
     measured = Measured()
     torch.set_num_threads(1)
     folder = make_folder(job.folder, processes=0) if job.folder else None
+    keep = job.gates.before_folding if job.gates is not None else None
     scorer = Scorer(job.model, choose_device(options.device)) if job.model else None
     refolder = None
     if job.model is not None and job.folder == "kernel":
@@ -148,8 +149,9 @@ def measure(options: ScanOptions, job: Job, sample: Sample) -> Measured:
     for number in itertools.chain(order[:1], order):
         if warm and time.monotonic() - begun > _SECONDS:
             break
-        unit = sample.units[number]
-        loci, hairpins, _, spent = find_and_fold(job, Pieces.whole(unit), folder)
+        unit = OpenGenome.of({str(n): each for n, each in enumerate(sample.units[number])})
+        [found] = candidates_of(unit, job.extractor, folder, keep)
+        loci, hairpins, spent = found.loci, found.hairpins, found.seconds
         written = time.monotonic()
         content = shard_bytes(hairpins=hairpins, loci=loci)
         spent["shards"] = time.monotonic() - written
@@ -163,7 +165,7 @@ def measure(options: ScanOptions, job: Job, sample: Sample) -> Measured:
         if warm:
             for stage, value in spent.items():
                 measured.seconds[stage] = measured.seconds.get(stage, 0.0) + value
-            measured.nucleotides += sum(map(len, unit))
+            measured.nucleotides += int(unit.contigs.lengths.sum())
             measured.shard_bytes += len(content)
         else:  # the first piece only loads what is compiled
             warm, begun = True, time.monotonic()
