@@ -13,9 +13,8 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,9 @@ import record
 
 from premir.kernels.codes import Codes, decode, encode, reverse_complement
 from premir.kernels.stems import scan_stems, select_stems
-from premir.scanner.find.candidates import PRESETS, Extractor, find_candidates
-from premir.scanner.genome.fasta import fasta_pieces
-from premir.scanner.genome.letters import read_genome
-from premir.scanner.genome.tiles import plan_tiles
+from premir.scanner.find.candidates import PRESETS, Extractor, candidates_of
+from premir.scanner.genome.fasta import read_records
+from premir.scanner.genome.letters import OpenGenome, open_genome
 
 GENOMES = ("celegans_dev", "ebv", "hcmv", "mouse_pieces", "human_clones", "arabidopsis_1pct")
 COMPARED = ("ebv", "hcmv", "celegans_dev")
@@ -44,7 +42,6 @@ LFOLD_SPAN = 150
 WINDOW, WINDOW_STEP = 160, 30
 MEGABASES = (1, 4, 16, 64)
 SPANS = (100, 160, 300)
-TILE = 1_000_000
 
 _I64 = npt.NDArray[np.int64]
 
@@ -100,11 +97,11 @@ def best_scores(known: Known, found: Found) -> npt.NDArray[np.float64]:
     return best
 
 
-def cut_by_premir(genome: Any, extractor: Extractor) -> Found:
+def cut_by_premir(genome: OpenGenome, extractor: Extractor) -> Found:
     """Candidates of all tiles."""
     parts = []
-    for tile in plan_tiles(None, genome.contigs, tile_size=TILE):
-        loci, _, _ = find_candidates(genome.store, tile, extractor)
+    for candidates in candidates_of(genome, extractor, folder=None):
+        loci = candidates.loci
         key = 2 * loci.contig.astype(np.int64) + (loci.strand < 0)
         parts.append(np.stack([key, loci.start, loci.end, loci.stem_energy.astype(np.int64)]))
     return Found(*np.concatenate(parts, axis=1))
@@ -271,8 +268,7 @@ def measure(folder: Path, preset: str, repeats: int, *, rnalfold: bool) -> dict[
     extractor = PRESETS[preset]
     loose = replace(extractor, highest_energy=extractor.highest_energy + LOOSER)
     source = folder / "genome.fa.gz"
-    with tempfile.TemporaryDirectory() as temporary:
-        genome = read_genome(source, Path(temporary) / "letters")
+    with open_genome(source) as genome:
         found = cut_by_premir(genome, loose)
     names = [contig.name for contig in genome.contigs]
     truths = {
@@ -281,7 +277,7 @@ def measure(folder: Path, preset: str, repeats: int, *, rnalfold: bool) -> dict[
         if (known := read_bed(folder / file, names))
     }
     megabases = sum(contig.length for contig in genome.contigs) / 1e6
-    codes = list(contigs_of(source))
+    codes = contigs_of(source)
     gc = sum(int(((own == 1) | (own == 2)).sum()) for own in codes)
     known_letters = sum(int((own < 4).sum()) for own in codes)
     fast = speed(np.concatenate(codes)[:4_000_000], extractor, repeats)
@@ -302,16 +298,9 @@ def measure(folder: Path, preset: str, repeats: int, *, rnalfold: bool) -> dict[
     return result
 
 
-def contigs_of(source: Path) -> Iterator[Codes]:
+def contigs_of(source: Path) -> list[Codes]:
     """Codes of each contig, in order."""
-    name, parts = None, []
-    for contig, letters in fasta_pieces(source):
-        if contig != name and parts:
-            yield encode(b"".join(parts))
-            parts = []
-        name = contig
-        parts.append(letters)
-    yield encode(b"".join(parts))
+    return [encode(letters) for _, letters in read_records(source)]
 
 
 def linearity(codes: Codes, megabases: Sequence[int], repeats: int) -> dict[str, Any]:
@@ -395,7 +384,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             genomes[f"{name}, virus"] = own
     large = folders.get("celegans_dev", next(iter(folders.values()), None))
     codes = (
-        np.concatenate(list(contigs_of(large / "genome.fa.gz")))
+        np.concatenate(contigs_of(large / "genome.fa.gz"))
         if large
         else np.random.default_rng(0).integers(0, 4, 1_000_000).astype(np.uint8)
     )

@@ -41,7 +41,9 @@ def measure(codes: Codes, max_span: int, repeats: int) -> dict[str, Any]:
     extractor = Extractor(max_span=max_span)
 
     def scan(strand: Codes) -> Any:
-        return scan_stems(strand, min_span=extractor.min_span, max_span=max_span)
+        return scan_stems(
+            strand, min_span=extractor.min_span, max_span=max_span, costs=extractor.costs
+        )
 
     def both(strand: Codes) -> Any:
         energy, span = scan(strand)

@@ -27,18 +27,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import record
 import torch
 from bench_candidates import cut_by_rnalfold
 from bench_network import dense_logits
 
-from premir.kernels.codes import UNKNOWN, encode
-from premir.scanner.find.candidates import PRESETS, Extractor, find_candidates
+from premir.kernels.codes import UNKNOWN, Codes, encode
+from premir.kernels.pairing import Offsets
+from premir.scanner.find.candidates import PRESETS, Extractor, candidates_of
 from premir.scanner.find.folding import Folder, InlineViennaFolder, KernelFolder
-from premir.scanner.find.hairpins import Hairpins, gather
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.loci import Loci
 from premir.scanner.genome.fasta import read_records
-from premir.scanner.genome.letters import read_genome
-from premir.scanner.genome.tiles import plan_tiles
+from premir.scanner.genome.letters import open_genome
 from premir.scanner.score.model import Model, lowest_selected
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
 from premir.scanner.score.networks.network import Network
@@ -105,23 +107,25 @@ def stages(
         taken[stage] += now - last
         last = now
 
-    with tempfile.TemporaryDirectory() as temporary:
-        genome = read_genome(fasta, Path(temporary) / "store")
+    def keep(loci: Loci, codes: Codes, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        lap("candidates")
+        passed = np.ones(len(loci), bool)
+        if gates is not None:
+            passed = gates.before_folding(loci, codes, offsets)
+        lap("gates")
+        return passed
+
+    with open_genome(fasta) as genome:
         lap("reading")
-        for tile in plan_tiles(None, genome.contigs, tile_size=1_000_000):
-            loci, codes, offsets = find_candidates(genome.store, tile, extractor)
-            counts["candidates"] += len(loci)
-            lap("candidates")
-            if gates is not None:
-                passed = np.flatnonzero(gates.before_folding(loci, codes, offsets))
-                flat, offsets = gather(offsets, passed)
-                loci, codes = loci.take(passed), codes[flat]
-            lap("gates")
-            hairpins = folder.fold(codes, offsets)
-            counts["folded"] += len(hairpins)
+        for candidates in candidates_of(genome, extractor, folder, keep):
             lap("folding")
+            counts["candidates"] += candidates.found
+            hairpins = candidates.hairpins
+            assert hairpins is not None
+            counts["folded"] += len(hairpins)
             if gates is not None:
-                hairpins = hairpins.take(np.flatnonzero(gates.after_folding(loci, hairpins)))
+                passed = gates.after_folding(candidates.loci, hairpins)
+                hairpins = hairpins.take(np.flatnonzero(passed))
             lap("gates")
             counts["scored"] += len(hairpins)
             if naive:
@@ -130,7 +134,7 @@ def stages(
                 rough = spec.select(hairpins)
                 counts["selected"] += int((rough >= lowest_selected(spec.min_prob)).sum())
             lap("scoring")
-    megabases, total = genome.length / 1e6, sum(taken.values())
+    megabases, total = int(genome.contigs.lengths.sum()) / 1e6, sum(taken.values())
     rates = (("candidates", "candidates"), ("folded", "folding"), ("scored", "scoring"))
     return {
         "megabases": megabases,

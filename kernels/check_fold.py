@@ -9,6 +9,7 @@ import numpy as np
 
 from premir.kernels.codes import UNKNOWN, Codes, decode, encode
 from premir.kernels.energies import current_parameters
+from premir.kernels.folding_model import model_details
 from premir.kernels.mfe import fold_batch
 from premir.kernels.pairing import Offsets, dot_bracket
 
@@ -44,7 +45,7 @@ def check_fold(sequences: Sequence[str]) -> dict[str, float]:
 
     folded = [decode(c) for c in map(encode, sequences) if not np.any(c == UNKNOWN)]
     codes, offsets = pack(folded)
-    parameters, model = current_parameters(), RNA.md()
+    parameters, model = current_parameters(), model_details()
     fold_batch(codes, offsets, parameters)  # Compiles, or loads from the cache.
     kernel_seconds = []
     for _ in range(_REPEATS):

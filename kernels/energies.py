@@ -1,7 +1,7 @@
 """The nearest-neighbour energy parameters that ViennaRNA has in force, as arrays.
 
 Nothing is copied from ViennaRNA: its own parameter file (``RNA.params_save``) is read at run time,
-so that whatever the user has loaded there, at whatever temperature, is what the fold kernel uses.
+so that whatever the user has loaded there is what the fold kernel uses.
 
 Indices follow the file. Pair types: CG 0, GC 1, GU 2, UG 3, AU 4, UA 5; bases: the codes of
 :mod:`premir.kernels.codes`. The file's rows for "any pair" and "any base" are left out: the kernel
@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import ALPHABET
+from premir.kernels.folding_model import TEMPERATURE
 
 Table: TypeAlias = npt.NDArray[np.int32]
 
@@ -130,11 +131,14 @@ class EnergyParameters:
         return min(self.ninio_max, difference * self.ninio)
 
 
-def current_parameters() -> EnergyParameters:
-    """Read the parameters that ViennaRNA would fold with now, at its current temperature.
+def current_parameters(temperature: float = TEMPERATURE) -> EnergyParameters:
+    """Read the parameters that ViennaRNA would fold with now at a temperature.
+
+    Args:
+        temperature: degrees Celsius. ViennaRNA's own current one, a process global, is not asked.
 
     Returns:
-        The loaded parameter file, rescaled to ``RNA.cvar.temperature``.
+        The loaded parameter file, rescaled.
 
     Raises:
         OSError: the folder for temporary files is full; ViennaRNA itself would not say so.
@@ -148,11 +152,11 @@ def current_parameters() -> EnergyParameters:
         if not text.rstrip().endswith("END"):
             reason = "energy parameters could not be written; is the disk full?"
             raise OSError(errno.ENOSPC, reason, str(path))
-    return parse_parameters(text, RNA.md().temperature)
+    return parse_parameters(text, temperature)
 
 
 @lru_cache(maxsize=2)
-def parse_parameters(text: str, temperature: float = 37.0) -> EnergyParameters:
+def parse_parameters(text: str, temperature: float = TEMPERATURE) -> EnergyParameters:
     """Read a ViennaRNA parameter file (version 2.0) and rescale it.
 
     Free energies follow G(T) = H - (H - G(37)) T / T(37), truncated to whole dcal/mol; terminal

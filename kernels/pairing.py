@@ -165,38 +165,58 @@ def pack_tensor(tensor: npt.NDArray[np.float32]) -> tuple[Codes, Pairs, int]:
     return codes, pairs, mfe
 
 
-@kernel("void(const int16[::1], int64[::1])")
-def _terminal_loop(pairs: Pairs, out: Offsets) -> None:
+@kernel("int64(const int16[::1], int64, int64, int64[:, ::1])")
+def _stem_around(pairs: Pairs, i: int, j: int, out: npt.NDArray[np.int64]) -> int:
+    """Walk outwards from a pair that closes a hairpin loop while the stem does not branch."""
+    count = 0
+    while i >= 0 and j < pairs.size:
+        if pairs[i] == j:
+            out[count, 0], out[count, 1] = i, j
+            count += 1
+            i -= 1
+            j += 1
+        elif pairs[i] < 0:
+            i -= 1
+        elif pairs[j] < 0:
+            j += 1
+        else:
+            break
+    return count
+
+
+@kernel("int64(const int16[::1], int64[:, ::1], int64[:, ::1])")
+def _longest_stem(pairs: Pairs, own: npt.NDArray[np.int64], out: npt.NDArray[np.int64]) -> int:
     longest = 0
     last_open = -1
     for k in range(pairs.size):
         if pairs[k] > k:
             last_open = k
         elif pairs[k] >= 0 and last_open == pairs[k]:
-            # k closes a hairpin loop; walk outwards while the stem does not branch.
-            i, j, stem = last_open, k, 0
-            while i >= 0 and j < pairs.size:
-                if pairs[i] == j:
-                    stem += 1
-                    i -= 1
-                    j += 1
-                elif pairs[i] < 0:
-                    i -= 1
-                elif pairs[j] < 0:
-                    j += 1
-                else:
-                    break
-            if stem > longest:
-                longest = stem
-                out[0] = last_open + 1
-                out[1] = k
+            count = _stem_around(pairs, last_open, k, own)
+            if count > longest:
+                longest = count
+                out[:count] = own[:count]
+    return longest
+
+
+def longest_stem(pairs: Pairs) -> npt.NDArray[np.int64]:
+    """Find the stem with the most pairs.
+
+    A stem goes outwards from its hairpin loop across bulges and interior loops, and ends where a
+    multiloop or the exterior begins. Of equal stems the one nearest to the 5' end counts.
+
+    Args:
+        pairs: int16 (L,), pair table.
+
+    Returns:
+        int64 (N, 2), its pairs (i, j) from the loop outwards; none where nothing is paired.
+    """
+    stems = np.empty((2, pairs.size // 2, 2), np.int64)
+    return stems[1, : _longest_stem(pairs, stems[0], stems[1])]
 
 
 def terminal_loop(pairs: Pairs) -> tuple[int, int] | None:
-    """Find the hairpin loop that ends the stem with the most pairs.
-
-    A stem goes outwards from its loop across bulges and interior loops, and ends where a multiloop
-    or the exterior begins. Of equal stems the one nearest to the 5' end counts.
+    """Find the hairpin loop that ends the stem with the most pairs (:func:`longest_stem`).
 
     Args:
         pairs: int16 (L,), pair table.
@@ -204,6 +224,5 @@ def terminal_loop(pairs: Pairs) -> tuple[int, int] | None:
     Returns:
         0-based half-open interval of the unpaired nucleotides, None where nothing is paired.
     """
-    interval = np.full(2, -1, np.int64)
-    _terminal_loop(pairs, interval)
-    return (int(interval[0]), int(interval[1])) if interval[0] >= 0 else None
+    stem = longest_stem(pairs)
+    return (int(stem[0, 0]) + 1, int(stem[0, 1])) if stem.size else None

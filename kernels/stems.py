@@ -8,9 +8,8 @@ contiguous int16, so that the compiler vectorises every inner loop).
     L(i, j) = min(P(i, j) + loop_open, L(i + 1, j) + bulge, L(i, j - 1) + bulge,
                   L(i + 1, j - 1) + interior)
 
-Energies are int16 in centibits: minus 100 log2 of the odds that a stem-loop is a pre-miRNA's rather
-than chance, up to a constant (chosen so that a scan's candidates are those of -2000 and less). They
-only select what is folded. ``train/stem_costs.py`` learns their terms.
+Energies are int16 in centibits: minus 100 log2 of the odds that a stem-loop is one that is sought
+rather than chance, up to a constant. What is sought is the caller's business: it brings the costs.
 
 What chance is depends on composition: where G and C are frequent, C-G pairs say little and A-U
 pairs much. So a pair's energy e(i, j) is shifted by a *tilt* of the hairpin centre i + j, which
@@ -27,7 +26,6 @@ import numpy.typing as npt
 
 from premir.kernels._jit import kernel
 from premir.kernels.codes import Codes
-from premir.kernels.stem_costs import ANIMAL
 
 _I16 = npt.NDArray[np.int16]
 
@@ -105,9 +103,6 @@ class StemCosts:
         energy += self.long_step * np.maximum(length - self.long, 0)
         limited: _I16 = np.minimum(energy, INFINITE).astype(np.int16)
         return limited
-
-
-DEFAULT_COSTS = StemCosts(**ANIMAL)
 
 
 @kernel("void(const uint8[::1], const int64[::1], int64, int64, int16[:, ::1])")
@@ -276,7 +271,7 @@ def scan_stems(
     *,
     min_span: int,
     max_span: int,
-    costs: StemCosts = DEFAULT_COSTS,
+    costs: StemCosts,
     borders: npt.NDArray[np.int64] | None = None,
 ) -> tuple[_I16, _I16]:
     """Find the best stem-loop of every hairpin centre on the strand given.

@@ -12,16 +12,16 @@ from typing import TextIO
 import torch
 
 from premir.scanner.errors import printable
-from premir.scanner.find.candidates import Pieces
+from premir.scanner.find.candidates import candidates_of
 from premir.scanner.find.folding import make_folder
 from premir.scanner.find.shards import shard_bytes
-from premir.scanner.genome.letters import Contigs, Genome, read_contigs
+from premir.scanner.genome.letters import Contigs, Genome, OpenGenome, read_contigs
 from premir.scanner.genome.regions import parse_regions
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import Execution, ScanOptions
 from premir.scanner.preparing import first_tiles, identity, make_job, run_directory_path
 from premir.scanner.run.rundir import RunDirectory, check_ours
-from premir.scanner.run.tasks import Job, find_and_fold
+from premir.scanner.run.tasks import Job
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.score.selecting import find_hits
@@ -139,6 +139,7 @@ def measure(job: Job, sample: Sample, device_name: str) -> Measured:
     measured = Measured()
     torch.set_num_threads(1)
     folder = make_folder(job.folder, processes=0) if job.folder else None
+    keep = job.gates.before_folding if job.gates is not None else None
     device = choose_device(device_name)
     refolder = None
     if job.model is not None and job.folder == "kernel":
@@ -150,24 +151,25 @@ def measure(job: Job, sample: Sample, device_name: str) -> Measured:
     for number in itertools.chain(order[:1], order):
         if warm and time.monotonic() - begun > _SECONDS:
             break
-        unit = sample.units[number]
-        loci, hairpins, _, spent = find_and_fold(job, Pieces.whole(unit), folder)
+        unit = OpenGenome.of({str(n): each for n, each in enumerate(sample.units[number])})
+        [found] = candidates_of(unit, job.extractor, folder, keep)
+        loci, hairpins, spent = found.loci, found.hairpins, found.seconds
         written = time.monotonic()
         content = shard_bytes(hairpins=hairpins, loci=loci)
         spent["shards"] = time.monotonic() - written
         if job.model is not None and hairpins is not None:
-            found = find_hits(
+            hits = find_hits(
                 job.model, hairpins, loci, gates=job.gates, min_prob=job.min_prob, device=device
             )
-            spent.update(found.seconds)
+            spent.update(hits.seconds)
             if refolder is not None:
                 again = time.monotonic()
-                refolder.check(hairpins.take(found.index), found.prob)
+                refolder.check(hairpins.take(hits.index), hits.prob)
                 spent["output"] = time.monotonic() - again
         if warm:
             for stage, value in spent.items():
                 measured.seconds[stage] = measured.seconds.get(stage, 0.0) + value
-            measured.nucleotides += sum(map(len, unit))
+            measured.nucleotides += int(unit.contigs.lengths.sum())
             measured.shard_bytes += len(content)
         else:  # the first piece only loads what is compiled
             warm, begun = True, time.monotonic()

@@ -6,15 +6,12 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from premir.kernels.energies import current_parameters
-from premir.kernels.pairing import FEATURE_SCHEMA
-from premir.scanner import __version__
-from premir.scanner.find import viennarna
 from premir.scanner.find.candidates import PRESETS
+from premir.scanner.find.identity import identity_of
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, plan_tiles
@@ -121,11 +118,7 @@ def first_tiles(
 def settings(options: ScanOptions, job: Job) -> dict[str, Any]:
     """Everything but the genome that candidates and folds depend on."""
     return {
-        "premir": __version__,
-        "viennarna": viennarna.version() if job.folder else None,
-        "energy_parameters": current_parameters().digest if job.folder else None,
-        "feature_schema": FEATURE_SCHEMA,
-        "extractor": asdict(job.extractor),
+        **identity_of(job.extractor, folds=job.folder is not None),
         "gates": job.gates.digest if job.gates else None,
         "regions": sorted(options.search.regions),
     }

@@ -104,25 +104,32 @@ def pack_tensor(tensor: list) -> tuple[list[int], list[int], int]:
     return codes, pairs, round(energy * 100)
 
 
-def terminal_loop(pairs: list[int]) -> tuple[int, int] | None:
-    """Grow each hairpin-closing pair outwards for as long as one pair encloses just the last."""
-    best, answer = 0, None
-    for i, j in enumerate(pairs):
-        if j <= i or any(partner >= 0 for partner in pairs[i + 1 : j]):
-            continue
-        size, left, right = 1, i, j
+def stems_of(pairs):
+    """Stems from their hairpin loops outwards, each a list of pairs (i, j)."""
+    opens = [i for i, j in enumerate(pairs) if j > i]
+    closers = [(i, pairs[i]) for i in opens if all(pairs[k] < 0 for k in range(i + 1, pairs[i]))]
+    stems = []
+    for i, j in sorted(closers):
+        stem = [(i, j)]
         while True:
-            around = [(a, b) for a, b in enumerate(pairs) if a < left and b > right]
-            if not around:
+            outside = [
+                (a, b)
+                for a, b in ((a, pairs[a]) for a in opens)
+                if a < stem[-1][0] and b > stem[-1][1]
+            ]
+            if not outside:
                 break
-            a, b = max(around)  # the enclosing pair that starts last is the nearest one
-            between = [*range(a + 1, left), *range(right + 1, b)]
-            if any(pairs[k] >= 0 for k in between):
-                break  # a multiloop
-            size, left, right = size + 1, a, b
-        if size > best:
-            best, answer = size, (i + 1, j)
-    return answer
+            a, b = max(outside)  # the nearest pair around; a branch beside it ends the stem
+            if any(pairs[k] >= 0 for k in [*range(a + 1, stem[-1][0]), *range(stem[-1][1] + 1, b)]):
+                break
+            stem.append((a, b))
+        stems.append(stem)
+    return stems
+
+
+def longest_stem(pairs: list[int]) -> list[tuple[int, int]]:
+    """The first of the stems with the most pairs."""
+    return max(stems_of(pairs), key=len, default=[])
 
 
 # stems.py
@@ -295,29 +302,6 @@ def stem_features(sequence, before, after, stem_energy, segments, shifts):
     ):
         run += 1
     return row + [run]
-
-
-def stems_of(pairs):
-    """Stems from their hairpin loops outwards, each a list of pairs (i, j)."""
-    opens = [i for i, j in enumerate(pairs) if j > i]
-    closers = [(i, pairs[i]) for i in opens if all(pairs[k] < 0 for k in range(i + 1, pairs[i]))]
-    stems = []
-    for i, j in sorted(closers):
-        stem = [(i, j)]
-        while True:
-            outside = [
-                (a, b)
-                for a, b in ((a, pairs[a]) for a in opens)
-                if a < stem[-1][0] and b > stem[-1][1]
-            ]
-            if not outside:
-                break
-            a, b = max(outside)  # the nearest pair around; a branch beside it ends the stem
-            if any(pairs[k] >= 0 for k in [*range(a + 1, stem[-1][0]), *range(stem[-1][1] + 1, b)]):
-                break
-            stem.append((a, b))
-        stems.append(stem)
-    return stems
 
 
 def fold_features(sequence, pairs, mfe, before, after, per_step, steps):

@@ -8,10 +8,9 @@ import builders
 import pytest
 
 from premir.scanner.find import viennarna
-from premir.scanner.find.candidates import Extractor, find_candidates
+from premir.scanner.find.candidates import Extractor, candidates_of
 from premir.scanner.genome.fasta import read_records
-from premir.scanner.genome.letters import read_genome
-from premir.scanner.genome.tiles import plan_tiles
+from premir.scanner.genome.letters import open_genome
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -79,11 +78,11 @@ def test_planted_hairpins_fold_into_hairpins(demo: dict[str, str], truth: list) 
         assert structure.rindex("(") < structure.index(")"), f"{contig}:{start} branches"
 
 
-def test_planted_hairpins_are_candidates(tmp_path: Path, truth: list) -> None:
+def test_planted_hairpins_are_candidates(truth: list) -> None:
     """Found by the rule of a scan's evaluation: half covered, mid-points at most 25 nt apart."""
-    genome = read_genome(EXAMPLES / "demo.fa", tmp_path / "letters")
-    [tile] = plan_tiles(None, genome.contigs, tile_size=1_000_000)
-    loci, _, _ = find_candidates(genome.store, tile, Extractor())
+    with open_genome(EXAMPLES / "demo.fa") as genome:
+        [candidates] = candidates_of(genome, Extractor(), folder=None)
+    loci = candidates.loci
     for contig, start, end, strand in truth:
         number = [c.name for c in genome.contigs].index(contig)
         same = (loci.contig == number) & (loci.strand == (1 if strand == "+" else -1))

@@ -75,7 +75,16 @@ def test_wheel_holds_the_whole_tree(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
-    patterns = ("*.py", "py.typed", "*.safetensors", "card.json", "*.sha256", "*.j2", "*.toml")
+    patterns = (
+        "*.py",
+        "py.typed",
+        "*.safetensors",
+        "card.json",
+        "stem_costs.json",
+        "*.sha256",
+        "*.j2",
+        "*.toml",
+    )
     expected = {
         f"premir/{path.relative_to(ROOT)}"
         for floor in FLOORS

@@ -28,10 +28,9 @@ import numpy.typing as npt
 from premir.kernels.gates import FEATURES, Features, fold_features, stem_features
 from premir.scanner.errors import InputError, PremirError
 from premir.scanner.files import sha256, whole_file, write_json
-from premir.scanner.find.candidates import PRESETS, find_candidates
+from premir.scanner.find.candidates import PRESETS, candidates_of
 from premir.scanner.find.folding import KernelFolder
-from premir.scanner.genome.letters import read_genome
-from premir.scanner.genome.tiles import plan_tiles
+from premir.scanner.genome.letters import open_genome
 from premir.scanner.log import configure
 from premir.scanner.score.card import CARD
 from premir.scanner.score.gates import GATES, Gate
@@ -60,7 +59,6 @@ _VOTES = 1000
 """Votes for one unit of log-odds."""
 _MOST = 10.0
 """Most log-odds that a leaf may add: those of a pure leaf have no bounds."""
-_TILE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +89,23 @@ def survey(path: Path, model: Model) -> Surveyed:
     extractor = replace(PRESETS[PRESET], context_nt=model.context_nt)
     folder = KernelFolder()
     stems, folds, probs, places = [], [], [], []
-    with tempfile.TemporaryDirectory() as temporary:
-        genome = read_genome(path, Path(temporary) / "store")
-        for tile in plan_tiles(None, genome.contigs, tile_size=_TILE):
-            loci, codes, offsets = find_candidates(genome.store, tile, extractor)
-            contexts = loci.contexts()
-            hairpins = folder.fold(codes, offsets)
+    with open_genome(path) as genome:
+        for found in candidates_of(genome, extractor, folder):
+            loci, hairpins, contexts = found.loci, found.hairpins, found.loci.contexts()
+            assert hairpins is not None
+            codes, offsets = found.codes, found.offsets
             stems.append(stem_features(codes, offsets, *contexts, loci.stem_energy))
             folds.append(fold_features(codes, hairpins.pairs, hairpins.mfe, offsets, *contexts))
             probs.append(probabilities(model.select(hairpins).astype(np.float64)))
             contig = genome.contigs.offsets[loci.contig]
             places.append((contig + loci.start) // 100_000)
+        megabases = int(genome.contigs.lengths.sum()) / 1e6
     return Surveyed(
         np.concatenate(stems),
         np.concatenate(folds),
         np.concatenate(probs),
         np.concatenate(places),
-        genome.length / 1e6,
+        megabases,
     )
 
 

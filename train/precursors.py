@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import Codes, encode, reverse_complement
+from premir.scanner.genome.fasta import read_records
 
 _I64 = npt.NDArray[np.int64]
 
@@ -74,11 +75,9 @@ def annotation_files(data: Path) -> list[Path]:
     return sorted((data / "genomes").glob("*/hairpins.bed"))
 
 
-def read_letters_by_header(path: Path) -> dict[str, str]:
-    """Read gzipped FASTA, RNA letters, by header."""
-    text = gzip.decompress(path.read_bytes()).decode("ascii")
-    records = [record.partition("\n") for record in text.split(">")[1:]]
-    return {head: body.replace("\n", "").upper().replace("T", "U") for head, _, body in records}
+def _read_rna(path: Path) -> dict[str, str]:
+    """Read FASTA by name, in upper-case RNA letters."""
+    return {name: letters.upper().replace("T", "U") for name, letters in read_records(path)}
 
 
 def read_precursors(data: Path) -> list[Precursor]:
@@ -93,19 +92,21 @@ def read_precursors(data: Path) -> list[Precursor]:
         for line in bed.read_text(encoding="utf-8").splitlines()
     }
     with gzip.open(data / "mirbase" / "hairpin.tsv.gz", "rt", encoding="utf-8") as lines:
-        rows = csv.DictReader(lines, delimiter="\t")
-        proven = {row["hairpin_id"] for row in rows if int(row["n_experimental"])}
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    accessions = {row["hairpin_id"]: row["acc"] for row in rows}
+    proven = {row["hairpin_id"] for row in rows if int(row["n_experimental"])}
     mirbase = data / "mirbase"
     curated: dict[str, list[tuple[str, str]]] = {}
-    for head, sequence in read_letters_by_header(mirbase / "mirgenedb_ALL_pre.fas.gz").items():
+    for head, sequence in _read_rna(mirbase / "mirgenedb_ALL_pre.fas.gz").items():
         species, _, name = head.partition("-")
         family = "-".join(name.removesuffix("_pre").split("-")[:2])
         curated.setdefault(species.lower(), []).append((family, sequence))
     found: dict[str, Precursor] = {}
-    for head, sequence in read_letters_by_header(mirbase / "hairpin.fa.gz").items():
-        name, accession = head.split()[:2]
+    for name, sequence in _read_rna(mirbase / "hairpin.fa.gz").items():
         species, _, rest = name.partition("-")
-        if species in NEMATODES | VIRUSES or accession in annotated or set(sequence) - set("ACGU"):
+        if species in NEMATODES | VIRUSES or accessions.get(name) in annotated:
+            continue
+        if set(sequence) - set("ACGU"):
             continue
         kind, family, core = "", "", (0, len(sequence))
         for own, inner in curated.get(species, ()):
@@ -123,8 +124,8 @@ def read_precursors(data: Path) -> list[Precursor]:
 
 def read_contigs(data: Path, genome: str, shortest: int = 5_000) -> list[Codes]:
     """Read the contigs of a genome that are long enough to cut flanks from."""
-    records = read_letters_by_header(data / "genomes" / genome / "genome.fa.gz").values()
-    return [encode(sequence) for sequence in records if len(sequence) > shortest]
+    records = read_records(data / "genomes" / genome / "genome.fa.gz")
+    return [encode(letters) for _, letters in records if len(letters) > shortest]
 
 
 def gc_share(codes: Codes) -> float:

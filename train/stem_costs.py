@@ -1,6 +1,6 @@
-r"""Learns the costs of the stem scan, ``kernels/stem_costs.py``.
+r"""Learns the costs of the stem scan, ``scanner/find/stem_costs.json``.
 
-python -m premir.train.stem_costs --data ../shared/data --out kernels/stem_costs.py
+python -m premir.train.stem_costs --data ../shared/data --out scanner/find/stem_costs.json
 
 Two steps. First log-odds: known pre-miRNAs are folded, and every term is minus 100 log2 of how
 often it stands in their stems over how often chance would put it there. That counts each term as if
@@ -21,9 +21,7 @@ and 40 of 40 in two herpesviruses at 20,800 was known before this was written.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
-import json
 import logging
 import sys
 from collections import Counter
@@ -36,9 +34,10 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import Codes, reverse_complement
-from premir.kernels.energies import current_parameters
-from premir.kernels.mfe import fold_batch
+from premir.kernels.pairing import longest_stem
 from premir.kernels.stems import StemCosts, scan_stems, select_stems
+from premir.scanner.files import sha256, write_json
+from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.hairpins import pack
 from premir.train.precursors import (
     INSECTS,
@@ -63,6 +62,9 @@ _RADIUS = 20
 _MIN_SPAN = 40
 _LOOSEST = 600
 """Energy that no candidate of a preset will ever need."""
+
+_GENOMES = ("mouse_pieces", "human_clones", "arabidopsis_1pct", "fly_1pct")
+"""Those that lend background."""
 
 _PER_FAMILY = 3
 _RICH_GC = 0.6
@@ -100,28 +102,6 @@ def random_codes(rng: np.random.Generator, n: int, gc: float) -> Codes:
 # Log-odds
 
 
-def longest_stem(pairs: npt.NDArray[np.int16]) -> list[Locus]:
-    """Return the pairs of the unbranched stem with most of them, from its loop outwards."""
-    best: list[Locus] = []
-    for i in np.flatnonzero(pairs >= 0):
-        a, b = int(i), int(pairs[i])
-        if b < a or (pairs[a + 1 : b] >= 0).any():
-            continue
-        stem = [(a, b)]
-        while True:
-            outer = np.flatnonzero(pairs[:a] >= 0)
-            if outer.size == 0 or pairs[outer[-1]] <= b:
-                break
-            c = int(outer[-1])
-            if (pairs[b + 1 : pairs[c]] >= 0).any():
-                break
-            a, b = c, int(pairs[c])
-            stem.append((a, b))
-        if len(stem) > len(best):
-            best = stem
-    return best
-
-
 def log_odds(precursors: Sequence[Precursor]) -> dict[str, float]:
     """Estimate every term of :class:`StemCosts` from folds, in centibits.
 
@@ -129,13 +109,12 @@ def log_odds(precursors: Sequence[Precursor]) -> dict[str, float]:
     unpaired letters are drawn alike in stems and by chance. Lengths beyond a limit are taken for
     geometric.
     """
-    codes, offsets = pack([p.codes for p in precursors])
-    all_pairs, _ = fold_batch(codes, offsets, current_parameters())
+    hairpins = KernelFolder().fold(*pack([p.codes for p in precursors]))
     seen: dict[str, list[tuple[float, float]]] = {"cg": [], "au": [], "gu": []}
     steps: Counter[tuple[int, int]] = Counter()
     loops, spans = [], []
     for n, precursor in enumerate(precursors):
-        stem = longest_stem(all_pairs[offsets[n] : offsets[n + 1]])
+        stem = longest_stem(hairpins[n][1]).tolist()
         if len(stem) < 10:
             continue
         own = precursor.codes
@@ -385,10 +364,7 @@ def learn(data: Path, *, steps: int, scanned: int, seed: int) -> dict[str, Any]:
     """
     rng = np.random.default_rng(seed)
     precursors = read_precursors(data)
-    contigs = {
-        name: read_contigs(data, name)
-        for name in ("mouse_pieces", "human_clones", "arabidopsis_1pct", "fly_1pct")
-    }
+    contigs = {name: read_contigs(data, name) for name in _GENOMES}
     flanks = {
         "insect": contigs["fly_1pct"],
         "other": contigs["mouse_pieces"] + contigs["human_clones"],
@@ -490,43 +466,22 @@ def _rich_pieces(contigs: Sequence[Codes], piece: int = 2_000, gc: float = 0.57)
     return np.concatenate(rich) if rich else np.concatenate(contigs)[:piece]
 
 
-def render(learned: Mapping[str, Any], data: Path, options: Mapping[str, int]) -> str:
-    """Write the table as a Python module."""
-    inputs = sorted((data / "mirbase").glob("*_pre.fas.gz")) + [
+def table(learned: Mapping[str, Any], data: Path, options: Mapping[str, int]) -> dict[str, Any]:
+    """Return what the scanner reads, and what it was learned from."""
+    sources = sorted((data / "mirbase").glob("*_pre.fas.gz")) + [
         data / "mirbase" / "hairpin.fa.gz",
-        *(data / "genomes" / n / "genome.fa.gz" for n in
-          ("arabidopsis_1pct", "fly_1pct", "human_clones", "mouse_pieces")),
-    ]  # fmt: skip
-    tables = learned["tables"]
-    lines = [
-        '"""Costs of the stem scan in centibits, learned by ``train/stem_costs.py``: not to edit.',
-        "",
-        "Provenance:",
-        f"    options {json.dumps(dict(options))}",
+        *(data / "genomes" / name / "genome.fa.gz" for name in sorted(_GENOMES)),
     ]
-    for path in inputs:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        lines.append(f"    {path.relative_to(data).as_posix()} sha256 {digest}...")
-    for kind, report in learned["report"].items():
-        lines.append(f"    {kind}:")
-        for name, value in report.items():
-            if isinstance(value, dict):
-                lines.append(f"        {name}:")
-                lines += [f"            {key}: {each}" for key, each in value.items()]
-            else:
-                lines.append(f"        {name} {value}")
-    lines += ['"""', "", "from __future__ import annotations", ""]
-    for kind in ("animal", "plant"):
-        lines.append(f"{kind.upper()} = {{")
-        lines += [f'    "{name}": {value},' for name, value in tables[kind].items()]
-        lines.append("}")
-        lines.append("")
-    lines += [
-        f"HIGHEST = {HIGHEST}",
-        '"""Energy in centibits above which there is no candidate; the same for all tables."""',
-        "",
-    ]
-    return "\n".join(lines)
+    return {
+        "what": "costs of the stem scan in centibits, learned by train/stem_costs.py: not to edit",
+        "highest_energy": HIGHEST,
+        "costs": learned["tables"],
+        "learned": {
+            "options": dict(options),
+            "sources": {path.relative_to(data).as_posix(): sha256(path) for path in sources},
+            **learned["report"],
+        },
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -535,7 +490,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of mirbase/ and genomes/")
-    parser.add_argument("--out", type=Path, required=True, help="Python module to write")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--steps", type=int, default=500, help="default: %(default)s")
     parser.add_argument("--scanned", type=int, default=350_000, help="default: %(default)s nt")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
@@ -543,7 +498,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = {"steps": args.steps, "scanned": args.scanned, "seed": args.seed}
     learned = learn(args.data, **options)
-    args.out.write_text(render(learned, args.data, options), encoding="utf-8")
+    write_json(args.out, table(learned, args.data, options))
     return 0
 
 

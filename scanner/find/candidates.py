@@ -1,22 +1,26 @@
-"""Candidate hairpins of a tile, on both strands."""
+"""Candidates: from letters to folded hairpins, on both strands, without a run or a model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
+from premir.kernels.codes import Codes, reverse_complement
 from premir.kernels.cutting import cut
-from premir.kernels.stem_costs import HIGHEST, PLANT
-from premir.kernels.stems import DEFAULT_COSTS, StemCosts, scan_stems, select_stems
+from premir.kernels.pairing import Offsets
+from premir.kernels.stems import StemCosts, scan_stems, select_stems
+from premir.scanner.find.folding import Folder
+from premir.scanner.find.hairpins import Hairpins, gather
 from premir.scanner.find.loci import Loci
-from premir.scanner.genome.letters import read_pieces
-from premir.scanner.genome.tiles import Spans, Tile
+from premir.scanner.find.pieces import Pieces
+from premir.scanner.find.stem_costs import ANIMAL, HIGHEST, PLANT
+from premir.scanner.genome.letters import OpenGenome, Store
+from premir.scanner.genome.tiles import TILE_SIZE, Tile, plan_tiles
 
 _I64: TypeAlias = npt.NDArray[np.int64]
 
@@ -36,7 +40,7 @@ class Extractor:
         radius: half-nucleotides around a centre within which only the best stem counts.
         overhang: nucleotides of a candidate on both sides of its stem's outermost pair. Hairpins in
             miRBase, from which networks learn, rarely end in a pair; with 3 nt the ends of
-            candidates lie nearest to theirs (``kernels/stem_costs.py`` has the distances).
+            candidates lie nearest to theirs (``stem_costs.json`` has the distances).
         context_nt: nucleotides folded on both sides with each candidate.
         costs: what the stem scan finds.
     """
@@ -48,7 +52,7 @@ class Extractor:
     radius: int = 20
     overhang: int = 3
     context_nt: int = 0
-    costs: StemCosts = DEFAULT_COSTS
+    costs: StemCosts = ANIMAL
 
     @property
     def longest(self) -> int:
@@ -68,7 +72,7 @@ class Extractor:
 
 PRESETS = {
     "animal": Extractor(),
-    "plant": Extractor(max_span=300, costs=StemCosts(**PLANT)),
+    "plant": Extractor(max_span=300, costs=PLANT),
     "virus": Extractor(max_span=120),
 }
 """Span and loop limits by kind of genome.
@@ -78,85 +82,91 @@ long inverted repeats of large DNA viruses out.
 """
 
 
+Keep: TypeAlias = Callable[[Loci, Codes, Offsets], npt.NDArray[np.bool_]]
+"""Says which candidates are worth folding, from their loci and from what would be folded of each:
+codes, packed, and their borders."""
+
+
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """Letters of a tile's spans, each with its halo, one after another.
+class Candidates:
+    """Candidates of a tile, and how they fold.
 
     Attributes:
-        spans: the tile's.
-        codes: uint8 (n,), plus strand.
-        borders: int64 (M + 1,), where the piece of each span begins in ``codes``.
-        shift: int64 (M,), what turns a position in ``codes`` into one on the contig.
-        unknown_before: int32 (n + 1,), letters other than A, C, G, T, U before each position.
+        loci: where they lie, sorted by span, strand and position.
+        codes: uint8 (T,), what is folded of each (5' to 3', context included), packed.
+        offsets: int64 (N + 1,), their borders in ``codes``.
+        hairpins: their folds; None where nothing was to be folded.
+        found: how many there were, before some were kept.
+        seconds: what it took, by stage.
     """
 
-    spans: Spans
+    loci: Loci
     codes: Codes
-    borders: _I64
-    shift: _I64
-    unknown_before: npt.NDArray[np.int32]
-
-    @classmethod
-    def whole(cls, sequences: Sequence[bytes]) -> Pieces:
-        """Take whole contigs."""
-        sizes = np.array([len(letters) for letters in sequences], np.int64)
-        zero = np.zeros(sizes.size, np.int64)
-        spans = Spans(np.arange(sizes.size), zero, sizes, zero, sizes)
-        return cls._of(spans, encode(b"".join(sequences)), zero, sizes)
-
-    @classmethod
-    def read(cls, store: Path, spans: Spans, halo: int) -> Pieces:
-        """Read spans and so many letters on both sides, as far as contigs go."""
-        origin = np.maximum(spans.start - halo, 0)
-        end = np.minimum(spans.end + halo, spans.contig_length)
-        letters = read_pieces(store, spans.contig_offset + origin, spans.contig_offset + end)
-        return cls._of(spans, encode(letters), origin, end)
-
-    @classmethod
-    def _of(cls, spans: Spans, codes: Codes, origin: _I64, end: _I64) -> Pieces:
-        borders = np.concatenate([[0], np.cumsum(end - origin)])
-        unknown_before = np.zeros(codes.size + 1, np.int32)
-        np.cumsum(codes == UNKNOWN, out=unknown_before[1:])
-        return cls(spans, codes, borders, origin - borders[:-1], unknown_before)
-
-    def holding(self, position: _I64) -> _I64:
-        """Return the index of the piece that holds each position in ``codes``."""
-        return np.searchsorted(self.borders, position, side="right") - 1
-
-    def known(self, start: _I64, end: _I64) -> npt.NDArray[np.bool_]:
-        """Whether intervals hold only A, C, G, T and U."""
-        answer: npt.NDArray[np.bool_] = self.unknown_before[end] == self.unknown_before[start]
-        return answer
-
-    def widened(self, start: _I64, end: _I64, by: int) -> tuple[_I64, _I64]:
-        """Extend intervals on both sides, clipped at the ends of pieces and at unknown letters."""
-        left, right = start.copy(), end.copy()
-        piece = self.holding(start)
-        first, last = self.borders[piece], self.borders[piece + 1]
-        for _ in range(by):
-            left -= (left > first) & self.known(np.maximum(left - 1, 0), left)
-            right += (right < last) & self.known(right, np.minimum(right + 1, self.codes.size))
-        return left, right
+    offsets: Offsets
+    hairpins: Hairpins | None
+    found: int
+    seconds: dict[str, float]
 
 
-def find_candidates(store: Path, tile: Tile, extractor: Extractor) -> tuple[Loci, Codes, _I64]:
-    """Find the candidates of a tile, on both strands.
+def candidates_of(
+    genome: OpenGenome,
+    extractor: Extractor,
+    folder: Folder | None,
+    keep: Keep | None = None,
+    *,
+    tile_size: int = TILE_SIZE,
+) -> Iterator[Candidates]:
+    """Find and fold the candidates of a genome, tile by tile, in bounded memory.
+
+    Needs neither a run nor a model.
+
+    Args:
+        genome: where to look: :meth:`~premir.scanner.genome.letters.OpenGenome.of` sequences, or
+            :func:`~premir.scanner.genome.letters.open_genome` a FASTA file.
+        extractor: how candidates are found.
+        folder: folds them; None where only candidates are wanted.
+        keep: chooses those that are worth folding; all where None.
+        tile_size: most nucleotides that are worked on together; candidates do not depend on it.
+    """
+    for tile in plan_tiles(None, genome.contigs, tile_size=tile_size):
+        yield candidates_of_tile(genome.store, tile, extractor, folder, keep)
+
+
+def candidates_of_tile(
+    store: Store,
+    tile: Tile,
+    extractor: Extractor,
+    folder: Folder | None,
+    keep: Keep | None = None,
+) -> Candidates:
+    """Find and fold the candidates of one tile, on both strands.
 
     Args:
         store: the genome's letters.
         tile: where to look.
-        extractor: how.
+        extractor: how candidates are found.
+        folder: folds them; None where only candidates are wanted.
+        keep: chooses those that are worth folding; all where None.
 
     Returns:
-        The loci, sorted by span, strand and position; the codes to be folded for each (5' to 3',
-        context included), packed; and their borders. Candidates with a letter other than A, C, G,
-        T, U are left out.
+        The candidates that are kept. Those with a letter other than A, C, G, T, U are left out.
     """
-    return candidates_in(Pieces.read(store, tile.spans, extractor.halo), extractor)
+    started = time.monotonic()
+    pieces = Pieces.read(store, tile.spans, extractor.halo)
+    loci, codes, offsets = _find(pieces, extractor)
+    found = len(loci)
+    if keep is not None:
+        kept = np.flatnonzero(keep(loci, codes, offsets))
+        flat, offsets = gather(offsets, kept)
+        loci, codes = loci.take(kept), codes[flat]
+    chosen = time.monotonic()
+    hairpins = folder.fold(codes, offsets) if folder is not None else None
+    seconds = {"candidates": chosen - started, "folding": time.monotonic() - chosen}
+    return Candidates(loci, codes, offsets, hairpins, found, seconds)
 
 
-def candidates_in(pieces: Pieces, extractor: Extractor) -> tuple[Loci, Codes, _I64]:
-    """Find the candidates of pieces that are in memory; returns as :func:`find_candidates`."""
+def _find(pieces: Pieces, extractor: Extractor) -> tuple[Loci, Codes, Offsets]:
+    """Find candidates: their loci, what is to be folded of each, packed, and its borders."""
     plus, minus = (_on_strand(pieces, strand, extractor) for strand in (1, -1))
     loci = Loci.concatenate([plus, minus])
     piece = pieces.holding(loci.start)

@@ -12,13 +12,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import tempfile
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from io import RawIOBase
+from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, overload
+from typing import IO, Protocol, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,8 @@ from premir.scanner.genome.fasta import fasta_pieces
 from premir.scanner.genome.findings import Accepted
 
 _COPY = 1 << 20
+_HELD = 1 << 26
+"""Letters of a genome that :func:`open_genome` holds in memory before it takes to the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Contigs(Sequence[Contig]):
     def of(cls, names: list[str], lengths: npt.ArrayLike, digests: bytes | bytearray) -> Contigs:
         """Put columns together; letters stand in the store in the same order, without gaps."""
         sizes = np.asarray(lengths, np.int64)
-        sha256 = np.frombuffer(digests, np.uint8).reshape(sizes.size, -1)
+        sha256 = np.frombuffer(digests, np.uint8).reshape(sizes.size, 32)
         return cls(names, sizes, np.cumsum(sizes) - sizes, sha256)
 
     def __len__(self) -> int:
@@ -119,6 +123,68 @@ class Genome:
         for name, length, digest in columns:
             table.update(f"{name}\t{length}\t{digest.tobytes().hex()}\n".encode())
         return table.hexdigest()
+
+
+class OpenStore(Protocol):
+    """A store that is open for reading by one thread: a file, or memory that looks like one."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go to a position."""
+        ...
+
+    def readinto(self, into: memoryview, /) -> int | None:
+        """Fill memory from there; return how much was filled."""
+        ...
+
+
+Store: TypeAlias = Path | OpenStore
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGenome:
+    """A genome whose letters are at hand without a run directory, for one thread at a time.
+
+    Attributes:
+        contigs: its sequences, in their order.
+        store: their letters, one after another.
+    """
+
+    contigs: Contigs
+    store: OpenStore
+
+    @classmethod
+    def of(cls, sequences: Mapping[str, str | bytes]) -> OpenGenome:
+        """Take sequences that are in memory, by name; whatever their letters, all are read."""
+        letters = [
+            text.encode("latin-1", "replace") if isinstance(text, str) else text
+            for text in sequences.values()
+        ]
+        digests = b"".join(hashlib.sha256(each).digest() for each in letters)
+        contigs = Contigs.of(list(sequences), [len(each) for each in letters], digests)
+        return cls(contigs, BytesIO(b"".join(letters)))
+
+
+@contextmanager
+def open_genome(source: Path) -> Iterator[OpenGenome]:
+    """Validate a FASTA file, and hold its letters as long as the context lasts.
+
+    A large genome's letters lie in a temporary file without a name, a small one's in memory.
+
+    Args:
+        source: FASTA (see :func:`premir.scanner.genome.fasta.fasta_pieces`).
+
+    Raises:
+        InputError: as :func:`read_genome`.
+        OSError: the folder for temporary files is full.
+    """
+    scratch = Path(tempfile.gettempdir())
+    with tempfile.SpooledTemporaryFile(_HELD) as store:
+
+        def take(letters: bytes) -> None:
+            with naming(scratch, scratch):
+                store.write(letters)
+
+        yield OpenGenome(read_contigs(source, take), store)
 
 
 def read_genome(source: Path, store: Path) -> Genome:
@@ -241,12 +307,12 @@ def read_letters(store: Path, start: int, end: int) -> npt.NDArray[np.uint8]:
 
 
 def read_pieces(
-    store: Path, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+    store: Store, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint8]:
     """Read pieces of a store, one after another; neighbours are read at once.
 
     Args:
-        store: file made by :func:`read_genome`.
+        store: file made by :func:`read_genome`, or an open store.
         starts: int64 (M,), first positions in the store.
         ends: int64 (M,), positions after the last.
 
@@ -257,7 +323,7 @@ def read_pieces(
     apart = np.flatnonzero(starts[1:] != ends[:-1]) + 1
     firsts, lasts = np.append(0, apart), np.append(apart, starts.size)
     filled = 0
-    with store.open("rb", buffering=0) as handle:
+    with _opened(store) as handle:
         for first, last in zip(firsts, lasts, strict=True):
             handle.seek(int(starts[first]))
             size = int(ends[last - 1] - starts[first])
@@ -267,14 +333,18 @@ def read_pieces(
     return letters
 
 
-def read_whole(handle: RawIOBase, into: npt.NDArray[np.uint8]) -> bool:
+def _opened(store: Store) -> AbstractContextManager[OpenStore]:
+    return store.open("rb", buffering=0) if isinstance(store, Path) else nullcontext(store)
+
+
+def read_whole(handle: OpenStore, into: npt.NDArray[np.uint8]) -> bool:
     """Fill an array from an unbuffered file; False where the file ends before.
 
     A system may give less than was asked for; Linux gives at most 2^31 - 4096 bytes at a time.
     """
     filled = 0
     while filled < into.size:
-        count = handle.readinto(into[filled:])  # type: ignore[arg-type]
+        count = handle.readinto(into[filled:].data)
         if not count:
             return False
         filled += count

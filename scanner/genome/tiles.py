@@ -14,6 +14,9 @@ from premir.scanner.genome.regions import Intervals
 
 _I64: TypeAlias = npt.NDArray[np.int64]
 
+TILE_SIZE = 1_000_000
+"""Most nucleotides of a tile where nobody asks for something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

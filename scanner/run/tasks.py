@@ -12,10 +12,8 @@ import torch
 
 from premir.scanner.files import whole_file
 from premir.scanner.find import shards
-from premir.scanner.find.candidates import Extractor, Pieces, candidates_in
+from premir.scanner.find.candidates import Extractor, Keep, candidates_of_tile
 from premir.scanner.find.folding import Folder
-from premir.scanner.find.hairpins import Hairpins, gather
-from premir.scanner.find.loci import Loci
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.score.gates import Gates
@@ -63,46 +61,44 @@ def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
     Returns:
         The commit record; its ``state`` is ``new``, ``reused`` or ``redone``.
     """
-    path = job.run.shard(tile)
-    if record := job.run.committed(path):
+    keep = job.gates.before_folding if job.gates is not None else None
+    return commit_candidates(job.run, tile, job.extractor, folder, keep)
+
+
+def commit_candidates(
+    run: RunDirectory,
+    tile: Tile,
+    extractor: Extractor,
+    folder: Folder | None,
+    keep: Keep | None = None,
+) -> Record:
+    """Find the candidates of a tile, fold those that are kept, and commit the shard.
+
+    Args:
+        run: where the genome's letters are and the shard goes.
+        tile: the tile.
+        extractor: how candidates are found.
+        folder: folds candidates; None where only candidates are wanted.
+        keep: chooses those that are worth folding; all where None.
+
+    Returns:
+        The commit record, as :func:`fold_tile`.
+    """
+    path = run.shard(tile)
+    if record := run.committed(path):
         return record
-    started = time.monotonic()
-    pieces = Pieces.read(job.run.store, tile.spans, job.extractor.halo)
-    reading = time.monotonic() - started
-    loci, hairpins, count, seconds = find_and_fold(job, pieces, folder)
-    seconds["candidates"] += reading
+    candidates = candidates_of_tile(run.store, tile, extractor, folder, keep)
     folded = time.monotonic()
-    shards.write_shard(path, hairpins=hairpins, loci=loci)
-    return job.run.commit(
+    shards.write_shard(path, hairpins=candidates.hairpins, loci=candidates.loci)
+    return run.commit(
         path,
         {
             "tile": tile.index,
-            "candidates": count,
-            "folded": len(loci) if folder is not None else 0,
-            "seconds": {**seconds, "shards": time.monotonic() - folded},
+            "candidates": candidates.found,
+            "folded": len(candidates.loci) if folder is not None else 0,
+            "seconds": {**candidates.seconds, "shards": time.monotonic() - folded},
         },
     )
-
-
-def find_and_fold(
-    job: Job, pieces: Pieces, folder: Folder | None
-) -> tuple[Loci, Hairpins | None, int, Seconds]:
-    """Find candidates and fold those that pass the gate.
-
-    Returns:
-        What passed, where and how it folds; how many candidates there were; seconds by stage.
-    """
-    started = time.monotonic()
-    loci, codes, offsets = candidates_in(pieces, job.extractor)
-    count = len(loci)
-    if job.gates is not None:
-        passed = np.flatnonzero(job.gates.before_folding(loci, codes, offsets))
-        flat, offsets = gather(offsets, passed)
-        loci, codes = loci.take(passed), codes[flat]
-    found = time.monotonic()
-    hairpins = folder.fold(codes, offsets) if folder is not None else None
-    seconds = {"candidates": found - started, "folding": time.monotonic() - found}
-    return loci, hairpins, count, seconds
 
 
 def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Record:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from premir.kernels.energies import INF, EnergyParameters, current_parameters, parse_parameters
+from premir.scanner.find.viennarna import fold
 
 RNA = pytest.importorskip("RNA")
 
@@ -44,7 +45,7 @@ def assert_as_in_viennarna(e: EnergyParameters) -> None:
 @pytest.mark.parametrize("temperature", [0.0, 25.0, 37.0, 55.5, 80.0])
 def test_rescaled_as_viennarna_does(viennarna: Any, temperature: float) -> None:
     viennarna.cvar.temperature = temperature
-    assert_as_in_viennarna(current_parameters())
+    assert_as_in_viennarna(current_parameters(temperature))
 
 
 @pytest.mark.parametrize("name", ["RNA_Andronescu2007", "RNA_Turner1999", "DNA_Mathews1999"])
@@ -57,12 +58,21 @@ def test_reads_what_is_loaded(viennarna: Any, name: str) -> None:
     assert current_parameters().digest == default
 
 
-def test_digest_names_the_temperature(viennarna: Any) -> None:
+def test_digest_names_the_temperature() -> None:
     default = current_parameters()
     assert default.digest == current_parameters().digest
     assert len(default.digest) == 64
-    viennarna.cvar.temperature = 36.0
-    assert current_parameters().digest != default.digest
+    assert current_parameters(36.0).digest != default.digest
+
+
+def test_a_temperature_left_in_viennarna_changes_no_fold(viennarna: Any) -> None:
+    """Kernel and bindings fold at one temperature, whatever the process has set."""
+    default = current_parameters().digest
+    sequence = "GGGGCUAGCUAGGAUCCAAAAGGAUCUUAGCUACCCC"
+    folded = fold([sequence])
+    viennarna.cvar.temperature = 60.0
+    assert current_parameters().digest == default
+    assert fold([sequence]) == folded
 
 
 def test_turner_2004_values() -> None:

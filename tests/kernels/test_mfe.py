@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import os
 import random
 import re
@@ -24,6 +23,7 @@ from premir.kernels.energies import EnergyParameters, current_parameters
 from premir.kernels.loop_tables import loop_tables
 from premir.kernels.mfe import fold_batch, workspace
 from premir.kernels.pairing import dot_bracket
+from premir.scanner.genome.fasta import read_records
 
 RNA = pytest.importorskip("RNA")
 
@@ -205,7 +205,7 @@ def test_low_complexity(first: str, second: str, third: str) -> None:
 @pytest.mark.parametrize("temperature", [5.0, 25.0, 60.0, 90.0, 120.0])
 def test_other_temperatures(viennarna: Any, temperature: float) -> None:
     viennarna.cvar.temperature = temperature
-    assert_like_viennarna(current_parameters(), random_sequences(4, 40, 20, 120))
+    assert_like_viennarna(current_parameters(temperature), random_sequences(4, 40, 20, 120))
 
 
 @compiled_only
@@ -297,8 +297,6 @@ def test_real_hairpins(parameters: EnergyParameters, name: str) -> None:
     path = DATA / name
     if not path.exists():
         pytest.skip(f"no {path}: set PREMIR_DATA to the data folder")
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as handle:
-        records = handle.read().split(">")[1:]
-    found = ["".join(record.split("\n")[1:]).replace("T", "U") for record in records]
+    found = [letters.replace("T", "U") for _, letters in read_records(path)]
     some = [s for s in found[:: len(found) // 60] if len(s) <= 200 and set(s) <= set("ACGU")]
     assert_like_viennarna(parameters, some)

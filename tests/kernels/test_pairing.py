@@ -17,6 +17,7 @@ from premir.kernels.pairing import (
     FEATURE_SCHEMA,
     MAX_LENGTH,
     dot_bracket,
+    longest_stem,
     pack_tensor,
     pair_table,
     pairing_tensors,
@@ -298,16 +299,32 @@ def test_tensors_do_not_depend_on_their_batch() -> None:
     ],
 )
 def test_hand_terminal_loop(structure: str, interval: tuple[int, int] | None) -> None:
+    assert terminal_loop(pair_table(structure)) == interval
+
+
+@pytest.mark.parametrize(
+    "structure, stem",
+    [
+        ("((..))", [(1, 4), (0, 5)]),
+        ("((.(...)).)", [(3, 7), (1, 8), (0, 10)]),
+        ("(((...))(...))", [(2, 6), (1, 7)]),
+        ("(((...)))...((...))", [(2, 6), (1, 7), (0, 8)]),
+        (".....", []),
+        ("", []),
+    ],
+)
+def test_hand_longest_stem(structure: str, stem: list[tuple[int, int]]) -> None:
     pairs = pair_table(structure)
-    assert terminal_loop(pairs) == interval
-    assert naive.terminal_loop(pairs.tolist()) == interval
+    assert [tuple(pair) for pair in longest_stem(pairs).tolist()] == stem
+    assert naive.longest_stem(pairs.tolist()) == stem
 
 
 @settings(deadline=None)
 @given(seeds, st.integers(0, 120), st.integers(0, 4))
-def test_terminal_loop_as_twin(seed: int, length: int, min_loop: int) -> None:
+def test_longest_stem_as_twin(seed: int, length: int, min_loop: int) -> None:
     pairs = builders.random_pairs(np.random.default_rng(seed), length, min_loop=min_loop)
-    assert terminal_loop(np.array(pairs, np.int16)) == naive.terminal_loop(pairs)
+    stem = longest_stem(np.array(pairs, np.int16))
+    assert [tuple(pair) for pair in stem.tolist()] == naive.longest_stem(pairs)
 
 
 # The paper's data sets

@@ -17,13 +17,14 @@ import premir.kernels
 from premir.kernels import cutting, gates, kmers, mfe, overlaps, pairing, stems, tensorconv
 from premir.kernels.codes import decode, encode, reverse_complement
 from premir.kernels.energies import current_parameters
+from premir.scanner.find.stem_costs import ANIMAL
 
 RNG = np.random.default_rng(11)
 HAIRPINS = builders.random_hairpins(RNG, [60, 93, 110])
 PACKED = (HAIRPINS.codes, HAIRPINS.pairs, HAIRPINS.mfe, HAIRPINS.offsets)
 BEFORE, AFTER = np.array([5, 0, 20]), np.array([4, 3, 0])
 CODES = encode(builders.random_sequence(RNG, 3_000))
-STEMS = stems.scan_stems(CODES, min_span=40, max_span=120)
+STEMS = stems.scan_stems(CODES, min_span=40, max_span=120, costs=ANIMAL)
 START, END = np.array([0, 5, 200]), np.array([80, 85, 300])
 STRAND = np.array([1, -1, 1], np.int8)
 ARMS = np.stack([np.stack([START, START + 30], 1), np.stack([END - 30, END], 1)], 1)
@@ -73,13 +74,16 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         overlaps.resolve_overlaps,
         (START, END, np.array([1, 0, 2]), np.array([False, True, False])),
     ),
+    "pairing.longest_stem": (pairing.longest_stem, (HAIRPINS.pairs[:60],)),
     "pairing.dot_bracket": (pairing.dot_bracket, (HAIRPINS.pairs[:60],)),
     "pairing.pack_tensor": (pairing.pack_tensor, (pairing.pairing_tensors(*PACKED)[0],)),
     "pairing.pair_table": (pairing.pair_table, ("((..))",)),
     "pairing.pairing_tensors": (pairing.pairing_tensors, PACKED),
     "pairing.terminal_loop": (pairing.terminal_loop, (HAIRPINS.pairs[:60],)),
     "stems.scan_stems": (
-        lambda codes, borders: stems.scan_stems(codes, min_span=40, max_span=120, borders=borders),
+        lambda codes, borders: stems.scan_stems(
+            codes, min_span=40, max_span=120, costs=ANIMAL, borders=borders
+        ),
         (CODES, np.array([0, 1_000, 3_000])),
     ),
     "stems.select_stems": (
@@ -104,7 +108,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 APART = frozenset(
     {
         "energies.current_parameters", "energies.parse_parameters", "loop_tables.loop_tables",
-        "mfe.workspace", "check_fold.check_fold", "check_fold.pack",
+        "folding_model.model_details", "mfe.workspace", "check_fold.check_fold", "check_fold.pack",
     }
 )  # fmt: skip
 """Exported functions that are given no array: texts, files, or what others here are given."""

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from premir.kernels.codes import encode, reverse_complement
-from premir.kernels.stem_costs import HIGHEST
-from premir.kernels.stems import DEFAULT_COSTS, INFINITE, StemCosts, scan_stems, select_stems
+from premir.kernels.stems import INFINITE, StemCosts, scan_stems, select_stems
+from premir.scanner.find.stem_costs import ANIMAL, HIGHEST
 
 BLOCK = 4096  # the kernel's own block; tests only need sequences that are longer
 
@@ -22,7 +22,7 @@ ROUND = StemCosts(
 )  # fmt: skip
 
 # Learned costs that do not look at the letters around, nor at the length.
-LEVEL = replace(DEFAULT_COSTS, tilt=0, short_step=0, long_step=0)
+LEVEL = replace(ANIMAL, tilt=0, short_step=0, long_step=0)
 
 
 def assert_as_twin(sequence: str, min_span: int, max_span: int, costs: StemCosts) -> None:
@@ -88,14 +88,14 @@ def test_hand_loop_shorter_than_allowed_is_none() -> None:
 
 def test_hand_dtypes_and_shapes() -> None:
     for n in (0, 1, 2, 7):
-        energy, span = scan_stems(encode("G" * n), min_span=40, max_span=160)
+        energy, span = scan_stems(encode("G" * n), min_span=40, max_span=160, costs=ANIMAL)
         assert energy.shape == span.shape == (2, n)
         assert energy.dtype == span.dtype == np.int16
 
 
 @pytest.mark.parametrize("sequence", ["", "A", "AC", "G" * 201, "A" * 120, "N" * 120, "AC" * 60])
 def test_hand_nothing_pairs(sequence: str) -> None:
-    energy, span = scan_stems(encode(sequence), min_span=5, max_span=50)
+    energy, span = scan_stems(encode(sequence), min_span=5, max_span=50, costs=ANIMAL)
     assert (energy == INFINITE).all()
     assert not span.any()
     start, end = select_stems(energy, span, highest=0, radius=20)
@@ -145,7 +145,7 @@ def test_hand_length_costs() -> None:
 
 def test_hand_default_costs_against_twin() -> None:
     rng = np.random.default_rng(3)
-    assert_as_twin(builders.hairpin(rng, stem=25, loop=8), 10, 58, DEFAULT_COSTS)
+    assert_as_twin(builders.hairpin(rng, stem=25, loop=8), 10, 58, ANIMAL)
 
 
 # Against the twin
@@ -156,7 +156,7 @@ def test_hand_default_costs_against_twin() -> None:
     st.text(alphabet="ACGTN", max_size=90),
     st.integers(5, 40),
     st.integers(1, 90),
-    st.sampled_from([DEFAULT_COSTS, LEVEL, ROUND]),
+    st.sampled_from([ANIMAL, LEVEL, ROUND]),
 )
 def test_as_twin(sequence: str, min_span: int, max_span: int, costs: StemCosts) -> None:
     assert_as_twin(sequence, min_span, max_span, costs)
@@ -206,7 +206,7 @@ def test_as_twin_under_any_costs(seed: int, costs: StemCosts) -> None:
     ],
 )
 def test_as_twin_on_adversarial_sequences(sequence: str) -> None:
-    assert_as_twin(sequence, 40, 160, DEFAULT_COSTS)
+    assert_as_twin(sequence, 40, 160, ANIMAL)
     assert_as_twin(sequence, 5, len(sequence), LEVEL)
 
 
@@ -214,7 +214,7 @@ def test_as_twin_on_adversarial_sequences(sequence: str) -> None:
 def test_as_twin_on_perfect_inverted_repeats_of_398(letters: str) -> None:
     sequence = inverted_repeat(np.random.default_rng(7), 197, 4, letters)
     assert len(sequence) == 398
-    assert_as_twin(sequence, 40, 160, DEFAULT_COSTS)
+    assert_as_twin(sequence, 40, 160, ANIMAL)
 
 
 def test_as_twin_with_wide_bulges() -> None:
@@ -223,13 +223,13 @@ def test_as_twin_with_wide_bulges() -> None:
     outer, inner = inverted_repeat(rng, 12, 0), inverted_repeat(rng, 12, 5)
     for left, right in ((25, 0), (0, 25), (9, 20)):
         sequence = outer[:12] + "A" * left + inner + "A" * right + outer[12:]
-        assert_as_twin(sequence, 30, 120, DEFAULT_COSTS)
+        assert_as_twin(sequence, 30, 120, ANIMAL)
 
 
 @pytest.mark.parametrize("n", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 31])
 def test_as_twin_across_blocks(n: int) -> None:
     sequence = builders.random_sequence(np.random.default_rng(n), n)
-    assert_as_twin(sequence, 20, 40, DEFAULT_COSTS)
+    assert_as_twin(sequence, 20, 40, ANIMAL)
 
 
 # Invariances
@@ -260,11 +260,11 @@ def test_part_of_a_sequence_gives_the_same(max_span: int) -> None:
     rng = np.random.default_rng(max_span)
     codes = encode(builders.random_sequence(rng, 4 * BLOCK, gc=0.6))
     codes[6_000:6_050] = 4
-    energy, span = scan_stems(codes, min_span=40, max_span=max_span)
-    margin = max_span // 2 + DEFAULT_COSTS.window + 1
+    energy, span = scan_stems(codes, min_span=40, max_span=max_span, costs=ANIMAL)
+    margin = max_span // 2 + ANIMAL.window + 1
     for start in rng.integers(1, 2 * BLOCK, 12):
         end = start + int(rng.integers(2 * margin + 100, 2 * BLOCK))
-        part = scan_stems(codes[start:end].copy(), min_span=40, max_span=max_span)
+        part = scan_stems(codes[start:end].copy(), min_span=40, max_span=max_span, costs=ANIMAL)
         inside = slice(start + margin, end - margin)
         within = slice(margin, end - start - margin)
         assert np.array_equal(part[0][:, within], energy[:, inside])
@@ -277,10 +277,10 @@ def test_reverse_complement_mirrors(n: int) -> None:
     rng = np.random.default_rng(n)
     codes = encode(builders.random_sequence(rng, n))
     codes[n // 3 : n // 3 + 9] = 4
-    watson_crick = replace(DEFAULT_COSTS, gu=INFINITE)
+    watson_crick = replace(ANIMAL, gu=INFINITE)
     for other, costs in (
         (reverse_complement(codes), watson_crick),
-        (codes[::-1].copy(), DEFAULT_COSTS),
+        (codes[::-1].copy(), ANIMAL),
     ):
         energy, span = scan_stems(codes, min_span=40, max_span=160, costs=costs)
         mirrored = scan_stems(other, min_span=40, max_span=160, costs=costs)
@@ -306,7 +306,7 @@ def test_planted_hairpins_are_found_whole() -> None:
         for strand in "+-":
             codes = encode(sequence)
             codes = codes if strand == "+" else reverse_complement(codes)
-            energy, span = scan_stems(codes, min_span=40, max_span=160)
+            energy, span = scan_stems(codes, min_span=40, max_span=160, costs=ANIMAL)
             start, end = select_stems(energy, span, highest=HIGHEST, radius=20)
             if strand == "-":
                 start, end = len(sequence) - end, len(sequence) - start
@@ -329,8 +329,8 @@ def test_as_twin_beyond_int16() -> None:
 
 
 def test_costs_of_long_loops_and_spans_end_below_overflow() -> None:
-    costs = replace(DEFAULT_COSTS, hairpin_step=2_000, long_step=2_000)
-    for each in (costs, DEFAULT_COSTS):
+    costs = replace(ANIMAL, hairpin_step=2_000, long_step=2_000)
+    for each in (costs, ANIMAL):
         for table in (each.hairpin_loops(1_000), each.spans(1_000)):
             assert (np.diff(table[80:].astype(int)) >= 0).all()
             assert table.max() <= INFINITE
@@ -381,7 +381,7 @@ def test_select_as_twin(
 def test_select_of_a_scan_as_twin(seed: int, radius: int) -> None:
     rng = np.random.default_rng(seed)
     sequence = builders.random_sequence(rng, 40) + builders.hairpin(rng, stem=20)
-    energy, span = scan_stems(encode(sequence), min_span=10, max_span=80)
+    energy, span = scan_stems(encode(sequence), min_span=10, max_span=80, costs=ANIMAL)
     start, end = select_stems(energy, span, highest=0, radius=radius)
     expected = naive.select_stems(energy.tolist(), span.tolist(), highest=0, radius=radius)
     assert (start.tolist(), end.tolist()) == expected
@@ -416,7 +416,7 @@ def test_hand_select(values: list[int], highest: int, radius: int, centres: list
 
 def test_select_does_not_depend_on_what_lies_beyond_the_radius() -> None:
     codes = encode(builders.random_sequence(np.random.default_rng(9), 6_000, gc=0.6))
-    energy, span = scan_stems(codes, min_span=40, max_span=100)
+    energy, span = scan_stems(codes, min_span=40, max_span=100, costs=ANIMAL)
     start, end = select_stems(energy, span, highest=-800, radius=20)
     part = slice(1_000, 2_000)
     a, b = select_stems(energy[:, part].copy(), span[:, part].copy(), highest=-800, radius=20)
@@ -431,7 +431,7 @@ def test_select_does_not_depend_on_what_lies_beyond_the_radius() -> None:
 
 @given(
     st.lists(st.text(alphabet="ACGUN", min_size=1, max_size=70), min_size=1, max_size=8),
-    st.sampled_from([LEVEL, DEFAULT_COSTS, ROUND]),
+    st.sampled_from([LEVEL, ANIMAL, ROUND]),
 )
 @settings(deadline=None, max_examples=60)
 def test_sequences_side_by_side_know_nothing_of_each_other(
@@ -458,8 +458,10 @@ def test_long_sequences_side_by_side() -> None:
     sizes = [3, BLOCK + 100, 1, 50, 2 * BLOCK, BLOCK]
     codes = [encode(builders.random_sequence(rng, size)) for size in sizes]
     borders = np.cumsum([0, *sizes])
-    energy, span = scan_stems(np.concatenate(codes), min_span=40, max_span=160, borders=borders)
+    energy, span = scan_stems(
+        np.concatenate(codes), min_span=40, max_span=160, borders=borders, costs=ANIMAL
+    )
     for part, first, last in zip(codes, borders[:-1], borders[1:], strict=True):
-        own_energy, own_span = scan_stems(part, min_span=40, max_span=160)
+        own_energy, own_span = scan_stems(part, min_span=40, max_span=160, costs=ANIMAL)
         assert np.array_equal(energy[:, first:last], own_energy)
         assert np.array_equal(span[:, first:last], own_span)

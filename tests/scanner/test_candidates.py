@@ -1,17 +1,30 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import builders
 import numpy as np
 import pytest
 
-from premir.kernels.codes import decode
-from premir.scanner.find.candidates import PRESETS, Extractor, find_candidates
-from premir.scanner.find.loci import Loci
-from premir.scanner.genome.letters import read_genome
+from premir.kernels.codes import Codes, decode
+from premir.kernels.pairing import Offsets, dot_bracket
+from premir.scanner.find import viennarna
+from premir.scanner.find.candidates import (
+    PRESETS,
+    Candidates,
+    Extractor,
+    candidates_of,
+    candidates_of_tile,
+)
+from premir.scanner.find.folding import KernelFolder
+from premir.scanner.find.hairpins import concatenate
+from premir.scanner.find.identity import identity_of
+from premir.scanner.find.loci import COLUMNS, Loci
+from premir.scanner.genome.letters import OpenGenome, open_genome, read_genome
 from premir.scanner.genome.tiles import plan_tiles
 
 Rows = list[tuple[str, int, int, str, int, str]]
@@ -31,15 +44,14 @@ def patchwork(seed: int, n: int, gap: int = 90) -> str:
     return sequence
 
 
-def rows_of(folder: Path, sequences: dict[str, str], extractor: Extractor, tile_size: int) -> Rows:
-    """Candidates of all tiles, with their folded sequences."""
-    folder.mkdir(exist_ok=True)
-    source = builders.write_fasta(folder / "genome.fa", sequences)
-    genome = read_genome(source, folder / "letters")
+def rows_of(sequences: dict[str, str], extractor: Extractor, tile_size: int = 1_000_000) -> Rows:
+    """Candidates of all tiles, with the sequences that would be folded."""
+    genome = OpenGenome.of(sequences)
     rows: Rows = []
-    for tile in plan_tiles(None, genome.contigs, tile_size=tile_size):
-        loci, codes, borders = find_candidates(genome.store, tile, extractor)
-        assert isinstance(loci, Loci)
+    for each in candidates_of(genome, extractor, folder=None, tile_size=tile_size):
+        loci = each.loci
+        assert each.hairpins is None
+        assert each.found == len(loci)
         for k in range(len(loci)):
             rows.append(
                 (
@@ -48,7 +60,7 @@ def rows_of(folder: Path, sequences: dict[str, str], extractor: Extractor, tile_
                     int(loci.end[k]),
                     "+" if loci.strand[k] > 0 else "-",
                     int(loci.stem_energy[k]),
-                    decode(codes[borders[k] : borders[k + 1]]),
+                    decode(each.codes[each.offsets[k] : each.offsets[k + 1]]),
                 )
             )
     return sorted(rows)
@@ -65,28 +77,28 @@ LOOSE = {name: replace(preset, highest_energy=-1200) for name, preset in PRESETS
 @pytest.mark.parametrize("preset", ["animal", "plant", "virus"])
 @pytest.mark.parametrize("context", [0, 17])
 def test_same_candidates_for_every_tile_size(
-    tmp_path: Path, sequences: dict[str, str], preset: str, context: int
+    sequences: dict[str, str], preset: str, context: int
 ) -> None:
     extractor = replace(LOOSE[preset], context_nt=context)
-    expected = rows_of(tmp_path, sequences, extractor, 1_000_000)
+    expected = rows_of(sequences, extractor)
     assert len(expected) > 500
     for tile_size in (1_000, 4_097, 10_000):
-        assert rows_of(tmp_path, sequences, extractor, tile_size) == expected
+        assert rows_of(sequences, extractor, tile_size) == expected
 
 
 @pytest.mark.parametrize("preset", ["animal", "plant", "virus"])
-def test_reverse_complement_mirrors(tmp_path: Path, sequences: dict[str, str], preset: str) -> None:
+def test_reverse_complement_mirrors(sequences: dict[str, str], preset: str) -> None:
     extractor = LOOSE[preset]
-    expected = rows_of(tmp_path / "a", sequences, extractor, 10_000)
+    expected = rows_of(sequences, extractor, 10_000)
     opposite = {name: builders.reverse_complement(s) for name, s in sequences.items()}
     mirrored = [
         (name, len(sequences[name]) - end, len(sequences[name]) - start, "-+"[side == "-"], *rest)
-        for name, start, end, side, *rest in rows_of(tmp_path / "b", opposite, extractor, 10_000)
+        for name, start, end, side, *rest in rows_of(opposite, extractor, 10_000)
     ]
     assert sorted(mirrored) == expected
 
 
-def test_candidates_depend_on_letters_as_far_as_the_halo_and_no_further(tmp_path: Path) -> None:
+def test_candidates_depend_on_letters_as_far_as_the_halo_and_no_further() -> None:
     rng = np.random.default_rng(5)
     hairpin = builders.hairpin(rng)
     extractor = PRESETS["animal"]
@@ -94,30 +106,30 @@ def test_candidates_depend_on_letters_as_far_as_the_halo_and_no_further(tmp_path
     for far in ("A", "G"):
         near = builders.random_sequence(np.random.default_rng(6), extractor.halo)
         sequence = far * 800 + near + hairpin + near + far * 800
-        rows = rows_of(tmp_path, {"x": sequence}, extractor, 1_000_000)
+        rows = rows_of({"x": sequence}, extractor)
         middle = len(sequence) // 2
         energies.append([row[4] for row in rows if row[1] < middle < row[2] and row[3] == "+"])
     assert energies[0] == energies[1] != []
 
 
-def test_composition_decides_what_a_stem_is_worth(tmp_path: Path) -> None:
+def test_composition_decides_what_a_stem_is_worth() -> None:
     """The same hairpin is rarer, and so better, where its letters are rare."""
     hairpin = builders.hairpin(np.random.default_rng(5), gc=0.7)
     energy = {}
     for gc in (0.2, 0.8):
         flank = builders.random_sequence(np.random.default_rng(6), 1_000, gc)
-        rows = rows_of(tmp_path, {"x": flank + hairpin + flank}, Extractor(), 1_000_000)
+        rows = rows_of({"x": flank + hairpin + flank}, Extractor())
         energy[gc] = min(
             (row[4] for row in rows if row[1] < 1_000 + len(hairpin) // 2 < row[2]), default=9_999
         )
     assert energy[0.2] < energy[0.8]
 
 
-def test_overhang_beside_contig_ends_and_unknown_letters(tmp_path: Path) -> None:
+def test_overhang_beside_contig_ends_and_unknown_letters() -> None:
     rng = np.random.default_rng(8)
     stem = builders.hairpin(rng, mismatches=0)
     flush = {"ends": stem, "known": "N" * 50 + stem + "N" * 50, "free": "A" * 9 + stem + "A" * 9}
-    rows = rows_of(tmp_path, flush, Extractor(), 1_000_000)
+    rows = rows_of(flush, Extractor())
     spans = {name: (start, end) for name, start, end, strand, *_ in rows if strand == "+"}
     assert spans["ends"] == (0, len(stem))
     assert spans["known"] == (50, 50 + len(stem))
@@ -125,11 +137,9 @@ def test_overhang_beside_contig_ends_and_unknown_letters(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("preset", ["animal", "plant", "virus"])
-def test_presets_limit_length_and_energy(
-    tmp_path: Path, sequences: dict[str, str], preset: str
-) -> None:
+def test_presets_limit_length_and_energy(sequences: dict[str, str], preset: str) -> None:
     extractor = PRESETS[preset]
-    rows = rows_of(tmp_path, sequences, extractor, 1_000_000)
+    rows = rows_of(sequences, extractor)
     lengths = [end - start for _, start, end, *_ in rows]
     assert rows
     assert max(lengths) <= extractor.max_span == extractor.longest
@@ -145,24 +155,24 @@ def test_animal_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("letters", ["A", "G", "N", "ACGU", "G" * 300, "GC" * 200, "N" * 300])
-def test_little_or_nothing_to_find(tmp_path: Path, letters: str) -> None:
+def test_little_or_nothing_to_find(letters: str) -> None:
     for kind in ("stems", "windows"):
-        rows = rows_of(tmp_path, {"x": letters}, Extractor(kind=kind), 1_000_000)
+        rows = rows_of({"x": letters}, Extractor(kind=kind))
         assert all(0 <= start < end <= len(letters) for _, start, end, *_ in rows)
         assert kind == "windows" or not rows or letters == "GC" * 200
 
 
-def test_perfect_inverted_repeat_of_400(tmp_path: Path) -> None:
+def test_perfect_inverted_repeat_of_400() -> None:
     left = builders.random_sequence(np.random.default_rng(1), 200)
     repeat = left + builders.reverse_complement(left)
-    rows = rows_of(tmp_path, {"x": repeat}, Extractor(), 1_000_000)
+    rows = rows_of({"x": repeat}, Extractor())
     assert any(start + end == 400 for _, start, end, *_ in rows)
     assert all(end - start <= 160 for _, start, end, *_ in rows)
 
 
-def test_planted_hairpins_are_candidates(tmp_path: Path) -> None:
+def test_planted_hairpins_are_candidates() -> None:
     genome, truth = builders.planted_genome(seed=4)
-    rows = rows_of(tmp_path, genome, Extractor(), 10_000)
+    rows = rows_of(genome, Extractor(), 10_000)
     for contig, start, end, name, strand in truth:
         assert any(
             row[0] == contig
@@ -174,7 +184,7 @@ def test_planted_hairpins_are_candidates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["stems", "windows"])
-def test_packed_scaffolds_are_scanned_as_if_alone(tmp_path: Path, kind: str) -> None:
+def test_packed_scaffolds_are_scanned_as_if_alone(kind: str) -> None:
     extractor = replace(LOOSE["animal"], kind=kind, context_nt=9)
     long = patchwork(4, 12_000, gap=30)
     cuts = np.random.default_rng(1).integers(1, 12_000, 60)
@@ -182,11 +192,107 @@ def test_packed_scaffolds_are_scanned_as_if_alone(tmp_path: Path, kind: str) -> 
     scaffolds = {
         f"s{n}": long[a:b] for n, (a, b) in enumerate(itertools.pairwise(borders)) if b - a > 1
     }
-    together = rows_of(tmp_path / "together", scaffolds, extractor, 1_000_000)
+    together = rows_of(scaffolds, extractor)
     alone = [
-        row
-        for name, letters in scaffolds.items()
-        for row in rows_of(tmp_path / name, {name: letters}, extractor, 1_000_000)
+        row for name, letters in scaffolds.items() for row in rows_of({name: letters}, extractor)
     ]
     assert len(together) > 100
     assert together == sorted(alone)
+
+
+# Folded, from wherever the letters are
+
+
+def columns(parts: list[Candidates]) -> list[list[Any]]:
+    """What is to be the same: loci, codes, pairs and energies of all tiles."""
+    hairpins = concatenate([each.hairpins for each in parts if each.hairpins is not None])
+    loci = Loci.concatenate([each.loci for each in parts])
+    arrays = [getattr(loci, name) for name in COLUMNS]
+    arrays += [hairpins.codes, hairpins.pairs, hairpins.mfe, hairpins.offsets]
+    return [array.tolist() for array in arrays]
+
+
+def test_candidates_of_memory_of_a_file_and_of_the_tiles_of_a_scan_are_the_same(
+    tmp_path: Path, sequences: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor, folder = replace(PRESETS["animal"], context_nt=9), KernelFolder()
+    options = {"tile_size": 10_000}
+    path = builders.write_fasta(tmp_path / "genome.fa.gz", sequences)
+    memory = OpenGenome.of(sequences)
+    expected = columns(list(candidates_of(memory, extractor, folder, **options)))
+    assert len(expected[0]) > 100
+    with open_genome(path) as genome:
+        assert genome.contigs.names == memory.contigs.names
+        assert genome.contigs.digests.tolist() == memory.contigs.digests.tolist()
+        assert columns(list(candidates_of(genome, extractor, folder, **options))) == expected
+    store = read_genome(path, tmp_path / "letters").store
+    tiles = plan_tiles(None, memory.contigs, **options)
+    assert len(tiles) > 4
+    parts = [candidates_of_tile(store, tile, extractor, folder) for tile in tiles]
+    assert columns(parts) == expected
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    monkeypatch.setattr("premir.scanner.genome.letters._HELD", 1_000)
+    with open_genome(path) as genome:  # too large for memory: its letters lie in a nameless file
+        assert columns(list(candidates_of(genome, extractor, folder, **options))) == expected
+        assert list(scratch.iterdir()) == []
+
+
+def test_a_full_disk_is_told_of_the_folder_for_temporary_files(
+    tmp_path: Path, sequences: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = builders.write_fasta(tmp_path / "genome.fa", sequences)
+    monkeypatch.setattr("premir.scanner.genome.letters._HELD", 1_000)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("w+b", 0))
+    with pytest.raises(OSError, match="No space left") as caught, open_genome(path):
+        pass
+    assert caught.value.filename == tempfile.gettempdir()
+
+
+def test_only_what_is_kept_is_folded(sequences: dict[str, str]) -> None:
+    genome, folder = OpenGenome.of(sequences), KernelFolder()
+    seen: list[int] = []
+
+    def keep(loci: Loci, codes: Codes, offsets: Offsets) -> np.ndarray:
+        seen.append(len(loci))
+        assert (np.diff(offsets) == loci.folded_end - loci.folded_start).all()
+        assert offsets[-1] == codes.size
+        return loci.strand < 0
+
+    [everything] = candidates_of(genome, Extractor(), folder)
+    [kept] = candidates_of(genome, Extractor(), folder, keep)
+    assert everything.hairpins is not None
+    assert kept.hairpins is not None
+    chosen = np.flatnonzero(everything.loci.strand < 0)
+    assert seen == [everything.found] == [kept.found]
+    assert 0 < len(kept.hairpins) == len(kept.loci) == chosen.size < kept.found
+    assert kept.loci.start.tolist() == everything.loci.start[chosen].tolist()
+    assert kept.codes.tolist() == everything.hairpins.take(chosen).codes.tolist()
+    assert kept.hairpins.pairs.tolist() == everything.hairpins.take(chosen).pairs.tolist()
+    assert set(kept.seconds) == {"candidates", "folding"}
+    [none] = candidates_of(genome, Extractor(), folder, lambda loci, *_: loci.strand == 0)
+    assert none.hairpins is not None
+    assert (none.found, len(none.loci), len(none.hairpins)) == (kept.found, 0, 0)
+
+
+def test_a_sequence_is_folded_in_three_lines() -> None:
+    hairpin = builders.hairpin(np.random.default_rng(3))
+    [found] = candidates_of(OpenGenome.of({"x": hairpin.lower()}), Extractor(), KernelFolder())
+    best = int(found.loci.stem_energy.argmin())
+    assert found.hairpins is not None
+    codes, pairs, mfe = found.hairpins[best]
+    assert (dot_bracket(pairs), mfe) == viennarna.fold([decode(codes)])[0]
+    assert list(candidates_of(OpenGenome.of({}), Extractor(), KernelFolder())) == []
+    assert list(candidates_of(OpenGenome.of({"x": ""}), Extractor(), KernelFolder())) == []
+
+
+def test_identity_is_of_the_extractor_and_of_viennarna_where_it_folds() -> None:
+    folded, found = (identity_of(PRESETS["plant"], folds=folds) for folds in (True, False))
+    assert folded["extractor"] == found["extractor"] == asdict(PRESETS["plant"])
+    assert folded["viennarna"] == viennarna.version()
+    assert len(folded["energy_parameters"]) == 64
+    assert found["viennarna"] is found["energy_parameters"] is None
+    assert folded.keys() == found.keys() == {
+        "premir", "viennarna", "energy_parameters", "feature_schema", "extractor",
+    }  # fmt: skip

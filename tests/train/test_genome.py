@@ -133,11 +133,7 @@ def test_the_shipped_configuration_keeps_to_the_splits():
 def test_known_hairpins_of_a_genome_keep_their_flanks_and_strands(data):
     known = read_known([Known(bed=data / "truth.bed", genome=data / "demo.fa")])
     rows = [line.split("\t") for line in (data / "truth.bed").read_text().splitlines()]
-    genome = dict(
-        record.split("\n", 1)
-        for record in (data / "demo.fa").read_text().removeprefix(">").split("\n>")
-    )
-    genome = {name.split()[0]: text.replace("\n", "") for name, text in genome.items()}
+    genome = dict(read_records(data / "demo.fa"))
     rows = [row for row in rows if not row[0].startswith("#")]
     assert len(known) == len(rows) == 20
     assert {row[5] for row in rows} == {"+", "-"}

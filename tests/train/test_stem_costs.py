@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
+import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import builders
 import numpy as np
 import pytest
 
-from premir.kernels import stem_costs
 from premir.kernels.codes import encode, reverse_complement
-from premir.kernels.stems import DEFAULT_COSTS, StemCosts
+from premir.kernels.stems import StemCosts
+from premir.scanner.files import sha256
+from premir.scanner.find import stem_costs
+from premir.scanner.find.stem_costs import ANIMAL, HIGHEST
 from premir.train.precursors import (
     NEMATODES,
     VIRUSES,
@@ -25,7 +28,6 @@ from premir.train.stem_costs import (
     Planted,
     best_energies,
     log_odds,
-    longest_stem,
     loss,
     main,
     plant,
@@ -35,17 +37,6 @@ from premir.train.stem_costs import (
 )
 
 GENOMES = ("mouse_pieces", "human_clones", "arabidopsis_1pct", "fly_1pct")
-
-
-def pairs_of(structure: str) -> np.ndarray:
-    stack, pairs = [], np.full(len(structure), -1, np.int16)
-    for j, letter in enumerate(structure):
-        if letter == "(":
-            stack.append(j)
-        elif letter == ")":
-            i = stack.pop()
-            pairs[i], pairs[j] = j, i
-    return pairs
 
 
 def precursors(many: int, kind: str = "animal", seed: int = 0) -> list[Precursor]:
@@ -114,21 +105,6 @@ def test_precursors_know_their_core_and_side(data: Path) -> None:
     assert sides == {True, False}
 
 
-@pytest.mark.parametrize(
-    "structure, stem",
-    [
-        ("((..))", [(1, 4), (0, 5)]),
-        ("((.(...)).)", [(3, 7), (1, 8), (0, 10)]),
-        ("(((...))(...))", [(2, 6), (1, 7)]),
-        ("(((...)))...((...))", [(2, 6), (1, 7), (0, 8)]),
-        (".....", []),
-        ("", []),
-    ],
-)
-def test_longest_stem(structure: str, stem: list[tuple[int, int]]) -> None:
-    assert longest_stem(pairs_of(structure)) == stem
-
-
 def test_log_odds_reward_pairs_and_punish_loops() -> None:
     values = log_odds(precursors(60))
     assert values["cg"] < 0 > values["au"]
@@ -136,7 +112,7 @@ def test_log_odds_reward_pairs_and_punish_loops() -> None:
     assert values["loop_open"] + values["interior"] > 0 < values["loop_open"] + values["bulge"]
     for name in ("interior", "hairpin", "tilt", "short_step", "long_step"):
         assert values[name] > 0, name
-    assert set(values) == set(asdict(DEFAULT_COSTS)) - {"min_loop"}
+    assert set(values) == set(asdict(ANIMAL)) - {"min_loop"}
     assert isinstance(rounded(values), StemCosts)
 
 
@@ -178,7 +154,7 @@ def test_refine_never_makes_it_worse() -> None:
     planted = [plant(precursors(30), rng, limit=30, flank=200)]
     backgrounds = {"random": Background(random_codes(rng, 20_000, 0.5), 1.0)}
     options = {"max_span": 120, "recalls": (0.9,)}
-    values = {k: float(v) for k, v in asdict(DEFAULT_COSTS).items() if k != "min_loop"}
+    values = {k: float(v) for k, v in asdict(ANIMAL).items() if k != "min_loop"}
     costs, losses = refine(values, planted, backgrounds, **options, steps=6, rng=rng)
     assert losses[1] <= losses[0]
     assert loss(costs, planted, backgrounds, **options) == losses[1]
@@ -186,13 +162,13 @@ def test_refine_never_makes_it_worse() -> None:
 
 def test_default_costs_find_hairpins_they_have_not_seen() -> None:
     planted: Planted = plant(precursors(60, seed=9), np.random.default_rng(3), limit=60, flank=300)
-    found = best_energies(planted, DEFAULT_COSTS, 160)
-    assert (found <= stem_costs.HIGHEST).mean() >= 0.95
+    found = best_energies(planted, ANIMAL, 160)
+    assert (found <= HIGHEST).mean() >= 0.95
 
 
-def test_main_writes_a_module_and_the_same_twice(data: Path, tmp_path: Path) -> None:
+def test_main_writes_costs_and_the_same_twice(data: Path, tmp_path: Path) -> None:
     texts = []
-    for name in ("one.py", "two.py"):
+    for name in ("one.json", "two.json"):
         out = tmp_path / name
         options = ["--data", str(data), "--out", str(out), "--steps", "5", "--scanned", "20000"]
         assert main(options) == 0
@@ -200,12 +176,19 @@ def test_main_writes_a_module_and_the_same_twice(data: Path, tmp_path: Path) -> 
     assert texts[0] == texts[1]
     assert str(tmp_path) not in texts[0]
     assert str(data) not in texts[0]
-    spec = importlib.util.spec_from_file_location("learned", tmp_path / "one.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    for table in (module.ANIMAL, module.PLANT):
-        assert set(table) == set(asdict(DEFAULT_COSTS))
-        assert isinstance(StemCosts(**table), StemCosts)
-    assert module.HIGHEST == stem_costs.HIGHEST
+    written = json.loads(texts[0])
+    for kind in ("animal", "plant"):
+        assert set(written["costs"][kind]) == set(asdict(ANIMAL))
+        assert isinstance(StemCosts(**written["costs"][kind]), StemCosts)
+    learned = written["learned"]
+    fly = data / "genomes" / "fly_1pct" / "genome.fa.gz"
+    assert learned["options"] == {"steps": 5, "scanned": 20_000, "seed": 1}
+    assert learned["sources"]["genomes/fly_1pct/genome.fa.gz"] == sha256(fly)
+    committed = json.loads(Path(stem_costs.__file__).with_suffix(".json").read_text("utf-8"))
+    assert written["highest_energy"] == committed["highest_energy"] == HIGHEST
+    assert shape(written) == shape(committed), "the file of another version of this program"
+
+
+def shape(value: Any) -> Any:
+    """Names of fields, whatever they hold."""
+    return {name: shape(held) for name, held in value.items()} if isinstance(value, dict) else None

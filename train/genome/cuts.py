@@ -5,33 +5,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.energies import current_parameters
-from premir.kernels.pairing import FEATURE_SCHEMA
-from premir.scanner import __version__
+from premir.kernels.codes import Codes
+from premir.kernels.pairing import Offsets
 from premir.scanner.errors import PlanMismatchError
-from premir.scanner.find import shards, viennarna
-from premir.scanner.find.candidates import Extractor, find_candidates
+from premir.scanner.find import shards
+from premir.scanner.find.candidates import Extractor
 from premir.scanner.find.folding import Folder
-from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.identity import identity_of
 from premir.scanner.find.loci import Loci
 from premir.scanner.genome.letters import Contigs, Genome, read_genome
-from premir.scanner.genome.tiles import Tile, plan_tiles
+from premir.scanner.genome.tiles import TILE_SIZE, plan_tiles
 from premir.scanner.run.rundir import RunDirectory, open_run_directory
+from premir.scanner.run.tasks import commit_candidates
 from premir.train.genome.planting import Planted
 from premir.train.precursors import FOUND_WITHIN
-
-_TILE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which candidates of a planted genome are kept.
+    """Says which candidates of a planted genome are worth folding.
 
     Attributes:
         rule: :func:`matching` or :func:`touching`.
@@ -40,6 +39,10 @@ class Choice:
 
     rule: Callable[[Planted, Loci], npt.NDArray[np.bool_]]
     planted: Planted
+
+    def __call__(self, loci: Loci, codes: Codes, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        """Say it of each candidate, from where it lies alone."""
+        return self.rule(self.planted, loci)
 
     def identity(self) -> dict[str, str]:
         """Return what tells it from other choices."""
@@ -82,10 +85,9 @@ def cut_genome(
     with open_run_directory(work) as opened:
         run = opened.run
         genome = _bind(fasta, run, extractor, choice)
-        tiles = plan_tiles(None, genome.contigs, tile_size=_TILE)
+        tiles = plan_tiles(None, genome.contigs, tile_size=TILE_SIZE)
         for tile in tiles:
-            if run.committed(run.shard(tile)) is None:
-                _cut_tile(run, tile, extractor, folder, choice)
+            commit_candidates(run, tile, extractor, folder, choice)
         return Cuts(genome.contigs, tuple(run.shard(tile) for tile in tiles))
 
 
@@ -93,12 +95,8 @@ def _bind(fasta: Path, run: RunDirectory, extractor: Extractor, choice: Choice |
     """Read the genome and tie the folder to it."""
     fresh = read_genome(fasta, run.store)
     identity = {
-        "premir": __version__,
-        "viennarna": viennarna.version(),
-        "energy_parameters": current_parameters().digest,
-        "feature_schema": FEATURE_SCHEMA,
-        "extractor": asdict(extractor),
-        "tile_size": _TILE,
+        **identity_of(extractor, folds=True),
+        "tile_size": TILE_SIZE,
         "kept": choice.identity() if choice is not None else "all",
         "genome": fresh.digest(),
     }
@@ -114,18 +112,6 @@ def _bind(fasta: Path, run: RunDirectory, extractor: Extractor, choice: Choice |
     finally:
         if fresh.store != run.store:
             fresh.store.unlink(missing_ok=True)
-
-
-def _cut_tile(
-    run: RunDirectory, tile: Tile, extractor: Extractor, folder: Folder, choice: Choice | None
-) -> None:
-    loci, codes, offsets = find_candidates(run.store, tile, extractor)
-    if choice is not None:
-        kept = np.flatnonzero(choice.rule(choice.planted, loci))
-        loci = loci.take(kept)
-        codes, offsets = pack([codes[offsets[n] : offsets[n + 1]] for n in kept])
-    shards.write_shard(run.shard(tile), hairpins=folder.fold(codes, offsets), loci=loci)
-    run.commit(run.shard(tile), {"tile": tile.index, "candidates": len(loci)})
 
 
 def read_cuts(path: Path) -> tuple[Hairpins, Loci]:

@@ -1,0 +1,65 @@
+"""Letters of a tile, with what surrounds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.codes import UNKNOWN, Codes, encode
+from premir.scanner.genome.letters import Store, read_pieces
+from premir.scanner.genome.tiles import Spans
+
+_I64: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Letters of a tile's spans, each with its halo, one after another.
+
+    Attributes:
+        spans: the tile's.
+        codes: uint8 (n,), plus strand.
+        borders: int64 (M + 1,), where the piece of each span begins in ``codes``.
+        shift: int64 (M,), what turns a position in ``codes`` into one on the contig.
+        unknown_before: int32 (n + 1,), letters other than A, C, G, T, U before each position.
+    """
+
+    spans: Spans
+    codes: Codes
+    borders: _I64
+    shift: _I64
+    unknown_before: npt.NDArray[np.int32]
+
+    @classmethod
+    def read(cls, store: Store, spans: Spans, halo: int) -> Pieces:
+        """Read spans and so many letters on both sides, as far as contigs go."""
+        origin = np.maximum(spans.start - halo, 0)
+        end = np.minimum(spans.end + halo, spans.contig_length)
+        letters = read_pieces(store, spans.contig_offset + origin, spans.contig_offset + end)
+        codes = encode(letters)
+        borders = np.concatenate([[0], np.cumsum(end - origin)])
+        unknown_before = np.zeros(codes.size + 1, np.int32)
+        np.cumsum(codes == UNKNOWN, out=unknown_before[1:])
+        return cls(spans, codes, borders, origin - borders[:-1], unknown_before)
+
+    def holding(self, position: _I64) -> _I64:
+        """Return the index of the piece that holds each position in ``codes``."""
+        return np.searchsorted(self.borders, position, side="right") - 1
+
+    def known(self, start: _I64, end: _I64) -> npt.NDArray[np.bool_]:
+        """Whether intervals hold only A, C, G, T and U."""
+        answer: npt.NDArray[np.bool_] = self.unknown_before[end] == self.unknown_before[start]
+        return answer
+
+    def widened(self, start: _I64, end: _I64, by: int) -> tuple[_I64, _I64]:
+        """Extend intervals on both sides, clipped at the ends of pieces and at unknown letters."""
+        left, right = start.copy(), end.copy()
+        piece = self.holding(start)
+        first, last = self.borders[piece], self.borders[piece + 1]
+        for _ in range(by):
+            left -= (left > first) & self.known(np.maximum(left - 1, 0), left)
+            right += (right < last) & self.known(right, np.minimum(right + 1, self.codes.size))
+        return left, right
