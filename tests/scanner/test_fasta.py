@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from premir.scanner.errors import InputError
 from premir.scanner.genome import fasta
-from premir.scanner.genome.letters import read_genome, read_letters, read_pieces
 from premir.scanner.genome.decompression import read_blocks
 from premir.scanner.genome.fasta import fasta_pieces, read_records
 from premir.scanner.genome.findings import Accepted, Faults
+from premir.scanner.genome.letters import read_genome, read_letters, read_pieces
 
 SEQUENCES = {"chr1": "ACGTNacgtURYK" * 30, "chr2": "GATTACA" * 100, "tiny": "A"}
 
