@@ -31,7 +31,8 @@ from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.hairpins import pack
 from premir.scanner.find.loci import Loci
-from premir.scanner.report.merging import Scored, merge
+from premir.scanner.report.merging import merge
+from premir.scanner.report.table import HitTable
 from premir.scanner.score.shipped import find_model
 from premir.train.dataset import load_dataset
 from premir.train.flanks import NTS, lengthened, random_flanks
@@ -44,7 +45,7 @@ RECALLS = tuple(tenths / 10 for tenths in range(1, 10))
 BUDGETS = (0.1, 1.0, 10.0)
 
 
-def called(model: str, cuts: Cuts) -> tuple[Scored, list[float]]:
+def called(model: str, cuts: Cuts) -> tuple[HitTable, list[float]]:
     """Score all candidates of a genome, and merge them."""
     loaded = find_model(model)
     loci, scores = [], []
@@ -54,13 +55,13 @@ def called(model: str, cuts: Cuts) -> tuple[Scored, list[float]]:
         scores.append(loaded.select(hairpins))
     score = np.concatenate(scores).astype(np.float64)
     rows = np.arange(score.size)
-    scored = Scored(Loci.concatenate(loci), score, np.zeros(score.size, np.int64), rows)
+    scored = HitTable(Loci.concatenate(loci), score, np.zeros(score.size, np.int64), rows)
     longest = int((scored.loci.end - scored.loci.start).max(initial=0))
     hits, _ = merge(scored, cuts.contigs, longest=longest, scanned=None)
     return hits, score.tolist()
 
 
-def counted(hits: Scored, known: Known) -> npt.NDArray[np.bool_]:
+def counted(hits: HitTable, known: Known) -> npt.NDArray[np.bool_]:
     """Which hits are false: they share less than half of the shorter with every known locus."""
     false = np.ones(hits.prob.size, np.bool_)
     for key, start, end in known:
@@ -71,14 +72,14 @@ def counted(hits: Scored, known: Known) -> npt.NDArray[np.bool_]:
     return false
 
 
-def best(truth: Known, hits: Scored) -> npt.NDArray[np.float64]:
+def best(truth: Known, hits: HitTable) -> npt.NDArray[np.float64]:
     """Return the log odds of each locus's best hit, minus infinity where it has none."""
     key = 2 * hits.loci.contig.astype(np.int64) + (hits.loci.strand < 0)
     lower_is_better: Any = -hits.prob
     return -best_scores(truth, Found(key, hits.loci.start, hits.loci.end, lower_is_better))
 
 
-def curve(hits: Scored, truth: Known, neutral: Known, megabases: float) -> dict[str, Any]:
+def curve(hits: HitTable, truth: Known, neutral: Known, megabases: float) -> dict[str, Any]:
     """Return false calls per Mb at some recalls, recall at some budgets, and average precision."""
     scores = best(truth, hits)
     false = np.sort(hits.prob[counted(hits, [*truth, *neutral])])[::-1]

@@ -14,8 +14,8 @@ from premir.scanner.genome.tiles import Tile, place, plan_tiles
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
-from premir.scanner.report.merging import inside
-from premir.scanner.report.sealing import Done, merged_hits, write_candidates, write_hits
+from premir.scanner.report.merging import inside, merged_groups
+from premir.scanner.report.sealing import Done, seal
 from premir.scanner.report.summary import summarise
 from premir.scanner.run.engine import run_tiles
 from premir.scanner.run.executors import Executor
@@ -83,11 +83,19 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
                 time.monotonic() - started,
             )
             return 3 if done.tally.quarantined else 0
-        sealing = time.monotonic()
-        count = write_hits(options, genome, regions, job, done, shared.second)
-        write_candidates(options, genome, regions, run, done.tiles)
-        copies = done.tally.seconds.get("copies", 0.0)
-        done.tally.seconds["output"] = time.monotonic() - sealing - copies
+        limits = {} if search.max_copies is None else {"copies": search.max_copies}
+        count = seal(
+            genome,
+            regions,
+            job,
+            done,
+            out=options.outputs.out,
+            candidates=options.outputs.candidates,
+            preset=search.preset,
+            limits=limits,
+            threads=execution.threads,
+            second=shared.second,
+        )
         if options.outputs.summary is not None:
             with writing(options.outputs.summary) as handle:
                 handle.write(as_json(summarise(options, genome, job, done, count, started)))
@@ -169,7 +177,7 @@ def _scan_tiles(
         margin *= _MARGIN_GROWTH
         if done.tally.quarantined or all(
             certain[inside(hits.loci, regions)].all()
-            for hits, certain in merged_hits(genome, job, done)
+            for hits, certain in merged_groups(job, done.tiles, genome.contigs, done.scanned)
         ):
             return
 

@@ -93,12 +93,13 @@ _KINDS = (
 )
 
 
-def read_blocks(path: Path) -> Iterator[bytes]:
+def read_blocks(path: Path, *, expected: str = "FASTA") -> Iterator[bytes]:
     """Read a source from front to end in bounded memory, decompressed.
 
     Args:
         path: plain, gzip, bgzip, bzip2, xz or zstd, of any number of members; ``-`` for standard
             input.
+        expected: what it should hold, for messages.
 
     Yields:
         Its bytes in pieces, none of them empty.
@@ -107,10 +108,10 @@ def read_blocks(path: Path) -> Iterator[bytes]:
         InputError: missing, empty, truncated, damaged, or of a kind that is not read.
     """
     try:
-        with _open(path) as raw:
+        with _open(path, expected) as raw:
             head = raw.read(_HEAD)
             if not head:
-                raise InputError(f"{path}: file is empty; expected FASTA")
+                raise InputError(f"{path}: file is empty; expected {expected}")
             for magic, what in _REFUSED.items():
                 if head.startswith(magic):
                     raise InputError(f"{path}: is {what}")
@@ -123,13 +124,13 @@ def read_blocks(path: Path) -> Iterator[bytes]:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _open(path: Path) -> AbstractContextManager[IO[bytes]]:
+def _open(path: Path, expected: str) -> AbstractContextManager[IO[bytes]]:
     if str(path) == "-":
         if sys.stdin is None:
             raise InputError("-: standard input is closed")
         return nullcontext(sys.stdin.buffer)
     if path.is_dir():
-        raise InputError(f"{path}: is a directory, not a FASTA file")
+        raise InputError(f"{path}: is a directory, not a {expected} file")
     return path.open("rb")
 
 

@@ -1,156 +1,148 @@
-"""Hits, and the BED file that reports them. Columns are documented in docs/formats.md."""
+"""Hits as they are written: their columns, in order, and the values piece by piece."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.codes import Codes, decode
-from premir.kernels.pairing import Pairs, dot_bracket, terminal_loop
-from premir.scanner.find.loci import Loci
-from premir.scanner.genome.letters import Genome, read_letters
-from premir.scanner.genome.tiles import Tile
-from premir.scanner.report.merging import Scored, hairpins_of
-from premir.scanner.run.rundir import RunDirectory
-from premir.scanner.score.refolding import Refolder
-
-COLUMNS = (
-    "chrom", "start", "end", "name", "score", "strand", "prob", "q_value", "fp_per_mb", "mfe",
-    "length", "loop_start", "loop_end", "masked_fraction", "copies", "mirror_prob", "sequence",
-    "structure",
-)  # fmt: skip
+from premir.kernels.codes import decode
+from premir.kernels.pairing import dot_bracket
+from premir.scanner.genome.letters import read_pieces
+from premir.scanner.report.columns import NO_INT, Column, Value
+from premir.scanner.report.evidence.track import Track
+from premir.scanner.report.material import Chunk, Material
+from premir.scanner.report.table import HitTable
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """One reported hairpin; coordinates are 0-based half-open on the plus strand.
+class Hits:
+    """Hits that are to be written, in order, as formats see them.
 
     Attributes:
-        chrom: contig name.
-        start: first position.
-        end: position after the last.
-        strand: ``+`` or ``-``.
-        prob: canonical probability, six decimals.
-        mfe: minimum free energy, dcal/mol.
-        loop: interval of the terminal loop of the longest stem, None where nothing is paired.
-        masked_fraction: soft-masked (lower-case) share of the interval.
-        copies: how often the arms recur in the genome, None where they are too short to tell.
-        sequence: RNA 5' to 3', as folded.
-        structure: dot-bracket notation.
+        columns: what is written of them.
+        table: the hits.
+        material: where their sequences and folds are read.
+        header: lines that say where they come from.
     """
 
-    chrom: str
-    start: int
-    end: int
-    strand: str
-    prob: float
-    mfe: int
-    loop: tuple[int, int] | None
-    masked_fraction: float
-    copies: int | None
-    sequence: str
-    structure: str
+    columns: Sequence[Column]
+    table: HitTable
+    material: Material
+    header: Sequence[str]
 
-    def bed_line(self) -> str:
-        """Return the hit as a line of the BED file."""
-        loop_start, loop_end = self.loop or (".", ".")
-        fields = (
-            self.chrom,
-            self.start,
-            self.end,
-            f"{self.chrom}:{self.start + 1}-{self.end}({self.strand})",
-            round(1000 * self.prob),
-            self.strand,
-            f"{self.prob:.6f}",
-            ".",
-            ".",
-            f"{self.mfe / 100:.2f}",
-            self.end - self.start,
-            loop_start,
-            loop_end,
-            f"{self.masked_fraction:.3f}",
-            "." if self.copies is None else self.copies,
-            ".",
-            self.sequence,
-            self.structure,
-        )
-        return "\t".join(map(str, fields)) + "\n"
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read some thousand hits at a time; a column says what values they have."""
+        return self.material.chunks(self.table)
 
 
-def describe_hits(
-    scored: Scored,
-    copies: npt.NDArray[np.int64],
-    genome: Genome,
-    run: RunDirectory,
-    tiles: Sequence[Tile],
-    refolder: Refolder | None,
-) -> Iterator[Hit]:
-    """Read sequence, structure and soft mask of merged hits.
-
-    Args:
-        scored: N merged hits by position.
-        copies: int64 (N,), how often their arms recur, -1 where that cannot be told.
-        genome: the genome scanned.
-        run: run directory with its store and shards.
-        tiles: the tiles that they come from.
-        refolder: folds them once more with the bindings; None where the bindings folded them.
-
-    Yields:
-        The hits, in the order given.
-    """
-    number = iter(copies.tolist())
-    for chunk, hairpins in hairpins_of(scored, run, tiles):
-        probabilities = chunk.prob
-        if refolder is not None:
-            hairpins, probabilities = refolder.check(hairpins, probabilities)
-        for n in range(len(hairpins)):
-            prob = float(probabilities[n])
-            yield _describe(chunk.loci, n, hairpins[n], prob, next(number), genome)
+def columns_with(tracks: Sequence[Track]) -> tuple[Column, ...]:
+    """Return all columns of hits, in the order in which formats write them."""
+    return (*_PLACE, *(column for track in tracks for column in track.columns), *_FOLD)
 
 
-def _describe(
-    loci: Loci,
-    n: int,
-    hairpin: tuple[Codes, Pairs, int],
-    prob: float,
-    copies: int,
-    genome: Genome,
-) -> Hit:
-    codes, pairs, mfe = hairpin
-    contig = genome.contigs[int(loci.contig[n])]
-    start, end = int(loci.start[n]), int(loci.end[n])
-    forward = loci.strand[n] > 0
-    loop = terminal_loop(pairs)
-    if loop is not None:
-        a, b = int(loci.folded_start[n]), int(loci.folded_end[n])
-        loop = (a + loop[0], a + loop[1]) if forward else (b - loop[1], b - loop[0])
-    letters = read_letters(genome.store, contig.offset + start, contig.offset + end)
-    return Hit(
-        chrom=contig.name,
-        start=start,
-        end=end,
-        strand="+" if forward else "-",
-        prob=prob,
-        mfe=mfe,
-        loop=loop,
-        masked_fraction=float(np.mean(letters >= ord("a"))),
-        copies=None if copies < 0 else copies,
-        sequence=decode(codes),
-        structure=dot_bracket(pairs),
+def place_name(contig: str, start: int, end: int, strand: str) -> str:
+    """Return what the hairpin of an interval, 0-based half-open, is called."""
+    return f"{contig}:{start + 1}-{end}({strand})"
+
+
+def _contigs(chunk: Chunk) -> list[str]:
+    names = chunk.genome.contigs.names
+    return [names[number] for number in chunk.hits.loci.contig.tolist()]
+
+
+def _strands(chunk: Chunk) -> list[str]:
+    return ["+" if strand > 0 else "-" for strand in chunk.hits.loci.strand.tolist()]
+
+
+def _names(chunk: Chunk) -> list[str]:
+    start, end = chunk.hits.loci.start.tolist(), chunk.hits.loci.end.tolist()
+    return list(map(place_name, _contigs(chunk), start, end, _strands(chunk)))
+
+
+def _loop(chunk: Chunk, side: int) -> npt.NDArray[np.int64]:
+    """Positions in the contig where loops begin (0) or end (1)."""
+    loci, loops = chunk.hits.loci, chunk.loops
+    place = np.where(
+        loci.strand > 0, loci.folded_start + loops[:, side], loci.folded_end - loops[:, 1 - side]
     )
+    return np.where(loops[:, 0] < 0, NO_INT, place)
 
 
-def write_bed(handle: TextIO, hits: Iterable[Hit], provenance: Sequence[str]) -> int:
-    """Write hits with their header and return how many there were."""
-    for line in provenance:
-        handle.write(f"## {line}\n")
-    handle.write("#" + "\t".join(COLUMNS) + "\n")
-    count = 0
-    for hit in hits:
-        handle.write(hit.bed_line())
-        count += 1
-    return count
+def _masked(chunk: Chunk) -> npt.NDArray[np.float64]:
+    """Share of lower-case letters between start and end."""
+    loci, contigs = chunk.hits.loci, chunk.genome.contigs
+    offset = contigs.offsets[loci.contig]
+    lower = read_pieces(chunk.genome.store, loci.start + offset, loci.end + offset) >= ord("a")
+    length = loci.end - loci.start
+    end = np.cumsum(length)
+    before = np.concatenate([[0], np.cumsum(lower)])
+    count: npt.NDArray[np.int64] = before[end] - before[end - length]
+    return count / length
+
+
+def _sequences(chunk: Chunk) -> list[str]:
+    return [decode(chunk.hairpins[n][0]) for n in range(len(chunk.hairpins))]
+
+
+def _structures(chunk: Chunk) -> list[str]:
+    return [dot_bracket(chunk.hairpins[n][1]) for n in range(len(chunk.hairpins))]
+
+
+def _not_yet(chunk: Chunk) -> list[Value]:
+    return [None] * len(chunk.hits)
+
+
+_PLACE = (
+    Column("chrom", str, "contig: FASTA header up to the first blank", made=_contigs),
+    Column("start", int, "first position, 0-based", made=lambda chunk: chunk.hits.loci.start),
+    Column("end", int, "position after the last", made=lambda chunk: chunk.hits.loci.end),
+    Column("name", str, "CONTIG:START-END(STRAND), 1-based inclusive", made=_names),
+    Column(
+        "score", int, "round(1000 x prob)",
+        made=lambda chunk: np.rint(1000 * chunk.hits.prob).astype(np.int64),
+    ),
+    Column("strand", str, "strand of the hairpin, + or -", made=_strands),
+    Column(
+        "prob", float, "probability of pre-miRNA by the model named in the header, from one "
+        "canonical float64 path", form=".6f", made=lambda chunk: chunk.hits.prob,
+    ),
+    Column("q_value", float, "not computed yet", optional=True, made=_not_yet),
+    Column("fp_per_mb", float, "not computed yet", optional=True, made=_not_yet),
+    Column(
+        "mfe", float, "minimum free energy of what was folded", unit="kcal/mol", form=".2f",
+        made=lambda chunk: chunk.hairpins.mfe / 100,
+    ),
+    Column(
+        "length", int, "end - start", unit="nt",
+        made=lambda chunk: chunk.hits.loci.end - chunk.hits.loci.start,
+    ),
+    Column(
+        "loop_start", int, "first position of the terminal loop of the stem with the most pairs",
+        optional=True, made=lambda chunk: _loop(chunk, 0),
+    ),
+    Column(
+        "loop_end", int, "position after that loop's last",
+        optional=True, made=lambda chunk: _loop(chunk, 1),
+    ),
+    Column(
+        "masked_fraction", float, "share of soft-masked (lower-case) letters from start to end",
+        form=".3f", made=_masked,
+    ),
+)  # fmt: skip
+"""Columns that stand before those of tracks."""
+
+_FOLD = (
+    Column("mirror_prob", float, "not computed yet", optional=True, made=_not_yet),
+    Column(
+        "sequence", str, "RNA 5' to 3', as folded (with the model's context, if it has one)",
+        made=_sequences,
+    ),
+    Column("structure", str, "dot-bracket of that sequence", made=_structures),
+)  # fmt: skip
+"""Columns that stand behind those of tracks."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -11,88 +10,25 @@ import numpy.typing as npt
 
 from premir.kernels.overlaps import KEPT, UNDECIDED, resolve_overlaps
 from premir.scanner.find import shards
-from premir.scanner.find.hairpins import Hairpins, join
 from premir.scanner.find.loci import Loci
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile
+from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
-from premir.scanner.run.tasks import read_scores
+from premir.scanner.run.tasks import Job, read_scores
 
 _I64: TypeAlias = npt.NDArray[np.int64]
 
-_CHUNK = 4096
-"""So many hits are looked at together."""
 
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Scored candidates of some tiles, as parallel arrays.
-
-    Attributes:
-        loci: where they lie.
-        prob: float64 (N,), canonical probability.
-        tile: int64 (N,), index of the tile whose shard holds them.
-        row: int64 (N,), their rows in that shard.
-    """
-
-    loci: Loci
-    prob: npt.NDArray[np.float64]
-    tile: _I64
-    row: _I64
-
-    def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Scored:
-        """Return those that an index or mask array selects."""
-        return Scored(self.loci.take(index), self.prob[index], self.tile[index], self.row[index])
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Scored]) -> Scored:
-        """Return those of several sets one after another."""
-        return cls(
-            Loci.concatenate([part.loci for part in parts]),
-            np.concatenate([np.empty(0), *(part.prob for part in parts)]),
-            np.concatenate([np.empty(0, np.int64), *(part.tile for part in parts)]),
-            np.concatenate([np.empty(0, np.int64), *(part.row for part in parts)]),
-        )
-
-
-def read_scored(run: RunDirectory, tiles: Sequence[Tile], score_key: str) -> Scored:
+def read_scored(run: RunDirectory, tiles: Sequence[Tile], score_key: str) -> HitTable:
     """Read the scored candidates of some tiles."""
     parts = []
     for tile in tiles:
         row, prob = read_scores(run.scores(tile, score_key))
         loci = shards.read_loci(run.shard(tile)).take(row)
-        parts.append(Scored(loci, prob, np.full(row.size, tile.index, np.int64), row))
-    return Scored.concatenate(parts)
-
-
-def hairpins_of(
-    hits: Scored, run: RunDirectory, tiles: Sequence[Tile]
-) -> Iterator[tuple[Scored, Hairpins]]:
-    """Read the folds of hits.
-
-    Args:
-        hits: by position.
-        run: run directory with the shards.
-        tiles: the tiles that the hits come from.
-
-    Yields:
-        Some thousand hits and their folds, in the order given; few shards are in memory at any
-        time.
-    """
-    by_index = {tile.index: tile for tile in tiles}
-    open_shards: dict[int, Hairpins] = {}
-    for first in range(0, hits.prob.size, _CHUNK):
-        chunk = hits.take(np.arange(first, min(first + _CHUNK, hits.prob.size)))
-        needed = {int(index) for index in np.unique(chunk.tile)}
-        open_shards = {
-            index: open_shards.get(index) or shards.read_hairpins(run.shard(by_index[index]))
-            for index in needed
-        }
-        yield (
-            chunk,
-            join([open_shards[int(t)][int(r)] for t, r in zip(chunk.tile, chunk.row, strict=True)]),
-        )
+        parts.append(HitTable(loci, prob, np.full(row.size, tile.index, np.int64), row))
+    return HitTable.concatenate(parts)
 
 
 def groups_of_contigs(tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
@@ -107,13 +43,32 @@ def groups_of_contigs(tiles: Sequence[Tile]) -> Iterator[list[Tile]]:
         yield group
 
 
+def merged_groups(
+    job: Job, tiles: Sequence[Tile], contigs: Contigs, scanned: Intervals | None
+) -> Iterator[tuple[HitTable, npt.NDArray[np.bool_]]]:
+    """Read and merge what a scan scored, one group of contigs after another.
+
+    Args:
+        job: the scan.
+        tiles: those that are done.
+        contigs: contigs of the genome.
+        scanned: which intervals they cover, None for all.
+
+    Yields:
+        As :func:`merge`.
+    """
+    for group in groups_of_contigs(tiles):
+        scored = read_scored(job.run, group, job.score_key)
+        yield merge(scored, contigs, longest=job.extractor.longest, scanned=scanned)
+
+
 def merge(
-    scored: Scored,
+    scored: HitTable,
     contigs: Contigs,
     *,
     longest: int,
     scanned: Intervals | None,
-) -> tuple[Scored, npt.NDArray[np.bool_]]:
+) -> tuple[HitTable, npt.NDArray[np.bool_]]:
     """Choose among overlapping candidates, each strand by itself.
 
     Greedy by probability (descending), then length (descending), then the 5' coordinate in the

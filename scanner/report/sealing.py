@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
@@ -19,11 +19,17 @@ from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
-from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import writing
-from premir.scanner.report.evidence.copies import count_copies
-from premir.scanner.report.hits import describe_hits, write_bed
-from premir.scanner.report.merging import Scored, groups_of_contigs, inside, merge, read_scored
+from premir.scanner.report import evidence
+from premir.scanner.report.evidence.track import add_tracks
+from premir.scanner.report.filtering import Limits, at_least, within
+from premir.scanner.report.formats import write_hits
+from premir.scanner.report.formats.candidates import write_candidates
+from premir.scanner.report.hits import Hits, columns_with
+from premir.scanner.report.material import Material
+from premir.scanner.report.merging import groups_of_contigs, inside, merged_groups
+from premir.scanner.report.second_opinion import refold
+from premir.scanner.report.table import HitTable
 from premir.scanner.run.engine import Tally
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
@@ -47,87 +53,118 @@ class Done:
     tally: Tally = field(default_factory=Tally)
 
 
-def merged_hits(genome: Genome, job: Job, done: Done) -> Iterator[tuple[Scored, Any]]:
-    """Merged hits of one group of contigs after another."""
-    for group in groups_of_contigs(done.tiles):
-        scored = read_scored(job.run, group, job.score_key)
-        yield merge(scored, genome.contigs, longest=job.extractor.longest, scanned=done.scanned)
-
-
-def write_hits(
-    options: ScanOptions,
+def seal(
     genome: Genome,
     regions: Intervals | None,
     job: Job,
     done: Done,
+    *,
+    out: Path | None,
+    candidates: Path | None,
+    preset: str,
+    limits: Limits,
+    threads: int,
     second: Folder | None,
 ) -> int:
-    """Write the BED file and return the number of hits; ``second`` gives a second opinion."""
-    search = options.search
-    if options.outputs.out is None or search.model is None:
-        return 0
+    """Write what a scan found.
 
-    chosen = Scored.concatenate(
-        [
-            merged.take(inside(merged.loci, regions)) if regions else merged
-            for merged, _ in merged_hits(genome, job, done)
-        ]
-    )
-    started = time.monotonic()
-    copies = count_copies(chosen, genome, job.run, done.tiles, threads=options.execution.threads)
-    done.tally.seconds["copies"] = time.monotonic() - started
-    if search.max_copies is not None:
-        few = copies <= search.max_copies
-        chosen, copies = chosen.take(few), copies[few]
-        done.tally.counts["over_max_copies"] = int((~few).sum())
-    provenance = _provenance(search, search.model, job)
-    for tile, _ in done.tally.quarantined:
-        provenance.append(f"incomplete: {printable(place(tile, genome.contigs))} is missing")
-    refolder = Refolder(second, search.model) if second is not None else None
-    hits = describe_hits(chosen, copies, genome, job.run, done.tiles, refolder)
-    with writing(options.outputs.out, longest_contig=genome.longest) as handle:
-        count = write_bed(handle, hits, provenance)
-    if refolder is not None:
-        done.tally.counts["refolded"] = refolder.refolded
-        done.tally.counts["fold_disagreements"] = refolder.disagreements
+    Args:
+        genome: what was scanned.
+        regions: what is reported of it, None for all.
+        job: the scan.
+        done: its tiles; counts and seconds are added.
+        out: where hits go, None for nowhere.
+        candidates: where all candidates go, None for nowhere.
+        preset: name of the preset, for the header.
+        limits: hits beyond them are left out.
+        threads: cores to use.
+        second: gives a second opinion on folds; None where it would be the first.
+
+    Returns:
+        The number of hits.
+    """
+    started, seconds = time.monotonic(), done.tally.seconds
+    before, count = sum(seconds.values()), 0
+    if out is not None and job.model is not None:
+        refolder = Refolder(second, job.model) if second is not None else None
+        material = Material(genome, job.run, done.tiles, threads)
+        table, material = reported_hits(material, regions, job, done, limits, refolder)
+        header = _provenance(genome, job, job.model, done, preset=preset, limits=limits)
+        write_hits(out, Hits(columns_with(evidence.TRACKS), table, material, header))
+        count = len(table)
+    if candidates is not None:
+        _write_candidates(candidates, genome, regions, job.run, done.tiles)
+    tracks = sum(seconds.values()) - before
+    seconds["output"] = time.monotonic() - started - tracks
     return count
 
 
-def write_candidates(
-    options: ScanOptions,
+def reported_hits(
+    material: Material,
+    regions: Intervals | None,
+    job: Job,
+    done: Done,
+    limits: Limits,
+    refolder: Refolder | None,
+) -> tuple[HitTable, Material]:
+    """Return the hits that are written, and material with the folds that are reported of them.
+
+    The order of the steps is what a hit is: candidates contest each other once; evidence of all
+    that remain may move ranks before the threshold; what is dear is computed of what is written.
+    """
+    tally = done.tally
+    table = _merged(material.genome, regions, job, done)
+    table = add_tracks([t for t in evidence.TRACKS if not t.late], table, material, tally.seconds)
+    table = at_least(table, job.min_prob)
+    table = add_tracks([t for t in evidence.TRACKS if t.late], table, material, tally.seconds)
+    table = within(table, limits, tally.counts)
+    if refolder is not None:
+        table, material = refold(table, material, refolder)
+        tally.counts["refolded"] = refolder.refolded
+        tally.counts["fold_disagreements"] = refolder.disagreements
+    return table, material
+
+
+def _merged(genome: Genome, regions: Intervals | None, job: Job, done: Done) -> HitTable:
+    groups = merged_groups(job, done.tiles, genome.contigs, done.scanned)
+    return HitTable.concatenate(
+        [hits.take(inside(hits.loci, regions)) if regions else hits for hits, _ in groups]
+    )
+
+
+def _write_candidates(
+    path: Path,
     genome: Genome,
     regions: Intervals | None,
     run: RunDirectory,
     tiles: Sequence[Tile],
 ) -> None:
-    """Write candidate intervals as BED6; the score is minus the stem energy in centibits."""
-    if options.outputs.candidates is None:
-        return
-    with writing(options.outputs.candidates, longest_contig=genome.longest) as handle:
+    with writing(path, longest_contig=genome.longest) as handle:
         for group in groups_of_contigs(tiles):
             loci = Loci.concatenate([read_loci(run.shard(tile)) for tile in group])
             order = np.lexsort((-loci.strand, loci.end, loci.start, loci.contig))
             loci = loci.take(order)
             if regions:
                 loci = loci.take(inside(loci, regions))
-            for n in range(len(loci)):
-                name = genome.contigs.names[loci.contig[n]]
-                start, end = int(loci.start[n]), int(loci.end[n])
-                strand = "+" if loci.strand[n] > 0 else "-"
-                place = f"{name}:{start + 1}-{end}({strand})"
-                score = -int(loci.stem_energy[n])
-                handle.write(f"{name}\t{start}\t{end}\t{place}\t{score}\t{strand}\n")
+            write_candidates(handle, loci, genome.contigs.names)
 
 
-def _provenance(search: Search, model: Model, job: Job) -> list[str]:
+def _provenance(
+    genome: Genome, job: Job, model: Model, done: Done, *, preset: str, limits: Limits
+) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
-    limit = "" if search.max_copies is None else f" max_copies {search.max_copies}"
+    extractor = job.extractor
+    limit = "".join(f" max_{name} {value}" for name, value in limits.items())
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
         # What the shell calls a pipe (63, stdin) says nothing about the genome.
-        f"genome {'-' if is_stream(search.genome) else printable(search.genome.name)}",
+        f"genome {'-' if is_stream(genome.source) else printable(genome.source.name)}",
         f"model {printable(model.name)} sha256 {model.digest}",
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
-        f"preset {search.preset} extractor {search.extractor} "
-        f"max_span {job.extractor.max_span} min_prob {search.min_prob:g}{limit}",
+        f"preset {preset} extractor {extractor.kind} "
+        f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
+        *(
+            f"incomplete: {printable(place(tile, genome.contigs))} is missing"
+            for tile, _ in done.tally.quarantined
+        ),
     ]

@@ -9,11 +9,12 @@ import builders
 import pysam
 import pytest
 from data_sets import data_dir
+from hit_rows import hits_in
 
 from premir.scanner.cli import main
 from premir.scanner.genome.bed_names import lost_in_bed
-from premir.scanner.outputs import writing
-from premir.scanner.report.hits import Hit, write_bed
+from premir.scanner.report import formats
+from premir.scanner.report.hits import Hits, columns_with
 
 LOST = ("#c1", "#", ">c", "!c", "track", "track1", "Track_1", "TRACKER", "browser_1", "visibility",
         "chrom", "Chrom")  # fmt: skip
@@ -21,17 +22,11 @@ KEPT = ("chr1", "c#1", "xtrack1", "trac", "browse", "chrom1", "Chromosome_2", "c
         "a>b", "HLA:A*01", "%c", "é", "1")  # fmt: skip
 
 
-def write_hits(path, hits):
-    with writing(path, longest_contig=1000) as handle:
-        write_bed(handle, hits, ["x"])
-
-
-def hits_on(*names):
-    return [
-        Hit(name, start, start + 60, "+", 0.5, -2000, None, 0.0, None, "A", ".")
-        for name in names
-        for start in (10, 100)
-    ]
+def write_hits(path, *names):
+    """Two hits on each of some contigs."""
+    places = [(n, start, start + 60, 1) for n in range(len(names)) for start in (10, 100)]
+    table, material = hits_in(path.parent / "run", names, places)
+    formats.write_hits(path, Hits(columns_with(()), table, material, ["x"]))
 
 
 def by_bedtools(path):
@@ -56,20 +51,20 @@ def test_lost_and_kept_names():
 def test_bedtools_drops_hits_on_contigs_of_lost_names(tmp_path):
     path = tmp_path / "hits.bed"
     for name in LOST:
-        write_hits(path, hits_on("chr1", name))
+        write_hits(path, "chr1", name)
         assert name not in by_bedtools(path)
 
 
 @pytest.mark.parametrize("tool, name", [(by_bedtools, "hits.bed"), (by_tabix, "hits.bed.gz")])
 def test_no_hit_on_an_accepted_contig_is_lost(tmp_path, tool, name):
     path = tmp_path / name
-    write_hits(path, hits_on(*KEPT))
+    write_hits(path, *KEPT)
     assert sorted(tool(path)) == sorted(2 * KEPT)
 
 
 def test_tabix_drops_hits_on_contigs_that_begin_with_a_hash(tmp_path):
     path = tmp_path / "hits.bed.gz"
-    write_hits(path, hits_on("chr1", "#c1"))
+    write_hits(path, "chr1", "#c1")
     assert by_tabix(path) == ["chr1", "chr1"]
 
 

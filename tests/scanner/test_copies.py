@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import builders
 import naive
@@ -11,21 +12,18 @@ import numpy as np
 import pysam
 import pytest
 from data_sets import genomes_dir
+from hit_rows import rows
 
 from premir.kernels.codes import encode
 from premir.kernels.kmers import NO_KMER, PER_ARM, K, KmerTable, kmer_keys, sample_arms
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
-from premir.scanner.genome.letters import read_genome
+from premir.scanner.genome.letters import Contigs, Genome, read_genome
 from premir.scanner.report.evidence.copies import _sample, count_in_genome
-from premir.scanner.report.hits import COLUMNS
+from premir.scanner.report.material import Chunk
+from premir.scanner.report.table import HitTable
 
 ALL = ("--min-prob", 0)
-
-
-def rows(text):
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines]
 
 
 def copies_of(hits):
@@ -121,7 +119,10 @@ def test_a_loop_in_the_context_leaves_one_arm(strand):
     columns = [np.array([value]) for value in (1000, 1060, strand, 0, 1000 - left, 1060 + right)]
     loci = Loci(np.zeros(1, np.int32), *columns)
     borders = np.array([0, 130], np.int64)
-    found = _sample(loci, Hairpins(codes, pairs, np.array([-900], np.int32), borders))
+    hairpins = Hairpins(codes, pairs, np.array([-900], np.int32), borders)
+    table = HitTable(loci, np.ones(1), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    genome = Genome(Path(), Path(), Contigs.of(["c"], [2000], bytes(32)))
+    found = _sample(Chunk(table, hairpins, genome))
     start, end = np.array([60]), np.array([120])
     expected = sample_arms(codes, start, end, np.array([[[60, 60], [60, 120]]]))
     assert found.taken.tolist() == expected.taken.tolist() == [[0, PER_ARM]]

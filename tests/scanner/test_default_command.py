@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import RNA
 import torch
+from hit_rows import rows
 from safetensors.numpy import load_file, save_file
 
 from premir.kernels.codes import encode
@@ -24,7 +25,8 @@ from premir.scanner.find import shards
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.folding import InlineViennaFolder
 from premir.scanner.find.hairpins import pack
-from premir.scanner.report.hits import COLUMNS
+from premir.scanner.report.evidence import TRACKS
+from premir.scanner.report.hits import columns_with
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.card import CARD
@@ -35,11 +37,6 @@ from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 
 CPU = torch.device("cpu")
 SWAPPED = str.maketrans("ACGTacgt", "TGCAtgca")
-
-
-def rows(text):
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines]
 
 
 def test_planted_pre_mirnas_are_hits(default_genome, default_scan):
@@ -84,7 +81,7 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
         f"## model {model.name} sha256 {sha256(model.directory / 'weights.safetensors')}",
         f"## gates sha256 {sha256(model.directory / GATES)}",
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
-        "#" + "\t".join(COLUMNS),
+        "#" + "\t".join(column.name for column in columns_with(TRACKS)),
     ]
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from premir.scanner.find.loci import Loci
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.genome.tiles import plan_tiles
-from premir.scanner.report.merging import Scored, groups_of_contigs, inside, merge
+from premir.scanner.report.merging import groups_of_contigs, inside, merge
+from premir.scanner.report.table import HitTable
 
 CONTIGS = Contigs.of(["a", "b"], [2000, 1000], bytes(64))
 
@@ -27,7 +28,7 @@ def scored(records):
         start.astype(np.int64),
         end.astype(np.int64),
     )
-    return Scored(loci, prob.astype(float), np.zeros(count, np.int64), np.arange(count))
+    return HitTable(loci, prob.astype(float), np.zeros(count, np.int64), np.arange(count))
 
 
 def naive_merge(records):

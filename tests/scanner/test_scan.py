@@ -10,10 +10,10 @@ import builders
 import numpy as np
 import pysam
 import pytest
+from hit_rows import rows
 
 from premir.scanner.cli import main
 from premir.scanner.find import shards
-from premir.scanner.report.hits import COLUMNS
 from premir.scanner.score.networks.variable import VariableConvNet
 
 ARRAY_OPTIONS = ("--min-prob", "0", "--max-span", "80")
@@ -51,11 +51,6 @@ def windows(tiny, tmp_path_factory):
     options = ["--extractor", "windows", "--min-prob", "0", "--quiet"]
     assert main([str(tiny[0]), "--out", str(path), *options]) == 0
     return path.read_text()
-
-
-def rows(text):
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines]
 
 
 def test_planted_hairpins_are_among_the_hits(small_genome, reference):

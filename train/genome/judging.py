@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from premir.scanner.find.hairpins import concatenate
 from premir.scanner.find.loci import Loci
-from premir.scanner.report.merging import Scored, merge
+from premir.scanner.report.merging import merge
+from premir.scanner.report.table import HitTable
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.networks.network import Network
 from premir.train.genome.cuts import Cuts, read_cuts
@@ -135,6 +136,6 @@ def _overlap(loci: Loci, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]
 def _merged(loci: Loci, scores: npt.NDArray[np.float64], cuts: Cuts) -> npt.NDArray[np.float64]:
     rows = np.arange(scores.size)
     longest = int((loci.end - loci.start).max(initial=0))
-    scored = Scored(loci, scores, np.zeros(scores.size, np.int64), rows)
+    scored = HitTable(loci, scores, np.zeros(scores.size, np.int64), rows)
     hits, _ = merge(scored, cuts.contigs, longest=longest, scanned=None)
     return hits.prob

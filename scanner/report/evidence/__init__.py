@@ -1,1 +1,8 @@
-"""Tracks: columns that evidence beside the model adds to hits."""
+"""Tracks: columns that evidence beside the model adds to hits, in their order."""
+
+from __future__ import annotations
+
+from premir.scanner.report.evidence import copies
+from premir.scanner.report.evidence.track import Track
+
+TRACKS: tuple[Track, ...] = (copies.TRACK,)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,13 +11,11 @@ import numpy.typing as npt
 from premir.kernels import kmers
 from premir.kernels.codes import encode
 from premir.kernels.kmers import NO_KMER, ArmKmers, Counts, K, KmerTable
-from premir.kernels.pairing import terminal_loop
-from premir.scanner.find.hairpins import Hairpins
-from premir.scanner.find.loci import Loci
 from premir.scanner.genome.letters import Genome, read_letters
-from premir.scanner.genome.tiles import Tile
-from premir.scanner.report.merging import Scored, hairpins_of
-from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.report.columns import NO_INT, Column
+from premir.scanner.report.evidence.track import Track
+from premir.scanner.report.material import Chunk, Material
+from premir.scanner.report.table import HitTable
 
 _PIECE = 1 << 18
 """Positions counted at a time: letters, codes and keys of a piece stay in a core's cache."""
@@ -26,41 +23,47 @@ _WORKERS = 4
 """Threads that count, at most: each has counts of its own, and memory is to grow with hits only."""
 
 
-def count_copies(
-    hits: Scored, genome: Genome, run: RunDirectory, tiles: Sequence[Tile], *, threads: int
-) -> npt.NDArray[np.int64]:
+def copies(table: HitTable, material: Material) -> npt.NDArray[np.int64]:
     """Count how often the arms of hits recur, reading the genome once.
 
     Args:
-        hits: N merged hits by position.
-        genome: the genome scanned, with its store.
-        run: run directory with the shards.
-        tiles: the tiles that the hits come from.
-        threads: cores to use.
+        table: N hits by position.
+        material: the genome, and the folds that were scored.
 
     Returns:
-        int64 (N,), -1 where neither arm is long enough to tell.
+        int64 (N,), ``NO_INT`` where neither arm is long enough to tell.
     """
-    samples = [_sample(chunk.loci, hairpins) for chunk, hairpins in hairpins_of(hits, run, tiles)]
+    samples = [_sample(chunk) for chunk in material.chunks(table)]
     if not samples:
         return np.empty(0, np.int64)
     sample = ArmKmers.concatenate(samples)
-    table = sample.table()
-    return kmers.copies(sample, table, count_in_genome(table, genome, threads=threads))
+    kmer_table = sample.table()
+    counts = count_in_genome(kmer_table, material.genome, threads=material.threads)
+    found = kmers.copies(sample, kmer_table, counts)
+    return np.where(found < 0, NO_INT, found)
 
 
-def _sample(loci: Loci, hairpins: Hairpins) -> ArmKmers:
+TRACK = Track(
+    name="copies",
+    columns=(Column("copies", int, "how often the arms recur in the genome", optional=True),),
+    compute=lambda table, material: [copies(table, material)],
+    late=True,
+)
+
+
+def _sample(chunk: Chunk) -> ArmKmers:
     """Choose k-mers of what lies on either side of the terminal loop, context left out."""
-    codes, offsets = hairpins.codes, hairpins.offsets[:-1]
-    forward = loci.strand > 0
-    lead = np.where(forward, loci.start - loci.folded_start, loci.folded_end - loci.end)
+    loci, hairpins = chunk.hits.loci, chunk.hairpins
+    offsets = hairpins.offsets[:-1]
+    lead, _ = loci.contexts()
     start = offsets + lead
     end = start + loci.end - loci.start
     # A hit without pairs has no loop and no arms.
-    loops = [terminal_loop(hairpins[n][1]) or (0, hairpins.lengths[n]) for n in range(len(loci))]
-    loop = np.clip(offsets[:, None] + np.array(loops), start[:, None], end[:, None])
+    unpaired = np.stack([np.zeros_like(start), hairpins.lengths], axis=1)
+    loops = np.where(chunk.loops < 0, unpaired, chunk.loops)
+    loop = np.clip(offsets[:, None] + loops, start[:, None], end[:, None])
     arms = np.stack([start, loop[:, 0], loop[:, 1], end], axis=1).reshape(-1, 2, 2)
-    return kmers.sample_arms(codes, start, end, arms)
+    return kmers.sample_arms(hairpins.codes, start, end, arms)
 
 
 def count_in_genome(table: KmerTable, genome: Genome, *, threads: int) -> Counts:

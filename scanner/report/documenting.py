@@ -1,0 +1,52 @@
+"""The table of columns in the docs, made from their declarations.
+
+python -m premir.scanner.report.documenting docs/formats.md
+
+writes it between the two comments that name it; a test compares.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from premir.scanner.report import evidence
+from premir.scanner.report.columns import NOTHING, Column
+from premir.scanner.report.hits import columns_with
+
+BEGIN = "<!-- columns: python -m premir.scanner.report.documenting -->\n"
+END = "<!-- end of columns -->\n"
+_TYPES = {int: "int", float: "float", str: "text"}
+
+
+def columns_table() -> str:
+    """Return all columns of hits as a Markdown table."""
+    rows = [
+        f"| {number} | {column.name} | {_type(column)} | {column.unit} | {column.text} |\n"
+        for number, column in enumerate(columns_with(evidence.TRACKS), 1)
+    ]
+    return "".join(["| | column | type | unit | meaning |\n|---|---|---|---|---|\n", *rows])
+
+
+def renewed(page: str) -> str:
+    """Return a page with the table as it should be between its two comments."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return before + begin + columns_table() + end + after if end else page
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Renew the table in the pages that are given."""
+    for name in sys.argv[1:] if argv is None else argv:
+        page = Path(name)
+        page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+def _type(column: Column) -> str:
+    return _TYPES[column.type] + (f" or `{NOTHING}`" if column.optional else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

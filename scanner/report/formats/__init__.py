@@ -1,0 +1,29 @@
+"""Formats: kinds of files that hold hits; the first is written where a name tells none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from premir.scanner.outputs import is_compressed, writing
+from premir.scanner.report.formats import bed
+from premir.scanner.report.formats.format import Format
+from premir.scanner.report.hits import Hits
+
+FORMATS: tuple[Format, ...] = (bed.FORMAT,)
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that the name of a file asks for."""
+    name = path.with_suffix("") if is_compressed(path) else path
+    for each in FORMATS:
+        if name.suffix.lower() == f".{each.name}":
+            return each
+    return FORMATS[0]
+
+
+def write_hits(path: Path, hits: Hits) -> None:
+    """Write hits to a file, whole or not at all, or to a stream, as its name asks for."""
+    kind = format_of(path)
+    longest = hits.material.genome.longest if kind.indexed else None
+    with writing(path, longest_contig=longest) as handle:
+        kind.write(handle, hits)

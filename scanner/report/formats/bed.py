@@ -1,0 +1,20 @@
+"""BED: hits as lines of BED6 with named columns behind it (docs/formats.md)."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from premir.scanner.report.formats.format import Format
+from premir.scanner.report.hits import Hits
+
+
+def write(handle: TextIO, hits: Hits) -> None:
+    """Write hits below the lines that say where they come from and what the columns are."""
+    handle.writelines(f"## {line}\n" for line in hits.header)
+    handle.write("#" + "\t".join(column.name for column in hits.columns) + "\n")
+    for chunk in hits.chunks():
+        fields = [column.texts(chunk) for column in hits.columns]
+        handle.writelines("\t".join(line) + "\n" for line in zip(*fields, strict=True))
+
+
+FORMAT = Format(name="bed", write=write, indexed=True)

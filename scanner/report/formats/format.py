@@ -1,0 +1,24 @@
+"""What a format is: how hits are written as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+from premir.scanner.report.hits import Hits
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file that holds hits.
+
+    Attributes:
+        name: what such files end in, but for ``.gz`` and the like.
+        write: writes hits as text, piece by piece.
+        indexed: whether tabix indexes it as BED where it is compressed.
+    """
+
+    name: str
+    write: Callable[[TextIO, Hits], None]
+    indexed: bool = False

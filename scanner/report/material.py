@@ -1,0 +1,84 @@
+"""What tracks and writers read beside the hit table: the genome, and the folds in the shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.codes import Codes
+from premir.kernels.pairing import Pairs, terminal_loop
+from premir.scanner.find.hairpins import Hairpins, join
+from premir.scanner.find.shards import read_hairpins
+from premir.scanner.genome.letters import Genome
+from premir.scanner.genome.tiles import Tile
+from premir.scanner.report.table import HitTable
+from premir.scanner.run.rundir import RunDirectory
+
+Fold: TypeAlias = tuple[Codes, Pairs, int]
+"""Codes, pair table and MFE (dcal/mol) of one hairpin."""
+
+_CHUNK = 4096
+"""So many hits are looked at together."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some thousand hits with their folds.
+
+    Attributes:
+        hits: N hits.
+        hairpins: their folds, with the context that was folded with them.
+        genome: what they are hits of.
+    """
+
+    hits: HitTable
+    hairpins: Hairpins
+    genome: Genome
+
+    @cached_property
+    def loops(self) -> npt.NDArray[np.int64]:
+        """Terminal loops inside the hairpins, int64 (N, 2); -1 where nothing is paired."""
+        loops = [terminal_loop(self.hairpins[n][1]) or (-1, -1) for n in range(len(self.hairpins))]
+        return np.array(loops, np.int64).reshape(-1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a scan knows of its hits beside the table.
+
+    Attributes:
+        genome: the genome scanned, with its store.
+        run: run directory with the shards.
+        tiles: the tiles that hits come from.
+        threads: cores that a track may use.
+        corrected: folds that stand in place of those of the shards, by tile and row.
+    """
+
+    genome: Genome
+    run: RunDirectory
+    tiles: Sequence[Tile]
+    threads: int
+    corrected: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
+
+    def chunks(self, table: HitTable) -> Iterator[Chunk]:
+        """Read the folds of hits, which stand by position, in their order.
+
+        Yields:
+            Some thousand hits at a time; few shards are in memory at any time.
+        """
+        by_index = {tile.index: tile for tile in self.tiles}
+        shards: dict[int, Hairpins] = {}
+        for first in range(0, len(table), _CHUNK):
+            hits = table.take(np.arange(first, min(first + _CHUNK, len(table))))
+            shards = {
+                index: shards.get(index) or read_hairpins(self.run.shard(by_index[index]))
+                for index in np.unique(hits.tile).tolist()
+            }
+            places = zip(hits.tile.tolist(), hits.row.tolist(), strict=True)
+            folds = [self.corrected.get(place) or shards[place[0]][place[1]] for place in places]
+            yield Chunk(hits, join(folds), self.genome)

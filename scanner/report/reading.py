@@ -1,0 +1,93 @@
+"""Reading hits back from the BED files that scans write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import make_dataclass
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any
+
+from premir.scanner.errors import InputError, printable
+from premir.scanner.genome.decompression import read_blocks
+from premir.scanner.report import evidence
+from premir.scanner.report.columns import Column
+from premir.scanner.report.hits import columns_with
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def read_hits(path: Path) -> Iterator[Any]:
+    """Read a BED file of hits, plain or compressed, from front to end.
+
+    Args:
+        path: the file; ``-`` is standard input.
+
+    Yields:
+        One hit after another, as a frozen dataclass whose fields are the columns of the file: int,
+        float or str as declared, None where the file has ``.``. Columns that this premir does not
+        know are str.
+
+    Raises:
+        InputError: not such a file, or damaged; names the line.
+    """
+    lines = enumerate(_lines(path), 1)
+    columns = _header(path, lines)
+    fields = [(column.name, column.hint) for column in columns]
+    record = make_dataclass("Hit", fields, frozen=True, slots=True)
+    for number, line in lines:
+        where = f"{path}: line {number}"
+        yield record(*_values(where, columns, _fields(where, line)))
+
+
+def _header(path: Path, lines: Iterator[tuple[int, bytes]]) -> list[Column]:
+    """Read up to the line that names the columns, and return them."""
+    for number, line in lines:
+        where = f"{path}: line {number}"
+        if line.startswith(b"#chrom\t"):
+            return _declared(where, _fields(where, line[1:]))
+        if not line.startswith(b"##"):
+            break
+    raise InputError(f"{path}: no line names columns from #chrom on: not a file of hits")
+
+
+def _declared(where: str, names: list[str]) -> list[Column]:
+    """Return the columns of a file by its header."""
+    known = {column.name: column for column in columns_with(evidence.TRACKS)}
+    if len(set(names)) < len(names):
+        raise InputError(f"{where}: a column stands twice")
+    for name in names:
+        if not _NAME.fullmatch(name) or iskeyword(name):
+            raise InputError(f"{where}: {printable(name)!r} is no name of a column")
+    return [
+        known.get(name) or Column(name, str, "of another premir", optional=True) for name in names
+    ]
+
+
+def _values(where: str, columns: Sequence[Column], fields: list[str]) -> Iterator[Any]:
+    if len(fields) != len(columns):
+        raise InputError(f"{where}: {len(fields)} columns in place of {len(columns)}")
+    for column, field in zip(columns, fields, strict=True):
+        try:
+            yield column.parse(field)
+        except ValueError as error:
+            raise InputError(
+                f"{where}: {column.name}: {printable(field)!r} is no {column.type.__name__}"
+            ) from error
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    rest = b""
+    for block in read_blocks(path, expected="BED"):
+        *whole, rest = (rest + block).split(b"\n")
+        yield from whole
+    if rest:
+        raise InputError(f"{path}: the last line has no end: truncated")
+
+
+def _fields(where: str, line: bytes) -> list[str]:
+    try:
+        return line.decode().split("\t")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8") from error

@@ -1,0 +1,38 @@
+"""The step of the second opinion: hits as ViennaRNA itself folds them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.report.material import Fold, Material
+from premir.scanner.report.table import HitTable
+from premir.scanner.score.refolding import Refolder
+
+
+def refold(table: HitTable, material: Material, refolder: Refolder) -> tuple[HitTable, Material]:
+    """Fold hits once more, and put what differs in place of the kernel's folds.
+
+    Args:
+        table: hits by position.
+        material: has the folds that were scored.
+        refolder: folds and counts.
+
+    Returns:
+        The same hits with the probabilities, and material with the folds, that are reported.
+    """
+    prob, corrected = [table.prob[:0]], dict[tuple[int, int], Fold]()
+    for chunk in material.chunks(table):
+        reported, probabilities = refolder.check(chunk.hairpins, chunk.hits.prob)
+        prob.append(probabilities)
+        if reported is not chunk.hairpins:
+            for n in _differing(chunk.hairpins, reported):
+                corrected[int(chunk.hits.tile[n]), int(chunk.hits.row[n])] = reported[n]
+    return replace(table, prob=np.concatenate(prob)), replace(material, corrected=corrected)
+
+
+def _differing(a: Hairpins, b: Hairpins) -> list[int]:
+    """Which of the same sequences fold differently."""
+    return [n for n in range(len(a)) if a[n][2] != b[n][2] or not np.array_equal(a[n][1], b[n][1])]

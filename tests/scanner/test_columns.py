@@ -1,0 +1,92 @@
+"""Columns: the docs, and the values of hits made by hand."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from data_sets import ROOT
+from hit_rows import SEQUENCE, STRUCTURE, hits_in
+
+from premir.scanner.report import documenting, material
+from premir.scanner.report.columns import NO_INT, Column
+from premir.scanner.report.evidence import TRACKS
+from premir.scanner.report.hits import columns_with
+
+COLUMNS = {column.name: column for column in columns_with(TRACKS)}
+
+
+def test_the_docs_hold_the_columns_as_declared(tmp_path):
+    page = ROOT / "docs" / "formats.md"
+    copy = tmp_path / page.name
+    copy.write_text(re.sub(r"(?m)^\| 1 \| chrom.*\n", "", page.read_text()))
+    assert documenting.main([str(copy)]) == 0
+    assert copy.read_text() == page.read_text()
+
+
+def test_a_column_is_declared_once_and_in_full():
+    assert len(COLUMNS) == len(columns_with(TRACKS))
+    for column in COLUMNS.values():
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", column.name)
+        assert column.text
+        assert column.text[-1] != "."
+
+
+def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
+    monkeypatch.setattr(material, "_CHUNK", 2)  # in two pieces
+    unpaired = "." * len(SEQUENCE)
+    records = [(0, 0, 16, 1), (0, 4, 20, -1), (1, 8, 24, 1)]
+    table, source = hits_in(tmp_path, ["a", "b"], records, [STRUCTURE, STRUCTURE, unpaired])
+    table.columns["copies"] = np.array([0, 7, NO_INT])
+    table.prob[:] = 0.5, 0.0005, 0.0015
+    chunks = list(source.chunks(table))
+    assert [len(chunk.hits) for chunk in chunks] == [2, 1]
+
+    def texts(name):
+        return [text for chunk in chunks for text in COLUMNS[name].texts(chunk)]
+
+    assert texts("chrom") == ["a", "a", "b"]
+    assert texts("name") == ["a:1-16(+)", "a:5-20(-)", "b:9-24(+)"]
+    assert texts("strand") == ["+", "-", "+"]
+    assert texts("score") == ["500", "0", "2"]
+    assert texts("prob") == ["0.500000", "0.000500", "0.001500"]
+    assert texts("q_value") == texts("fp_per_mb") == texts("mirror_prob") == 3 * ["."]
+    assert texts("mfe") == 3 * ["-20.00"]
+    assert texts("length") == 3 * ["16"]
+    assert texts("loop_start") == ["6", "10", "."]
+    assert texts("loop_end") == ["10", "14", "."]
+    assert texts("masked_fraction") == 3 * ["0.500"]
+    assert texts("copies") == ["0", "7", "."]
+    assert texts("sequence") == 3 * [SEQUENCE]
+    assert texts("structure") == [STRUCTURE, STRUCTURE, unpaired]
+
+
+def test_masked_fraction_is_of_each_hit(tmp_path):
+    """Letters of the contigs are ACGTacgt over and over."""
+    records = [(0, 0, 4, 1), (0, 2, 5, 1), (0, 4, 8, -1), (1, 997, 1000, 1)]
+    table, source = hits_in(tmp_path, ["a", "b"], records)
+    (chunk,) = source.chunks(table)
+    assert COLUMNS["masked_fraction"].texts(chunk) == ["0.000", "0.333", "1.000", "1.000"]
+
+
+@pytest.mark.parametrize(
+    "column, text, value",
+    [
+        (Column("a", int, "x"), "-3", -3),
+        (Column("a", float, "x", form=".2f"), "0.25", 0.25),
+        (Column("a", str, "x"), ".", "."),
+        (Column("a", str, "x", optional=True), ".", None),
+        (Column("a", int, "x", optional=True), ".", None),
+    ],
+)
+def test_text_becomes_the_value_it_was(column, text, value):
+    found = column.parse(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("column", [Column("a", int, "x"), Column("a", float, "x")])
+def test_a_value_that_is_always_there_is_no_dot(column):
+    with pytest.raises(ValueError, match=r"invalid literal|could not convert"):
+        column.parse(".")

@@ -1,0 +1,115 @@
+"""Hits read back from the files that scans write."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import subprocess
+import sys
+
+import pysam
+import pytest
+from golden import GOLDEN, NAMES
+
+from premir.scanner.errors import InputError
+from premir.scanner.report.evidence import TRACKS
+from premir.scanner.report.hits import columns_with
+from premir.scanner.report.reading import read_hits
+
+HEADER = "#" + "\t".join(column.name for column in columns_with(TRACKS))
+LINE = "c\t1\t9\tc:2-9(+)\t500\t+\t0.5\t.\t.\t-3.10\t8\t.\t.\t0.000\t.\t.\tACGU\t...."
+
+
+def printed(hit):
+    """A hit as its line."""
+    columns = columns_with(TRACKS)
+    values = [getattr(hit, column.name) for column in columns]
+    texts = [
+        "." if value is None else format(value, column.form)
+        for column, value in zip(columns, values, strict=True)
+    ]
+    return "\t".join(texts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_golden_files_come_back_as_they_are(name, compressed, tmp_path):
+    path = GOLDEN / name
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    if compressed:
+        path = tmp_path / f"{name}.gz"
+        pysam.tabix_compress(str(GOLDEN / name), str(path))
+    hits = list(read_hits(path))
+    assert len(hits) == len(lines) > 0
+    assert [printed(hit) for hit in hits] == lines
+    for hit in hits:
+        for column in columns_with(TRACKS):
+            value = getattr(hit, column.name)
+            assert type(value) is column.type or (column.optional and value is None)
+
+
+def test_a_hit_is_a_frozen_record_with_types(tmp_path):
+    (tmp_path / "hits.bed").write_text(f"## x\n{HEADER}\n{LINE}\n")
+    (hit,) = read_hits(tmp_path / "hits.bed")
+    assert (hit.start, hit.prob, hit.loop_start, hit.sequence) == (1, 0.5, None, "ACGU")
+    types = {field.name: field.type for field in dataclasses.fields(hit)}
+    assert (types["end"], types["mfe"], types["copies"]) == (int, float, int | None)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        hit.prob = 1.0
+
+
+def test_columns_are_those_of_the_file(tmp_path):
+    (tmp_path / "hits.bed").write_text("#chrom\tstart\tsurprise\nc\t7\tx\nc\t8\t.\n")
+    hits = [dataclasses.asdict(hit) for hit in read_hits(tmp_path / "hits.bed")]
+    assert hits == [
+        {"chrom": "c", "start": 7, "surprise": "x"},
+        {"chrom": "c", "start": 8, "surprise": None},
+    ]
+
+
+def test_hits_are_read_one_by_one(tmp_path):
+    (tmp_path / "hits.bed").write_text(f"{HEADER}\n{LINE}\nc\tx\n")
+    hits = read_hits(tmp_path / "hits.bed")
+    assert next(hits).chrom == "c"
+    with pytest.raises(InputError, match="line 3: 2 columns in place of 18"):
+        next(hits)
+
+
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("", "file is empty; expected BED"),
+        ("c\t1\t2\n", "no line names columns"),
+        ("# a table\nc\t1\t2\n", "no line names columns"),
+        (f"{HEADER}\n{LINE}", "the last line has no end: truncated"),
+        (f"{HEADER}\n{LINE.replace('0.5', 'half')}\n", "line 2: prob: 'half' is no float"),
+        (f"{HEADER}\n{LINE.replace('500', '.')}\n", "line 2: score: '.' is no int"),
+        (f"{HEADER}\n{HEADER}\n", "line 2: start: 'start' is no int"),
+        ("#chrom\tchrom\n", "line 1: a column stands twice"),
+        ("#chrom\tclass\n", "line 1: 'class' is no name of a column"),
+        ("#chrom\t__init__\n", "line 1: '__init__' is no name of a column"),
+    ],
+)
+def test_what_is_no_file_of_hits_is_refused_by_line(tmp_path, text, fault):
+    path = tmp_path / "hits.bed"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        list(read_hits(path))
+    assert str(error.value).startswith(str(path))
+    assert fault in str(error.value)
+
+
+def test_damaged_bytes_are_refused(tmp_path):
+    path = tmp_path / "hits.bed.gz"
+    path.write_bytes(gzip.compress(f"{HEADER}\n{LINE}\n".encode())[:-9])
+    with pytest.raises(InputError, match="truncated or damaged"):
+        list(read_hits(path))
+    path.write_bytes(f"{HEADER}\n".encode() + b"\xff\n")
+    with pytest.raises(InputError, match="line 2: not UTF-8"):
+        list(read_hits(path))
+
+
+def test_reading_loads_no_torch_and_no_ray():
+    code = "import sys, premir.scanner.report.reading; print({'torch', 'ray'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

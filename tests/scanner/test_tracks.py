@@ -1,0 +1,154 @@
+"""Tracks and formats of one's own, and the order of the steps between scores and hits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hit_rows import STRUCTURE, folds, hits_in, rows
+
+from premir.scanner.cli import main
+from premir.scanner.report import evidence, formats, sealing
+from premir.scanner.report.columns import NO_INT, Column
+from premir.scanner.report.documenting import columns_table
+from premir.scanner.report.evidence.track import Track, add_tracks
+from premir.scanner.report.filtering import at_least, within
+from premir.scanner.report.formats.format import Format
+from premir.scanner.report.hits import columns_with
+from premir.scanner.report.reading import read_hits
+from premir.scanner.report.second_opinion import refold
+
+
+def paired(table, material):
+    """Share of the letters that pair; no value for hits on the minus strand."""
+    shares = [
+        np.diff(np.concatenate([[0], np.cumsum(chunk.hairpins.pairs >= 0)])[chunk.hairpins.offsets])
+        / chunk.hairpins.lengths
+        for chunk in material.chunks(table)
+    ]
+    return [np.where(table.loci.strand > 0, np.concatenate([np.empty(0), *shares]), np.nan)]
+
+
+TOY = Track(
+    "toy", (Column("paired", float, "share of paired letters", form=".3f", optional=True),), paired
+)
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    monkeypatch.setattr(evidence, "TRACKS", (*evidence.TRACKS, TOY))
+
+
+def test_a_track_is_a_column_of_hits_and_of_the_docs(toy, default_genome, default_scan, tmp_path):
+    out = tmp_path / "hits.bed"
+    assert main([str(default_genome[0]), "--out", str(out), "--quiet"]) == 0
+    hits, before = rows(out.read_text()), rows(default_scan[0])
+    names = list(hits[0])
+    assert names[names.index("copies") + 1] == "paired"
+    for hit in hits:
+        share = 1 - hit["structure"].count(".") / len(hit["structure"])
+        assert hit.pop("paired") == ("." if hit["strand"] == "-" else f"{share:.3f}")
+    assert hits == before
+    assert {hit["strand"] for hit in hits} == {"+", "-"}
+    number = names.index("paired") + 1
+    assert f"| {number} | paired | float or `.` |  | share of paired letters |\n" in columns_table()
+    values = [hit.paired for hit in read_hits(out)]
+    assert [value is None for value in values] == [hit["strand"] == "-" for hit in hits]
+    summary = json.loads(out.with_name("hits.bed.summary.json").read_text())
+    assert "toy" in summary["seconds_by_stage"]
+
+
+def write_names(handle, hits):
+    name = next(column for column in hits.columns if column.name == "name")
+    for chunk in hits.chunks():
+        handle.writelines(f"{value}\n" for value in name.values(chunk))
+
+
+@pytest.mark.parametrize("out", ["hits.toy", "hits.TOY", "hits.toy.gz", "hits.txt"])
+def test_a_format_is_chosen_by_the_name_of_the_file(out, tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, Format("toy", write_names)))
+    path = tmp_path / out
+    table, material = hits_in(tmp_path / "run", ["c"], [(0, 10, 26, 1), (0, 50, 66, -1)])
+    hits = sealing.Hits(columns_with(()), table, material, ["x"])
+    formats.write_hits(path, hits)
+    if out.endswith(".gz"):
+        assert not path.with_name(f"{out}.tbi").exists()
+        return
+    is_toy = out.lower().endswith(".toy")
+    assert (path.read_text() == "c:11-26(+)\nc:51-66(-)\n") == is_toy
+    assert path.read_text().startswith("c:" if is_toy else "## x\n#chrom\t")
+
+
+def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monkeypatch):
+    """Evidence of merged candidates, threshold, limits and the second opinion, in this order."""
+    table, material = hits_in(tmp_path, ["c"], [(0, 100 * n, 100 * n + 16, 1) for n in range(8)])
+    table = replace(table, prob=np.array([0.2, 0.9, 0.4, 0.8, 0.3, 0.7, 0.6, 0.5]))
+    seen = []
+
+    def track(name, *, late):
+        def compute(table, material):
+            seen.append((name, table.prob.tolist(), sorted(table.columns)))
+            return [np.arange(len(table))]
+
+        return Track(name, (Column(name, int, "number"),), compute, late=late)
+
+    class Refolder:
+        refolded = disagreements = 0
+
+        def check(self, hairpins, prob):
+            seen.append(("refolder", prob.tolist(), None))
+            return hairpins, prob
+
+    tracks = (track("late", late=True), track("early", late=False))
+    monkeypatch.setattr(evidence, "TRACKS", tracks)
+    monkeypatch.setattr(sealing, "_merged", lambda *_: table)
+    job, done = type("Job", (), {"min_prob": 0.5}), sealing.Done()
+    hits, _ = sealing.reported_hits(material, None, job, done, {"late": 2}, Refolder())
+    assert seen == [
+        ("early", table.prob.tolist(), []),
+        ("late", [0.9, 0.8, 0.7, 0.6, 0.5], ["early"]),
+        ("refolder", [0.9, 0.8, 0.7], None),
+    ]
+    assert hits.columns["early"].tolist() == [1, 3, 5]
+    assert hits.columns["late"].tolist() == [0, 1, 2]
+    assert done.tally.counts["over_max_late"] == 2
+    assert set(done.tally.seconds) == {"early", "late"}
+
+
+def test_a_track_gives_an_array_for_each_of_its_columns(tmp_path):
+    table, material = hits_in(tmp_path, ["c"], [(0, 10, 26, 1)])
+    columns = (Column("a", int, "one"), Column("b", int, "two"))
+    with pytest.raises(ValueError, match="zip"):
+        add_tracks([Track("t", columns, lambda *_: [np.zeros(1)])], table, material, {})
+
+
+def test_thresholds_and_limits_are_inclusive_and_hits_without_a_value_stay(tmp_path):
+    table, _ = hits_in(tmp_path, ["c"], [(0, 100 * n, 100 * n + 16, 1) for n in range(4)])
+    table = replace(table, prob=np.array([0.1, 0.5, np.nextafter(0.5, 0), 0.9]))
+    assert at_least(table, 0.5).prob.tolist() == [0.5, 0.9]
+    columns = {"n": np.array([3, NO_INT, 4, 2]), "x": np.array([np.nan, 0.5, 0.1, 0.6])}
+    table = replace(table, columns=columns)
+    counts = {}
+    assert within(table, {"n": 3, "x": 0.5}, counts).row.tolist() == [0, 1]
+    assert counts == {"over_max_n": 1, "over_max_x": 1}
+
+
+def test_what_viennarna_folds_otherwise_is_what_is_written(tmp_path):
+    table, material = hits_in(tmp_path, ["c"], [(0, 100 * n, 100 * n + 16, 1) for n in range(5)])
+    other = "(((((......)))))"
+
+    class Refolder:
+        def check(self, hairpins, prob):
+            return folds([STRUCTURE, other, STRUCTURE, STRUCTURE, other]), prob + [0, 0.1, 0, 0, 0]
+
+    hits, reported = refold(table, material, Refolder())
+    assert hits.prob.tolist() == [0.5, 0.6, 0.5, 0.5, 0.5]
+    assert sorted(reported.corrected) == [(0, 1), (0, 4)]
+    structure = next(column for column in columns_with(()) if column.name == "structure")
+    # Also of some of them, in whatever table.
+    (chunk,) = reported.chunks(hits.take(np.array([1, 3, 4])))
+    assert structure.values(chunk) == [other, STRUCTURE, other]
+    (chunk,) = material.chunks(hits)
+    assert structure.values(chunk) == 5 * [STRUCTURE]
