@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import torch
-
 from premir.kernels.pairing import dot_bracket
 from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.find.hairpins import pack
 from premir.scanner.genome.hairpin_records import Record, hairpin_records, left_out
 from premir.scanner.outputs import check_writable, writing
 from premir.scanner.run.progress import SequenceProgress
+from premir.scanner.score.inference import one_thread
 from premir.scanner.score.model import Model, probabilities
 from premir.scanner.streams import is_stream
 
@@ -50,13 +49,15 @@ def classify(
     check_writable(out)
     # A file is checked as a whole before time is spent on it; a stream comes only once.
     total = None if is_stream(sequences) else sum(1 for _ in hairpin_records(sequences, say=False))
-    # As in a scan's workers: maps are small, and a second thread inside an operation costs more
-    # than it brings. On two busy cores 690 hairpins took 39 s with two and 7 s with one.
-    torch.set_num_threads(1)
     classifier = _Classifier(model)
     folder = make_folder(folder_name, processes=threads)
     try:
-        with SequenceProgress(total, quiet=quiet) as progress, writing(out) as handle:
+        # On two busy cores 690 hairpins took 39 s with two threads in an operation, 7 s with one.
+        with (
+            one_thread(),
+            SequenceProgress(total, quiet=quiet) as progress,
+            writing(out) as handle,
+        ):
             handle.write(_HEADER)
             for block in _blocks(hairpin_records(sequences), _BLOCK_NT * threads):
                 handle.writelines(classifier.rows(block, folder))

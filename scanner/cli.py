@@ -17,7 +17,7 @@ from premir.scanner.genome.parts import Part
 from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import file_path, path, real, whole
-from premir.scanner.outputs import Named, beside, check_apart, check_log, indices
+from premir.scanner.outputs import Named, beside, check_apart, check_log
 from premir.scanner.score.model import Model
 from premir.scanner.score.shipped import DEFAULT_MODEL, HAIRPIN_MODEL, find_model, list_models
 from premir.scanner.streams import is_stream
@@ -219,20 +219,9 @@ def _files_of(model: Model) -> list[Named]:
 
 
 def _begin_scan(options: argparse.Namespace, settings: ScanOptions) -> None:
-    from premir.scanner.preparing import run_directory_path
+    from premir.scanner.preparing import files_of
 
-    inputs = [("GENOME", settings.search.genome)]
-    if settings.search.model is not None:
-        inputs += _files_of(settings.search.model)
-    files = settings.outputs
-    outputs = []
-    for option, out in (("--out", files.out), ("--candidates", files.candidates)):
-        if out is not None:
-            outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
-    if files.summary is not None:
-        outputs.append(("--summary", files.summary))
-    work = run_directory_path(settings)
-    _begin(options, inputs, outputs, [("--work-dir", work)] if work is not None else [])
+    _begin(options, *files_of(settings))
 
 
 def _begin(

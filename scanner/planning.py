@@ -22,7 +22,7 @@ from premir.scanner.options import Execution, ScanOptions
 from premir.scanner.preparing import first_tiles, identity, make_job, run_directory_path
 from premir.scanner.run.rundir import RunDirectory, check_ours
 from premir.scanner.run.tasks import Job
-from premir.scanner.score.inference import choose_device
+from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.score.selecting import find_hits
 
@@ -111,7 +111,8 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
     if execution.part is not None:
         tiles = execution.part.choose(tiles)
     state, left = _reuse(options, genome, job, tiles, path)
-    measured = measure(job, sample, execution.device)
+    with one_thread():
+        measured = measure(job, sample, execution.device)
     megabases = sum(tile.length for tile in left) / 1e6
     seconds = reading + measured.per_megabase * megabases / execution.threads
     stages = ", ".join(
@@ -137,7 +138,6 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
 def measure(job: Job, sample: Sample, device_name: str) -> Measured:
     """Do everything that a scan does, on pieces from all over the genome, for two seconds."""
     measured = Measured()
-    torch.set_num_threads(1)
     folder = make_folder(job.folder, processes=0) if job.folder else None
     keep = job.gates.before_folding if job.gates is not None else None
     device = choose_device(device_name)

@@ -16,7 +16,7 @@ from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
-from premir.scanner.outputs import beside
+from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gates import Gates
@@ -34,6 +34,22 @@ def run_directory_path(options: ScanOptions) -> Path | None:
     if options.execution.work_dir is not None or output is None:
         return options.execution.work_dir
     return beside(output, ".premir-work")
+
+
+def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named]]:
+    """Return inputs, outputs and the run directory of a scan, for the check of names."""
+    inputs = [("GENOME", options.search.genome)]
+    if options.search.model is not None:
+        inputs += [("--model", path) for path in options.search.model.files]
+    files = options.outputs
+    outputs: list[Named] = []
+    for option, out in (("--out", files.out), ("--candidates", files.candidates)):
+        if out is not None:
+            outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
+    if files.summary is not None:
+        outputs.append(("--summary", files.summary))
+    work = run_directory_path(options)
+    return inputs, outputs, [("--work-dir", work)] if work is not None else []
 
 
 @contextmanager

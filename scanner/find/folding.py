@@ -8,21 +8,22 @@ import logging
 import multiprocessing
 import resource
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from premir.kernels.codes import Codes, decode
+from premir.kernels.codes import UNKNOWN, Codes, decode, encode
 from premir.kernels.energies import current_parameters
 from premir.kernels.mfe import fold_batch
 from premir.kernels.pairing import Offsets, pair_table
 from premir.scanner.cores import available_cores
-from premir.scanner.errors import FoldError
+from premir.scanner.errors import FoldError, InputError
 from premir.scanner.find import viennarna
-from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.hairpins import Hairpins, pack
 from premir.scanner.find.processes import start_worker
+from premir.scanner.genome.hairpin_records import LONGEST
 
 _log = logging.getLogger(__name__)
 
@@ -222,6 +223,32 @@ def make_folder(name: str, *, processes: int) -> Folder:
     if name == "kernel":
         return KernelFolder()
     return PoolViennaFolder(processes) if processes else InlineViennaFolder()
+
+
+def fold(sequences: Iterable[str], folder: str = "kernel") -> Hairpins:
+    """Fold sequences as they are.
+
+    Args:
+        sequences: of A, C, G, U or T, in either case.
+        folder: what folds them, ``kernel`` or ``viennarna``.
+
+    Returns:
+        Their folds, packed, in the order given.
+
+    Raises:
+        InputError: a sequence is empty, too long, or has another letter.
+    """
+    encoded = []
+    for number, sequence in enumerate(sequences, 1):
+        codes = encode(sequence)
+        unknown = np.flatnonzero(codes == UNKNOWN)
+        if unknown.size:
+            letter = sequence[int(unknown[0])]
+            raise InputError(f"sequence {number}: letter {letter!r} at {unknown[0] + 1}")
+        if not 0 < codes.size <= LONGEST:
+            raise InputError(f"sequence {number}: has {codes.size} nt; expected 1 to {LONGEST}")
+        encoded.append(codes)
+    return make_folder(folder, processes=0).fold(*pack(encoded))
 
 
 def _sequences(codes: Codes, offsets: Offsets) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -97,6 +98,38 @@ def read_loci(path: Path) -> Loci:
     if fault := _loci_fault(loci):
         raise ShardError(f"{path}: damaged shard: {fault}")
     return loci
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What a shard holds.
+
+    Attributes:
+        hairpins: N folded hairpins; None where candidates were only listed.
+        loci: where each of them lies; None in a cache of given sequences.
+    """
+
+    hairpins: Hairpins | None
+    loci: Loci | None
+
+
+def read_shard(path: Path) -> Shard:
+    """Read all that a shard holds (``premir-scan --keep-work`` keeps them in ``shards/``).
+
+    Raises:
+        ShardError: as :func:`read_hairpins` and :func:`read_loci`.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            held = set(file)
+    except OSError as error:
+        raise ShardError(f"{path}: damaged shard, or not one: {error}") from error
+    return Shard(
+        read_hairpins(path) if "hairpins" in held or "loci" not in held else None,
+        read_loci(path) if "loci" in held else None,
+    )
 
 
 def iterate_tensors(

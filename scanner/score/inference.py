@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +104,20 @@ def single_log_odds(network: Network, hairpins: Hairpins) -> npt.NDArray[np.floa
             logits = network(batch)[0]
             scores[n] = (logits[1] - logits[0]).item()
     return scores
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread inside an operation, and with as many as before afterwards.
+
+    Feature maps are small: a second thread costs more than it brings.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(name: str) -> torch.device:

@@ -139,12 +139,13 @@ class Model:
         self.networks(dtype=torch.float64)
 
     def select(
-        self, hairpins: Hairpins, device: torch.device | str = "cpu"
+        self, hairpins: Hairpins | Sequence[str], device: torch.device | str = "cpu"
     ) -> npt.NDArray[np.float32]:
         """Score hairpins in batches, which is fast and right to ``MARGIN``.
 
         Args:
-            hairpins: N folded hairpins, with the context that the model asks for.
+            hairpins: N folded hairpins, with the context that the model asks for; or sequences,
+                which are folded.
             device: where to compute.
 
         Returns:
@@ -157,13 +158,16 @@ class Model:
 
         from premir.scanner.score.inference import batch_log_odds
 
-        device = torch.device(device)
+        device, hairpins = torch.device(device), _folded(hairpins)
         return self._calibrated(
             [batch_log_odds(each, hairpins, device=device) for each in self.networks(device)]
         ).astype(np.float32)
 
-    def score(self, hairpins: Hairpins) -> npt.NDArray[np.float64]:
+    def score(self, hairpins: Hairpins | Sequence[str]) -> npt.NDArray[np.float64]:
         """Score hairpins one at a time, in float64 on the CPU: the scores that are printed.
+
+        Args:
+            hairpins: as :meth:`select`.
 
         Returns:
             float64 (N,), log odds of pre-miRNA, whatever else is among the hairpins.
@@ -175,7 +179,7 @@ class Model:
 
         from premir.scanner.score.inference import single_log_odds
 
-        networks = self.networks(dtype=torch.float64)
+        networks, hairpins = self.networks(dtype=torch.float64), _folded(hairpins)
         return self._calibrated([single_log_odds(each, hairpins) for each in networks])
 
     def _calibrated(self, log_odds: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
@@ -202,6 +206,14 @@ class Model:
         if not self.directory.is_dir() and shipped.is_dir():
             return replace(self, directory=shipped)
         return self
+
+
+def _folded(hairpins: Hairpins | Sequence[str]) -> Hairpins:
+    if isinstance(hairpins, Sequence):
+        from premir.scanner.find.folding import fold
+
+        return fold(hairpins)
+    return hairpins
 
 
 def read_model(directory: Path) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +14,7 @@ from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import Execution
 from premir.scanner.run.tasks import Job, Record, fold_tile, score_tile
-from premir.scanner.score.inference import choose_device
+from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.model import Model
 
 
@@ -29,13 +30,13 @@ class LocalExecutor:
     def __init__(self, model: Model | None, folder: str, execution: Execution) -> None:
         threads = execution.threads
         self.window = threads + 1
+        self._state = ExitStack()
         self._model, self._device = model, torch.device("cpu")
         self._folder: Folder | None = None
         self._folding = self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="tiles")
         if model is None:
             return
-        # Maps are small: a second thread inside an operation costs more than it brings.
-        torch.set_num_threads(1)
+        self._state.enter_context(one_thread())
         self._device = choose_device(execution.device)
         model.load(self._device)
         self._folder = make_folder(folder, processes=threads)
@@ -71,3 +72,4 @@ class LocalExecutor:
             self._folder.close()
         for pool in (self._folding, self._scoring):
             pool.shutdown(wait=True)
+        self._state.close()

@@ -45,19 +45,21 @@ class PrivateInstance:
     """
 
     def __init__(self, cpus: int, patience: float) -> None:
-        os.environ.update(
-            _start_times(patience),
-            RAY_USAGE_STATS_ENABLED="0",
-            # The name misleads: on Linux, too, it keeps every listener on the loopback interface.
-            RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
-            # From the environment, Ray does not write it to a file.
-            RAY_AUTH_MODE="token",
-            RAY_AUTH_TOKEN=_TOKEN,
+        self._scratch = ExitStack()
+        self._scratch.enter_context(
+            _environment(
+                **_start_times(patience),
+                RAY_USAGE_STATS_ENABLED="0",
+                # The name misleads: on Linux, too, all listeners are on the loopback interface.
+                RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
+                # From the environment, Ray does not write it to a file.
+                RAY_AUTH_MODE="token",
+                RAY_AUTH_TOKEN=_TOKEN,
+            )
         )
         import ray  # reads these variables
 
         self.ray: Any = ray
-        self._scratch = ExitStack()
         # Before Ray's own exit handler is there, so that it runs after it: for a start cut short.
         atexit.register(self._scratch.close)
         try:
@@ -111,6 +113,21 @@ class PrivateInstance:
         """End every process of the instance and remove its folder."""
         self.ray.shutdown()
         self._scratch.close()
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables of the environment, and put back what they were before."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _end_processes_of(folder: Path) -> None:

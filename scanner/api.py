@@ -1,0 +1,264 @@
+"""What users of Python see: scan, look for candidates, fold, score, read what scans write."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from premir.kernels.codes import decode
+from premir.kernels.pairing import dot_bracket
+from premir.scanner.cores import available_cores, usable_threads
+from premir.scanner.errors import InputError, MissingTilesError, PremirError
+from premir.scanner.find.candidates import PRESETS, candidates_of
+from premir.scanner.find.folding import fold, make_folder
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.shards import Shard, read_shard
+from premir.scanner.genome.letters import OpenGenome, open_genome
+from premir.scanner.options import Execution, Outputs, Resume, ScanOptions, Search
+from premir.scanner.outputs import beside, check_apart
+from premir.scanner.report.reading import read_hits
+from premir.scanner.score.model import Model
+from premir.scanner.score.shipped import DEFAULT_MODEL
+from premir.scanner.score.shipped import find_model as load_model
+
+__all__ = [
+    "Candidate",
+    "Hairpins",
+    "Model",
+    "PremirError",
+    "Shard",
+    "candidates",
+    "fold",
+    "load_model",
+    "read_hits",
+    "read_shard",
+    "scan",
+]
+
+_Path = str | os.PathLike[str]
+
+
+def scan(
+    genome: _Path,
+    out: _Path,
+    *,
+    model: str | Model = DEFAULT_MODEL,
+    min_prob: float | None = None,
+    max_copies: int | None = None,
+    regions: Sequence[str] = (),
+    preset: Literal["animal", "plant", "virus"] = "animal",
+    extractor: Literal["stems", "windows"] = "stems",
+    max_span: int | None = None,
+    exhaustive: bool = False,
+    folder: Literal["kernel", "viennarna"] = "kernel",
+    candidates: _Path | None = None,
+    summary: _Path | None = None,
+    threads: int | None = None,
+    executor: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
+    ray_timeout: float = 300.0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    tile_size: int = 1_000_000,
+    work_dir: _Path | None = None,
+    resume: Resume = "auto",
+    keep_work: bool = False,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Scan a genome, as the command ``premir-scan GENOME --out OUT`` does.
+
+    A scan that was interrupted goes on where it stopped when it is called again.
+
+    Args:
+        genome: FASTA file: plain, gzip, bgzip, bzip2, xz or zstd.
+        out: BED file of hits (``.gz`` or ``.bgz``: bgzipped and indexed).
+        model: shipped model, model directory, or one that is loaded.
+        min_prob: reporting threshold; the model's by default.
+        max_copies: leave out hits whose arms recur more often in the genome.
+        regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
+        preset: hairpins of what length and kind to look for.
+        extractor: how candidates are found.
+        max_span: longest hairpin in nt, up to 1,000; the preset's by default.
+        exhaustive: fold and score every candidate, without the model's gates.
+        folder: what folds candidates.
+        candidates: BED6 file for all candidate intervals.
+        summary: JSON file; ``OUT.summary.json`` by default.
+        threads: cores to use; all that this process may use by default.
+        executor: where the scan runs.
+        ray_address: Ray cluster to use; a private instance by default.
+        ray_timeout: seconds to wait for Ray.
+        device: where networks compute.
+        tile_size: nucleotides worked on at a time; no effect on results.
+        work_dir: run directory; ``OUT.premir-work`` by default.
+        resume: what to do with an earlier run of the same scan.
+        keep_work: keep the run directory with its shards.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        The summary, as docs/formats.md has it.
+
+    Raises:
+        InputError: a file or a setting cannot be used; nothing was written.
+        MissingTilesError: hits were written, but some tiles failed; the same call tries them again.
+        PremirError: the scan failed and can be resumed.
+    """
+    _check("preset", preset, PRESETS)
+    for name, value, known in (
+        ("extractor", extractor, ("stems", "windows")),
+        ("folder", folder, ("kernel", "viennarna")),
+        ("executor", executor, ("local", "ray")),
+        ("device", device, ("auto", "cpu", "cuda")),
+        ("resume", resume, ("auto", "never", "require")),
+    ):
+        _check(name, value, known)
+    _check_range("min_prob", min_prob, 0, 1)
+    _check_range("max_span", max_span, 40, 1000)
+    _check_range("max_copies", max_copies, 0, np.inf)
+    _check_range("tile_size", tile_size, 1, np.inf)
+    _check_range("threads", threads, 1, np.inf)
+    loaded = load_model(model) if isinstance(model, str) else model
+    told = Path(summary) if summary is not None else beside(Path(out), ".summary.json")
+    if told is None:
+        raise InputError(f"{out}: is a stream; give a file")
+    options = ScanOptions(
+        Search(
+            genome=Path(genome),
+            model=loaded,
+            min_prob=loaded.min_prob if min_prob is None else min_prob,
+            max_copies=max_copies,
+            regions=regions,
+            preset=preset,
+            extractor=extractor,
+            max_span=max_span,
+            exhaustive=exhaustive,
+            folder=folder,
+        ),
+        Execution(
+            threads=usable_threads(threads or available_cores()),
+            executor=executor,
+            ray_address=ray_address,
+            ray_timeout=ray_timeout,
+            device=device,
+            tile_size=tile_size,
+            work_dir=Path(work_dir) if work_dir is not None else None,
+            resume=resume,
+            keep_work=keep_work,
+            quiet=not progress,
+        ),
+        Outputs(
+            out=Path(out),
+            candidates=Path(candidates) if candidates is not None else None,
+            summary=told,
+        ),
+    )
+    from premir.scanner.preparing import files_of
+    from premir.scanner.scanning import scan as run
+
+    check_apart(*files_of(options))
+    code = run(options)
+    result: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+    if code != 0:
+        missing = ", ".join(each["place"] for each in result["quarantined"])
+        raise MissingTilesError(f"{out}: is incomplete, these tiles failed: {missing}")
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A candidate hairpin.
+
+    Attributes:
+        contig: name of its sequence.
+        start: first position, 0-based on the plus strand.
+        end: position after the last.
+        strand: ``+`` or ``-``.
+        stem_energy: of the stem scan, in bits; the lower, the better.
+        sequence: RNA 5' to 3', with the context that was folded.
+        structure: of that sequence, in dot-bracket notation.
+        mfe: minimum free energy of that sequence, in kcal/mol.
+    """
+
+    contig: str
+    start: int
+    end: int
+    strand: str
+    stem_energy: float
+    sequence: str
+    structure: str
+    mfe: float
+
+
+def candidates(
+    genome: str | Mapping[str, str] | os.PathLike[str],
+    *,
+    preset: Literal["animal", "plant", "virus"] = "animal",
+    extractor: Literal["stems", "windows"] = "stems",
+    max_span: int | None = None,
+    context_nt: int = 0,
+    folder: Literal["kernel", "viennarna"] = "kernel",
+) -> Iterator[Candidate]:
+    """Find the candidates of a sequence or genome on both strands, and fold them.
+
+    Args:
+        genome: a sequence, sequences by name, or a :class:`~pathlib.Path` of a FASTA file.
+        preset: hairpins of what length and kind to look for.
+        extractor: how candidates are found.
+        max_span: longest hairpin in nt; the preset's by default.
+        context_nt: nucleotides to fold on both sides of each.
+        folder: what folds them.
+
+    Yields:
+        Candidates by contig, strand and position, as they are found.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    _check("preset", preset, PRESETS)
+    _check("extractor", extractor, ("stems", "windows"))
+    _check("folder", folder, ("kernel", "viennarna"))
+    _check_range("max_span", max_span, 40, 1000)
+    _check_range("context_nt", context_nt, 0, 200)
+    own = PRESETS[preset]
+    own = replace(own, kind=extractor, max_span=max_span or own.max_span, context_nt=context_nt)
+    folds = make_folder(folder, processes=0)
+    with _opened(genome) as letters:
+        for found in candidates_of(letters, own, folds):
+            assert found.hairpins is not None
+            for n in range(len(found.loci)):
+                codes, pairs, mfe = found.hairpins[n]
+                yield Candidate(
+                    contig=letters.contigs.names[int(found.loci.contig[n])],
+                    start=int(found.loci.start[n]),
+                    end=int(found.loci.end[n]),
+                    strand="+" if found.loci.strand[n] > 0 else "-",
+                    stem_energy=int(found.loci.stem_energy[n]) / 100,
+                    sequence=decode(codes),
+                    structure=dot_bracket(pairs),
+                    mfe=mfe / 100,
+                )
+
+
+def _opened(
+    genome: str | Mapping[str, str] | os.PathLike[str],
+) -> AbstractContextManager[OpenGenome]:
+    if isinstance(genome, str):
+        genome = {"sequence": genome}
+    if isinstance(genome, Mapping):
+        return nullcontext(OpenGenome.of(genome))
+    return open_genome(Path(genome))
+
+
+def _check(name: str, value: str, known: Sequence[str] | Mapping[str, object]) -> None:
+    if value not in known:
+        raise InputError(f"{name} is {value!r}; expected one of {', '.join(known)}")
+
+
+def _check_range(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise InputError(f"{name} is {value!r}; expected a number from {low:g} to {high:g}")
