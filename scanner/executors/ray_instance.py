@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from premir.scanner.errors import ClusterError, InputError
+from premir.scanner.errors import ClusterError, InputError, line_of
 from premir.scanner.scratch import scratch_folder
 
 _log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class PrivateInstance:
                 _log.debug("the private Ray instance did not start", exc_info=True)
                 now = time.monotonic()
                 if now - begun < _AT_ONCE:
-                    reason = str(error).strip().splitlines()[0]
+                    reason = line_of(error)
                     raise ClusterError(
                         f"a private Ray instance cannot start here: {reason}; --executor local "
                         "needs none"
@@ -152,7 +152,7 @@ class JoinedCluster:
             with _our_signals():
                 ray.init(address=address, **_QUIET)
         except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = line_of(error)
             raise InputError(f"--ray-address {address}: no Ray cluster there: {reason}") from error
 
     def close(self) -> None:
