@@ -199,13 +199,17 @@ _SETTINGS = 4
 """Type, the fourth byte, of the frame that a server answers with."""
 
 
+_ANSWERS_WITHIN = 5.0
+"""Seconds that whoever listens at an address has to say what it is."""
+
+
 def _check_reachable(address: str) -> None:
     """Fail within seconds where no gRPC server listens; Ray itself would try for many minutes."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         return
     try:
-        with socket.create_connection((host, int(port)), timeout=5) as connection:
+        with socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN) as connection:
             if os.environ.get("RAY_USE_TLS", "0") != "0":
                 return
             connection.sendall(_HELLO)
