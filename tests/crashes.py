@@ -102,9 +102,12 @@ def _count_steps(kill_before: int | None) -> list[int]:
 
 
 def _run_forked(order: dict[str, Any], report: Path) -> None:
-    from premir.scanner import locks
+    from premir.scanner import locks, session
     from premir.scanner.cli import main
+    from premir.scanner.folding import InlineViennaFolder
 
+    # Second opinions in this process: it is forked and has ViennaRNA, another one would load it.
+    session.make_folder = lambda *_, **__: InlineViennaFolder()
     # Signs of life take steps, too: on a slow machine a scan would have more of them.
     locks._BEAT = threading.TIMEOUT_MAX
     if order["largest_file"] is not None:
