@@ -92,6 +92,17 @@ def describe(error: OSError) -> str:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
+def line_of(error: BaseException, number: int = 0) -> str:
+    """Return one line of what an error says; its type where it says nothing.
+
+    Args:
+        error: of another library, which may say much or nothing.
+        number: of the line, as in a list.
+    """
+    lines = str(error).strip().splitlines()
+    return lines[number] if lines else type(error).__name__
+
+
 def ends_run(error: BaseException) -> bool:
     """Tell errors that every other tile would meet too from those of one tile."""
     return isinstance(error, InputError) or (isinstance(error, OSError) and error.errno in _DISK)

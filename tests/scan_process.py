@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,12 +13,16 @@ from pathlib import Path
 
 import psutil
 
+_LOCK = "/premir.lock"
+"""How the name of a file ends that the owner of a scratch folder has open."""
+
 
 class ScanProcess:
     """A running premir-scan, in its own process group as a shell would put it."""
 
     def __init__(self, *arguments: object, cwd: Path | None = None) -> None:
         self.seen: dict[int, psutil.Process] = {}
+        self.folders: set[Path] = set()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "premir.scanner.cli", *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -34,16 +39,26 @@ class ScanProcess:
         except psutil.NoSuchProcess:
             found = []
         self.seen.update((process.pid, process) for process in found)
+        self.folders |= self._scratch_folders()
         return found
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 300.0) -> None:
-        """Wait for something to happen while the scan runs."""
+    def _scratch_folders(self) -> set[Path]:
+        """Folders whose lock it holds now; those of others are not ours to count."""
+        with contextlib.suppress(psutil.Error):
+            opened = psutil.Process(self.process.pid).open_files()
+            return {Path(file.path).parent for file in opened if file.path.endswith(_LOCK)}
+        return set()
+
+    def wait_until(
+        self, condition: Callable[[], object], seconds: float = 300.0, pause: float = 0.05
+    ) -> None:
+        """Wait for something to happen while the scan runs, looking in between pauses."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, self.process.communicate()[1]
             assert time.monotonic() < deadline, "waited too long"
             self.descendants()
-            time.sleep(0.05)
+            time.sleep(pause)
 
     def interrupt(self) -> None:
         """Press Ctrl-C: the signal goes to the whole group."""
@@ -68,14 +83,14 @@ class ScanProcess:
         self.process.kill()
         self.process.communicate()
 
-    def left_over(self, seconds: float = 60.0) -> list[str]:
-        """Command lines of the descendants that are still there after some time."""
+    def left_over(self, seconds: float = 300.0) -> list[str]:
+        """Command lines of the descendants that are still there after some time, and folders."""
         deadline = time.monotonic() + seconds
         while alive := [process for process in self.seen.values() if _runs(process)]:
             if time.monotonic() > deadline:
                 return [" ".join(process.cmdline()) for process in alive]
-            time.sleep(0.1)
-        return []
+            time.sleep(0.02)
+        return [str(folder) for folder in self.folders if folder.exists()]
 
 
 def listeners(processes: list[psutil.Process]) -> set[tuple[str, int]]:
@@ -92,11 +107,6 @@ def listeners(processes: list[psutil.Process]) -> set[tuple[str, int]]:
             ):
                 found.add((connection.laddr.ip, connection.laddr.port))
     return found
-
-
-def session_folders() -> set[Path]:
-    """Folders of private Ray instances."""
-    return set(Path("/tmp").glob("premir-*"))
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 
-from premir.scanner.errors import InputError
+from premir.scanner.errors import InputError, line_of
 from premir.scanner.paths import cache_dir
 
 UPSTREAM = "https://raw.githubusercontent.com/eleventh83/deepMiRGene/master/reproduce/dataset/"
@@ -40,7 +40,7 @@ def fetch_benchmark(url: str | None = None) -> Path:
         try:
             files.fetch(name)
         except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = line_of(error)
             raise InputError(
                 f"{base}{name}: cannot be fetched ({reason}); download the data set yourself and "
                 "give its folder with --data"

@@ -229,7 +229,7 @@ def test_as_twin_with_wide_bulges() -> None:
 @pytest.mark.parametrize("n", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 31])
 def test_as_twin_across_blocks(n: int) -> None:
     sequence = builders.random_sequence(np.random.default_rng(n), n)
-    assert_as_twin(sequence, 20, 40, ANIMAL)
+    assert_as_twin(sequence, 15, 30, ANIMAL)
 
 
 # Invariances

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import builders
+import crashes
 import pytest
 
 from premir.scanner.cli import main
@@ -27,13 +28,20 @@ def second_folder():
 
 
 @pytest.fixture(scope="session")
+def crash_server():
+    """Runs scans in processes of their own and kills them on request."""
+    server = crashes.CrashServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
 def small_genome(tmp_path_factory):
-    """A genome of a few kb with planted hairpins, as FASTA, and its sequences."""
-    folder = tmp_path_factory.mktemp("genome")
-    sequences, truth = builders.planted_genome(seed=11)
-    path = folder / "genome.fa"
-    builders.write_fasta(path, sequences)
-    return path, sequences, truth
+    """A genome of 35 kb with planted hairpins, as FASTA, and its sequences."""
+    contigs = {"chr1": 24_000, "chr2": 11_000, "scaffold200": 200, "scaffold50": 50, "tiny": 7}
+    sequences, truth = builders.planted_genome(seed=11, contigs=contigs)
+    path = tmp_path_factory.mktemp("genome") / "genome.fa"
+    return builders.write_fasta(path, sequences), sequences, truth
 
 
 @pytest.fixture(scope="session")

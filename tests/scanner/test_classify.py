@@ -11,6 +11,7 @@ from premir.scanner import classify
 from premir.scanner.cli import main
 from premir.scanner.genome import hairpin_records
 from premir.scanner.run import progress
+from premir.scanner.score.model import Model
 
 HEADER = "name\tprob\tlabel\tmfe\tstructure\tremark"
 LET7 = "UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA"
@@ -44,11 +45,19 @@ def test_hairpins_are_classified_as_they_are(rows):
     assert table["fig1"][2:] == ["-3.00", "(((...))).", "shorter than 45 nt"]
 
 
-def test_one_thread_is_used_inside_an_operation(rows):
+def test_one_thread_is_used_inside_an_operation(rows, monkeypatch):
     """More of them wait for each other: on a busy machine that takes five times as long."""
     torch.set_num_threads(2)
+    score, seen = Model.score, []
+
+    def watched(self, hairpins):
+        seen.append(torch.get_num_threads())
+        return score(self, hairpins)
+
+    monkeypatch.setattr(Model, "score", watched)
     rows({"let-7a": LET7}, "-q")
-    assert torch.get_num_threads() == 1
+    assert seen == [1]
+    assert torch.get_num_threads() == 2  # as it was before
 
 
 def test_records_that_cannot_be_folded_get_a_row_and_a_remark(rows, capsys):

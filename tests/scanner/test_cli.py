@@ -92,7 +92,10 @@ def test_bad_options(genome, tmp_path, capsys, options, message):
     "answer, reason",
     [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "what listens there is not Ray"), (b"", "timed out")],
 )
-def test_listener_that_is_not_ray(genome, tmp_path, capsys, answer, reason):
+def test_listener_that_is_not_ray(genome, tmp_path, capsys, monkeypatch, answer, reason):
+    if not answer:
+        monkeypatch.setattr("premir.scanner.run.executors.ray_instance._ANSWERS_WITHIN", 0.1)
+
     def reply():
         connection, _ = listener.accept()
         with connection, contextlib.suppress(ConnectionResetError):

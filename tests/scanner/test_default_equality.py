@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 
-import crashes
 import golden
 import pytest
 
@@ -67,14 +66,10 @@ def test_parts(genome, expected, tmp_path):
     assert out.read_text() == expected
 
 
-def test_killed_twice_and_resumed(genome, expected, tmp_path):
+def test_killed_twice_and_resumed(genome, expected, crash_server, tmp_path):
     out = tmp_path / "hits.bed"
     command = [genome, "--out", str(out), "--quiet", *TILES]
-    server = crashes.CrashServer()
-    try:
-        endings = [server.scan(*command, kill_before=step) for step in (45, 45)]
-    finally:
-        server.close()
+    endings = [crash_server.scan(*command, kill_before=step) for step in (45, 45)]
     assert [ending.code for ending in endings] == [-9, -9]
     assert not out.exists()
     assert main(command) == 0

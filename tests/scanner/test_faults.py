@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import builders
-import crashes
 import data_sets
 import pytest
 
@@ -37,17 +36,10 @@ def genome(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server():
-    server = crashes.CrashServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(genome, server, tmp_path_factory):
+def undisturbed(genome, crash_server, tmp_path_factory):
     """Hits and number of steps of a scan that nothing happens to."""
     out = tmp_path_factory.mktemp("undisturbed") / "hits.bed"
-    ending = server.scan(genome, "--out", out, *OPTIONS)
+    ending = crash_server.scan(genome, "--out", out, *OPTIONS)
     assert ending.code == 0, ending.errors
     assert ending.steps is not None
     return out.read_text(), ending.steps
@@ -78,45 +70,45 @@ def check_finished(out, expected, shards, scores):
     ]
 
 
-def kill_before_steps(steps, genome, server, undisturbed, tmp_path):
+def kill_before_steps(steps, genome, crash_server, undisturbed, tmp_path):
     expected, _ = undisturbed
     seen = set()
     for step in steps:
         folder = tmp_path / str(step)
         folder.mkdir()
         out, work = folder / "hits.bed", folder / "hits.bed.premir-work"
-        assert server.scan(genome, "--out", out, *OPTIONS, kill_before=step).code == -9
+        assert crash_server.scan(genome, "--out", out, *OPTIONS, kill_before=step).code == -9
         if out.exists():
             assert out.read_text() == expected, f"step {step}: torn output"
         shards, scores = committed(work)
         seen.add((shards, scores))
-        ending = server.scan(genome, "--out", out, *OPTIONS)
+        ending = crash_server.scan(genome, "--out", out, *OPTIONS)
         assert ending.code == 0, f"step {step}: {ending.errors}"
         check_finished(out, expected, shards, scores)
     return seen
 
 
 @pytest.mark.slow
-def test_sigkill_before_some_steps(genome, server, undisturbed, tmp_path):
+def test_sigkill_before_some_steps(genome, crash_server, undisturbed, tmp_path):
     steps = range(STEP // 2, undisturbed[1], STEP)
-    seen = kill_before_steps(steps, genome, server, undisturbed, tmp_path)
+    seen = kill_before_steps(steps, genome, crash_server, undisturbed, tmp_path)
     assert len(seen) > 4
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
-def test_sigkill_before_every_step(genome, server, undisturbed, tmp_path):
-    seen = kill_before_steps(range(undisturbed[1]), genome, server, undisturbed, tmp_path)
+def test_sigkill_before_every_step(genome, crash_server, undisturbed, tmp_path):
+    seen = kill_before_steps(range(undisturbed[1]), genome, crash_server, undisturbed, tmp_path)
     assert len(seen) > 8
 
 
 @pytest.mark.slow
-def test_killed_again_and_again(genome, server, undisturbed, tmp_path):
+def test_killed_again_and_again(genome, crash_server, undisturbed, tmp_path):
     """Each time a few steps later; what one run committed, the next one does not do again."""
     out, work = tmp_path / "hits.bed", tmp_path / "hits.bed.premir-work"
     before = (0, 0)
     for steps in range(25, 500, 25):
-        ending = server.scan(genome, "--out", out, *OPTIONS, kill_before=steps)
+        ending = crash_server.scan(genome, "--out", out, *OPTIONS, kill_before=steps)
         if ending.code == 0:
             break
         assert ending.code == -9
@@ -127,19 +119,19 @@ def test_killed_again_and_again(genome, server, undisturbed, tmp_path):
         before = now
     assert before > (1, 0)
     if ending.code != 0:
-        assert server.scan(genome, "--out", out, *OPTIONS).code == 0
+        assert crash_server.scan(genome, "--out", out, *OPTIONS).code == 0
     assert out.read_text() == undisturbed[0]
     assert not work.exists()
 
 
 @pytest.mark.slow
-def test_sigkill_while_a_compressed_output_is_written(server, tmp_path):
+def test_sigkill_while_a_compressed_output_is_written(crash_server, tmp_path):
     sequences, _ = builders.planted_genome(seed=3, contigs={"chr1": 1_200})
     genome = builders.write_fasta(tmp_path / "genome.fa", sequences)
 
     def scan(folder, **options):
         folder.mkdir(exist_ok=True)
-        return server.scan(genome, "--out", folder / "hits.bed.gz", *OPTIONS, **options)
+        return crash_server.scan(genome, "--out", folder / "hits.bed.gz", *OPTIONS, **options)
 
     def written(folder):
         return {
@@ -151,7 +143,7 @@ def test_sigkill_while_a_compressed_output_is_written(server, tmp_path):
     assert sorted(expected) == ["hits.bed.gz", "hits.bed.gz.summary.json", "hits.bed.gz.tbi"]
     del expected["hits.bed.gz.summary.json"]  # it tells seconds
     partly = set()
-    for step in range(ending.steps - 40, ending.steps, 2):
+    for step in range(ending.steps - 40, ending.steps, 3):
         folder = tmp_path / str(step)
         assert scan(folder, kill_before=step).code == -9
         left = written(folder)
@@ -171,11 +163,11 @@ def start(*arguments):
     )
 
 
-def kill_at_moments(count, genome, server, tmp_path):
+def kill_at_moments(count, genome, crash_server, tmp_path):
     """Scans by the default command; the first shows how long they take."""
     options = ("--tile-size", 5_000, "--threads", 2, "-q")
     whole = tmp_path / "whole.bed"
-    ending = server.scan(genome, "--out", whole, *options)
+    ending = crash_server.scan(genome, "--out", whole, *options)
     assert ending.code == 0, ending.errors
     expected, lasts = whole.read_text(), ending.seconds
     draw = random.Random(17)
@@ -184,7 +176,9 @@ def kill_at_moments(count, genome, server, tmp_path):
         folder = tmp_path / str(len(reused))
         folder.mkdir()
         out, work = folder / "hits.bed", folder / "hits.bed.premir-work"
-        ending = server.scan(genome, "--out", out, *options, kill_after=draw.uniform(0, lasts))
+        ending = crash_server.scan(
+            genome, "--out", out, *options, kill_after=draw.uniform(0, lasts)
+        )
         if ending.code == 0:  # it was faster than the first
             shutil.rmtree(folder)
             lasts *= 0.8
@@ -193,7 +187,7 @@ def kill_at_moments(count, genome, server, tmp_path):
         if out.exists():
             assert out.read_text() == expected
         shards, scores = committed(work)
-        ending = server.scan(genome, "--out", out, *options)
+        ending = crash_server.scan(genome, "--out", out, *options)
         assert (ending.code, ending.errors) == (0, ""), f"moment {len(reused)}"
         check_finished(out, expected, shards, scores)
         reused.append(shards)
@@ -201,16 +195,16 @@ def kill_at_moments(count, genome, server, tmp_path):
 
 
 @pytest.mark.slow
-def test_sigkill_at_some_moments(default_genome, server, tmp_path):
-    kill_at_moments(3, default_genome[0], server, tmp_path)
+def test_sigkill_at_some_moments(default_genome, crash_server, tmp_path):
+    kill_at_moments(3, default_genome[0], crash_server, tmp_path)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
-def test_sigkill_at_thirty_moments_of_real_scans(server, tmp_path):
+def test_sigkill_at_thirty_moments_of_real_scans(crash_server, tmp_path):
     """Of Epstein-Barr virus."""
     ebv = data_sets.genomes_dir() / "ebv" / "genome.fa.gz"
-    reused = kill_at_moments(MOMENTS, ebv, server, tmp_path)
+    reused = kill_at_moments(MOMENTS, ebv, crash_server, tmp_path)
     assert len(set(reused)) > 5
     sys.stderr.write(f"tiles reused after {MOMENTS} kills: {reused}\n")
 
@@ -251,14 +245,14 @@ def test_full_disk(genome, undisturbed, small_disk, capsys, kib):
     check_finished(out, undisturbed[0], shards, scores)
 
 
-def test_full_folder_for_temporary_files(genome, server, undisturbed, tmp_path):
+def test_full_folder_for_temporary_files(genome, crash_server, undisturbed, tmp_path):
     """ViennaRNA writes its parameters there, and does not say when it cannot."""
     out = tmp_path / "hits.bed"
-    ending = server.scan(genome, "--out", out, *OPTIONS, "-q", largest_file=50_000)
+    ending = crash_server.scan(genome, "--out", out, *OPTIONS, "-q", largest_file=50_000)
     assert ending.code == 1
     assert len(ending.errors.splitlines()) == 1
     assert "energy parameters could not be written; is the disk full?" in ending.errors
-    assert server.scan(genome, "--out", out, *OPTIONS).code == 0
+    assert crash_server.scan(genome, "--out", out, *OPTIONS).code == 0
     check_finished(out, undisturbed[0], 0, 0)
 
 

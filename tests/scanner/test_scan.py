@@ -20,23 +20,6 @@ ARRAY_OPTIONS = ("--min-prob", "0", "--max-span", "80")
 
 
 @pytest.fixture(scope="module")
-def small_genome(tmp_path_factory):
-    """As for all tests, but half as long: many scans here."""
-    contigs = {"chr1": 24_000, "chr2": 11_000, "scaffold200": 200, "scaffold50": 50, "tiny": 7}
-    sequences, truth = builders.planted_genome(seed=11, contigs=contigs)
-    path = tmp_path_factory.mktemp("genome") / "genome.fa"
-    return builders.write_fasta(path, sequences), sequences, truth
-
-
-@pytest.fixture(scope="module")
-def reference(small_genome, tmp_path_factory):
-    """The undisturbed scan of the small genome, with everything reported."""
-    path = tmp_path_factory.mktemp("reference") / "hits.bed"
-    assert main([str(small_genome[0]), "--out", str(path), "--min-prob", "0", "--quiet"]) == 0
-    return path.read_text()
-
-
-@pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """For windows, of which there are many."""
     sequences, truth = builders.planted_genome(seed=3, contigs={"chr1": 1600, "b": 150, "c": 60})

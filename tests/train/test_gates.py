@@ -24,10 +24,10 @@ PAPER = "do2018-crossspecies-new-variable"
 
 @pytest.fixture(scope="module")
 def ebv(tmp_path_factory):
-    """Half of Epstein-Barr virus."""
+    """A quarter of Epstein-Barr virus."""
     ((name, letters),) = read_records(data_sets.genomes_dir() / "ebv" / "genome.fa.gz")
     path = tmp_path_factory.mktemp("ebv") / "genome.fa"
-    return builders.write_fasta(path, {name: letters[:86_000]})
+    return builders.write_fasta(path, {name: letters[:43_000]})
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,7 @@ def test_main_writes_costs_and_the_same_twice(data: Path, tmp_path: Path) -> Non
     texts = []
     for name in ("one.json", "two.json"):
         out = tmp_path / name
-        options = ["--data", str(data), "--out", str(out), "--steps", "5", "--scanned", "20000"]
+        options = ["--data", str(data), "--out", str(out), "--steps", "3", "--scanned", "8000"]
         assert main(options) == 0
         texts.append(out.read_text(encoding="utf-8"))
     assert texts[0] == texts[1]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from premir.scanner.errors import ClusterError, InputError
+from premir.scanner.errors import ClusterError, InputError, line_of
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import Execution
 from premir.scanner.run.executors import WorkerLostError, ray_workers
@@ -141,7 +141,7 @@ class RayExecutor:
         except errors.RayTaskError as error:
             raise error.cause from error  # which holds the traceback of the worker
         except errors.RayError as error:
-            reason = str(error).strip().splitlines()[0].partition(". ")[0]
+            reason = line_of(error).partition(". ")[0]
             raise WorkerLostError(f"{type(error).__name__}: {reason}") from error
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from premir.scanner.errors import ClusterError, InputError
+from premir.scanner.errors import ClusterError, InputError, line_of
 from premir.scanner.scratch import scratch_folder
 
 _log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class PrivateInstance:
                 _log.debug("the private Ray instance did not start", exc_info=True)
                 now = time.monotonic()
                 if now - begun < _AT_ONCE:
-                    reason = str(error).strip().splitlines()[0]
+                    reason = line_of(error)
                     raise ClusterError(
                         f"a private Ray instance cannot start here: {reason}; --executor local "
                         "needs none"
@@ -169,7 +169,7 @@ class JoinedCluster:
             with _our_signals():
                 ray.init(address=address, **_QUIET)
         except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = line_of(error)
             raise InputError(f"--ray-address {address}: no Ray cluster there: {reason}") from error
 
     def close(self) -> None:
@@ -216,13 +216,17 @@ _SETTINGS = 4
 """Type, the fourth byte, of the frame that a server answers with."""
 
 
+_ANSWERS_WITHIN = 5.0
+"""Seconds that whoever listens at an address has to say what it is."""
+
+
 def _check_reachable(address: str) -> None:
     """Fail within seconds where no gRPC server listens; Ray itself would try for many minutes."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         return
     try:
-        with socket.create_connection((host, int(port)), timeout=5) as connection:
+        with socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN) as connection:
             if os.environ.get("RAY_USE_TLS", "0") != "0":
                 return
             connection.sendall(_HELLO)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from premir.scanner.errors import NodeError
+from premir.scanner.errors import NodeError, line_of
 from premir.scanner.run.executors.probe import Fingerprint, Token, differing, probe
 from premir.scanner.score.model import Model
 
@@ -58,14 +58,14 @@ def probe_nodes(
                 "notice: run again in a minute"
             ) from error
         except ray.exceptions.RayTaskError as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = line_of(error, -1)
             raise NodeError(
                 f"{name}: cannot run premir ({reason}); install the same version there"
             ) from error
         except ray.exceptions.RayError as error:
             if node_id not in alive:
                 continue  # gone meanwhile
-            reason = str(error).strip().splitlines()[0]
+            reason = line_of(error)
             raise NodeError(f"{name}: lost while it was asked: {reason}") from error
         complaint = differing(expected, found) or complaint
         if complaint is not None:

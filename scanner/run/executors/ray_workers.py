@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from premir.scanner.errors import InputError
+from premir.scanner.errors import InputError, line_of
 from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.executors.probe import Fingerprint, check_worker, host_name
@@ -112,7 +112,7 @@ class GpuActors:
             try:
                 host, device = future.result()
             except self._ray.exceptions.RayError as error:
-                reason = str(error).strip().splitlines()[-1]
+                reason = line_of(error, -1)
                 raise InputError(f"a Ray node with a GPU cannot score: {reason}") from error
             self._load[self._coming.pop(future)] = 0
             if device == "cpu":
