@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from premir.kernels.pairing import dot_bracket
+from premir.kernels.pairing import dot_bracket, pack
 from premir.scanner.find.folding import Folder, make_folder
-from premir.scanner.find.hairpins import pack
 from premir.scanner.genome.hairpin_records import Record, hairpin_records, left_out
 from premir.scanner.outputs import check_writable, writing
 from premir.scanner.run.progress import SequenceProgress

@@ -20,10 +20,11 @@ import numpy.typing as npt
 import torch
 
 from premir.kernels.codes import Codes
+from premir.kernels.pairing import pack
 from premir.scanner.errors import PremirError
 from premir.scanner.files import write_json
 from premir.scanner.find.folding import Folder, KernelFolder
-from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.log import configure
 from premir.scanner.score.inference import batch_probabilities
 from premir.scanner.score.store import ModelSpec, list_models, load_network
