@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import record
 
-from premir.kernels.check_fold import pack
 from premir.kernels.codes import decode, encode
 from premir.kernels.energies import EnergyParameters, current_parameters
 from premir.kernels.loop_tables import loop_tables
 from premir.kernels.mfe import fold_batch, workspace
-from premir.kernels.pairing import dot_bracket
+from premir.kernels.pairing import dot_bracket, pack
 from premir.scanner.genome.fasta import read_records
 
 
@@ -42,7 +41,7 @@ def compare(sequences: list[str], parameters: EnergyParameters, repeats: int) ->
     """Time kernel and bindings alternately, in CPU seconds of one thread."""
     import RNA
 
-    codes, offsets = pack(sequences)
+    codes, offsets = pack([encode(sequence) for sequence in sequences])
     model = RNA.md()
     pairs, mfe = fold_batch(codes, offsets, parameters)
     kernel, bindings = [], []
@@ -69,7 +68,7 @@ def compare(sequences: list[str], parameters: EnergyParameters, repeats: int) ->
 
 def scale(sequences: list[str], parameters: EnergyParameters, repeats: int) -> dict[str, Any]:
     """Time the same batches with one thread and with two, in wall seconds."""
-    batches = [pack(sequences[k::8]) for k in range(8)]
+    batches = [pack([encode(sequence) for sequence in sequences[k::8]]) for k in range(8)]
 
     def fold(batch: Any) -> None:
         fold_batch(*batch, parameters)

@@ -27,9 +27,9 @@ import torch
 from bench_candidates import Found, Known, best_scores, read_bed
 from sklearn.metrics import roc_auc_score
 
+from premir.kernels.pairing import pack
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.folding import KernelFolder
-from premir.scanner.find.hairpins import pack
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import merge
 from premir.scanner.report.table import HitTable

@@ -20,8 +20,9 @@ import torch
 from torch.nn import functional
 
 from premir.kernels.codes import UNKNOWN, encode
+from premir.kernels.pairing import pack
 from premir.scanner.find.folding import InlineViennaFolder, KernelFolder
-from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.inference import batch_log_odds, single_log_odds
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from premir.kernels.check_fold import check_fold, pack
+from premir.kernels.check_fold import check_fold
 from premir.kernels.codes import UNKNOWN, encode
 from premir.kernels.energies import current_parameters
 from premir.kernels.mfe import fold_batch
-from premir.kernels.pairing import pack_tensor, pairing_tensors
+from premir.kernels.pairing import pack, pack_tensor, pairing_tensors
 from premir.kernels.stems import StemCosts, scan_stems
 
 LONGEST = 1000
@@ -40,7 +40,8 @@ def read_fasta(path: Path) -> list[str]:
     """Read the sequences of a FASTA file, plain, gzip or bgzip; names are not looked at.
 
     Args:
-        path: the file. (The strict reader with all its messages belongs to premir.scanner.)
+        path: the file. (The strict reader with all its messages belongs to premir.scanner,
+            which kernels know nothing of.)
 
     Returns:
         Sequences as they stand in the file, without line ends.
@@ -93,7 +94,7 @@ def count_round_trips(sequences: Sequence[str]) -> int:
     Returns:
         How many came back as they were: codes, pairs and MFE.
     """
-    codes, offsets = pack(sequences)
+    codes, offsets = pack([encode(sequence) for sequence in sequences])
     pairs, mfe = fold_batch(codes, offsets, current_parameters())
     identical = 0
     for n in range(len(sequences)):

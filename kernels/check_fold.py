@@ -7,27 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from premir.kernels.codes import UNKNOWN, Codes, decode, encode
+from premir.kernels.codes import UNKNOWN, decode, encode
 from premir.kernels.energies import current_parameters
 from premir.kernels.folding_model import model_details
 from premir.kernels.mfe import fold_batch
-from premir.kernels.pairing import Offsets, dot_bracket
+from premir.kernels.pairing import dot_bracket, pack
 
 _REPEATS = 3
-
-
-def pack(sequences: Sequence[str]) -> tuple[Codes, Offsets]:
-    """Put sequences one after another.
-
-    Args:
-        sequences: any letters; what is not A, C, G, T or U becomes ``UNKNOWN``.
-
-    Returns:
-        uint8 codes (sum of lengths,) and int64 borders (N + 1,).
-    """
-    codes = encode("".join(sequences))
-    lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-    return codes, np.concatenate(([0], np.cumsum(lengths)))
 
 
 def check_fold(sequences: Sequence[str]) -> dict[str, float]:
@@ -44,7 +30,7 @@ def check_fold(sequences: Sequence[str]) -> dict[str, float]:
     import RNA
 
     folded = [decode(c) for c in map(encode, sequences) if not np.any(c == UNKNOWN)]
-    codes, offsets = pack(folded)
+    codes, offsets = pack([encode(sequence) for sequence in folded])
     parameters, model = current_parameters(), model_details()
     fold_batch(codes, offsets, parameters)  # Compiles, or loads from the cache.
     kernel_seconds = []

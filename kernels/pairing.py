@@ -12,6 +12,7 @@ inside the hairpin or -1) hold all hairpins one after another, hairpin n at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -54,6 +55,20 @@ def _parse_dot_bracket(structure: Codes, pairs: Pairs, stack: Pairs) -> int:
     if depth > 0:
         return int(stack[depth - 1])
     return -1
+
+
+def pack(sequences: Sequence[Codes]) -> tuple[Codes, Offsets]:
+    """Put sequences one after another.
+
+    Args:
+        sequences: N arrays of codes.
+
+    Returns:
+        uint8 codes (sum of lengths,) and int64 borders (N + 1,).
+    """
+    offsets = np.zeros(len(sequences) + 1, np.int64)
+    np.cumsum([sequence.size for sequence in sequences], out=offsets[1:])
+    return np.concatenate([np.empty(0, np.uint8), *sequences]), offsets
 
 
 def pair_table(structure: str) -> Pairs:

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from premir.kernels.pairing import dot_bracket
+from premir.kernels.pairing import dot_bracket, pack
 from premir.scanner.find.folding import Folder, make_folder
-from premir.scanner.find.hairpins import pack
 from premir.scanner.genome.hairpin_records import Record, hairpin_records, left_out
 from premir.scanner.outputs import check_writable, writing
 from premir.scanner.run.progress import SequenceProgress

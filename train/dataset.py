@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from premir.kernels.codes import Codes
 from premir.kernels.energies import current_parameters
+from premir.kernels.pairing import pack
 from premir.scanner.errors import InputError, ShardError
 from premir.scanner.find import shards, viennarna
 from premir.scanner.find.folding import Folder
-from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.genome.hairpin_records import hairpin_records, left_out
 from premir.scanner.paths import cache_dir
 from premir.scanner.streams import is_stream

@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import Codes
+from premir.kernels.pairing import pack
 from premir.scanner.errors import PremirError
 from premir.scanner.files import write_json
 from premir.scanner.find.folding import Folder, KernelFolder
-from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.log import configure
 from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.shipped import list_models

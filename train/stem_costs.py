@@ -34,11 +34,10 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import Codes, reverse_complement
-from premir.kernels.pairing import longest_stem
+from premir.kernels.pairing import longest_stem, pack
 from premir.kernels.stems import StemCosts, scan_stems, select_stems
 from premir.scanner.files import sha256, write_json
 from premir.scanner.find.folding import KernelFolder
-from premir.scanner.find.hairpins import pack
 from premir.train.precursors import (
     INSECTS,
     Locus,

@@ -17,11 +17,11 @@ import numpy as np
 from premir.kernels.codes import UNKNOWN, Codes, decode, encode
 from premir.kernels.energies import current_parameters
 from premir.kernels.mfe import fold_batch
-from premir.kernels.pairing import Offsets, pair_table
+from premir.kernels.pairing import Offsets, pack, pair_table
 from premir.scanner.cores import available_cores
 from premir.scanner.errors import FoldError, InputError
 from premir.scanner.find import viennarna
-from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.processes import start_worker
 from premir.scanner.genome.hairpin_records import LONGEST
 

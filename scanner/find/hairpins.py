@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import Codes
-from premir.kernels.pairing import Energies, Offsets, Pairs
+from premir.kernels.pairing import Energies, Offsets, Pairs, pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,6 @@ def gather(offsets: Offsets, order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[
     np.cumsum(lengths, out=borders[1:])
     shift = np.repeat(offsets[:-1][order] - borders[:-1], lengths)
     return np.arange(borders[-1]) + shift, borders
-
-
-def pack(sequences: Sequence[Codes]) -> tuple[Codes, Offsets]:
-    """Concatenate sequences of codes and return them with their borders."""
-    offsets = np.zeros(len(sequences) + 1, np.int64)
-    np.cumsum([sequence.size for sequence in sequences], out=offsets[1:])
-    codes = np.concatenate(sequences) if sequences else np.empty(0, np.uint8)
-    return codes, offsets
 
 
 def join(records: Sequence[tuple[Codes, Pairs, int]]) -> Hairpins:

@@ -19,7 +19,7 @@ from premir.kernels.gates import (
     sum_votes,
 )
 from premir.kernels.mfe import fold_batch
-from premir.scanner.find.hairpins import pack
+from premir.kernels.pairing import pack
 
 SHIFTS = range(-4, 5)
 

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_mfe import energy_of_structure, partners
 
-from premir.kernels.check_fold import check_fold, pack
+from premir.kernels.check_fold import check_fold
 from premir.kernels.codes import encode
 from premir.kernels.energies import EnergyParameters, current_parameters
 from premir.kernels.loop_tables import loop_tables
 from premir.kernels.mfe import fold_batch, workspace
-from premir.kernels.pairing import dot_bracket
+from premir.kernels.pairing import dot_bracket, pack
 from premir.scanner.genome.fasta import read_records
 
 RNA = pytest.importorskip("RNA")
@@ -53,7 +53,7 @@ def viennarna() -> Iterator[Any]:
 
 
 def fold(parameters: EnergyParameters, *batch: str) -> list[tuple[str, int]]:
-    codes, offsets = pack(batch)
+    codes, offsets = pack([encode(sequence) for sequence in batch])
     pairs, mfe = fold_batch(codes, offsets, parameters)
     assert pairs.dtype == np.int16
     assert mfe.dtype == np.int32

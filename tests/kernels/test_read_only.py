@@ -76,6 +76,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
     "pairing.longest_stem": (pairing.longest_stem, (HAIRPINS.pairs[:60],)),
     "pairing.dot_bracket": (pairing.dot_bracket, (HAIRPINS.pairs[:60],)),
+    "pairing.pack": (lambda *codes: pairing.pack(codes), (CODES, CODES)),
     "pairing.pack_tensor": (pairing.pack_tensor, (pairing.pairing_tensors(*PACKED)[0],)),
     "pairing.pair_table": (pairing.pair_table, ("((..))",)),
     "pairing.pairing_tensors": (pairing.pairing_tensors, PACKED),
@@ -108,7 +109,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 APART = frozenset(
     {
         "energies.current_parameters", "energies.parse_parameters", "loop_tables.loop_tables",
-        "folding_model.model_details", "mfe.workspace", "check_fold.check_fold", "check_fold.pack",
+        "folding_model.model_details", "mfe.workspace", "check_fold.check_fold",
     }
 )  # fmt: skip
 """Exported functions that are given no array: texts, files, or what others here are given."""

@@ -17,14 +17,13 @@ from safetensors.numpy import load_file, save_file
 
 from premir.kernels.codes import encode
 from premir.kernels.mfe import fold_batch
-from premir.kernels.pairing import dot_bracket
+from premir.kernels.pairing import dot_bracket, pack
 from premir.scanner import __version__
 from premir.scanner.cli import main
 from premir.scanner.files import sha256
 from premir.scanner.find import shards
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.folding import InlineViennaFolder
-from premir.scanner.find.hairpins import pack
 from premir.scanner.report.evidence import TRACKS
 from premir.scanner.report.hits import columns_with
 from premir.scanner.run.rundir import RunDirectory

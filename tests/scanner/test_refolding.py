@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from premir.kernels.codes import decode, encode
+from premir.kernels.pairing import pack
 from premir.scanner.find.folding import (
     InlineViennaFolder,
     KernelFolder,
     PoolViennaFolder,
     make_folder,
 )
-from premir.scanner.find.hairpins import Hairpins, pack
+from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.score.model import probabilities
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.refolding import Refolder

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from premir.kernels.codes import decode, encode, reverse_complement
+from premir.kernels.pairing import pack
 from premir.scanner.find.folding import KernelFolder
-from premir.scanner.find.hairpins import pack
 from premir.train.dataset import Dataset
 from premir.train.flanks import NTS, judge_flanks, lengthened, random_flanks
 from premir.train.loci import find_loci
