@@ -18,12 +18,12 @@ from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import file_path, path, real, whole
 from premir.scanner.outputs import Named, beside, check_apart, check_log
-from premir.scanner.score.model import Model
 from premir.scanner.score.shipped import DEFAULT_MODEL, HAIRPIN_MODEL, find_model, list_models
 from premir.scanner.streams import is_stream
 
 if TYPE_CHECKING:
     from premir.scanner.options import ScanOptions
+    from premir.scanner.score.model import Model
 
 _EXAMPLES = """\
 examples:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from premir.scanner.errors import ModelError, PlanMismatchError
-from premir.scanner.score.card import CARD, read_card
+from premir.scanner.score.card import CARD, WEIGHTS, read_card
 from premir.scanner.score.gates import GATES
-from premir.scanner.score.model import WEIGHTS
 
 TRAINING = "training_identity"
 """Field of a card: the digest of the identity of the training that wrote it."""

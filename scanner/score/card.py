@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 
 from premir.scanner.errors import ModelError
 
-CARD = "card.json"
+CARD, WEIGHTS = "card.json", "weights.safetensors"
+"""Files of a model directory."""
 _MOST_BYTES = 1 << 24
 _DEEPEST = 32
 """Nested tables and lists; those of our own cards nest four deep."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
-from premir.scanner.score.card import CARD, read_card
+from premir.scanner.score.card import CARD, WEIGHTS, read_card
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from premir.scanner.score.gates import Gates
     from premir.scanner.score.networks.network import Network
 
-WEIGHTS = "weights.safetensors"
 DECIMALS = 6
 """Decimals of a canonical probability; it is rounded before anything is compared with it."""
 MARGIN = 0.25

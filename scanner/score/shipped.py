@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from premir.scanner.errors import ModelError
-from premir.scanner.score.card import CARD
-from premir.scanner.score.model import WEIGHTS, Model, read_model
+from premir.scanner.score.card import CARD, WEIGHTS
+
+if TYPE_CHECKING:
+    from premir.scanner.score.model import Model
 
 DEFAULT_MODEL = "premir-animal@1"
 HAIRPIN_MODEL = "do2018-crossspecies-new-variable"
@@ -16,6 +19,8 @@ SHIPPED = Path(__file__).parent / "models"
 
 def list_models() -> list[Model]:
     """Return the models that premir ships, by name."""
+    from premir.scanner.score.model import read_model
+
     return [read_model(path.parent) for path in sorted(SHIPPED.glob(f"*/{CARD}"))]
 
 
@@ -25,6 +30,8 @@ def find_model(name: str) -> Model:
     Raises:
         ModelError: neither exists, or its card is damaged.
     """
+    from premir.scanner.score.model import read_model
+
     for directory in (SHIPPED / name, Path(name)):
         try:
             found = (directory / CARD).is_file()

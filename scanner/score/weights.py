@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256, whole_file, write_json
-from premir.scanner.score.card import CARD, check_new_card, read_card
-from premir.scanner.score.model import WEIGHTS, Model, read_model
+from premir.scanner.score.card import CARD, WEIGHTS, check_new_card, read_card
+from premir.scanner.score.model import Model, read_model
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.network import Network
 
