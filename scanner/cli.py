@@ -137,11 +137,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     refuse_what_does_nothing(options, given, _executor(options)[0])
     options.threads = usable_threads(options.threads)
     if options.list_models:
-        _begin(options, [], [])
-        for model in list_models():
-            default = " (default)" if model.name == DEFAULT_MODEL else ""
-            sys.stdout.write(f"{model.name}{default}\t{model.description}\n")
-        return 0
+        return _list_models(options)
     require_memory()
     if options.out_dir is not None or options.genomes is not None:
         return _run_many(options)
@@ -149,35 +145,44 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
         raise InputError("several genomes need --out-dir DIR")
     if bool(options.genome) == (options.hairpins is not None):
         raise InputError("give either a genome or --hairpins (see premir-scan --help)")
-    model = find_model(options.model or (HAIRPIN_MODEL if options.hairpins else DEFAULT_MODEL))
-    if options.hairpins is not None:
-        if options.out is None:
-            raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
-        inputs = [("--hairpins", options.hairpins), *_files_of(model)]
-        _begin(options, inputs, [("--out", options.out)])
-        from premir.scanner.classify import classify
+    return _run_one(options) if options.genome else _run_hairpins(options)
 
-        return classify(
-            options.hairpins,
-            options.out,
-            model,
-            folder_name=options.folder,
-            threads=options.threads,
-            quiet=options.quiet > 0,
-        )
+
+def _list_models(options: argparse.Namespace) -> int:
+    _begin(options, [], [])
+    for model in list_models():
+        default = " (default)" if model.name == DEFAULT_MODEL else ""
+        sys.stdout.write(f"{model.name}{default}\t{model.description}\n")
+    return 0
+
+
+def _run_hairpins(options: argparse.Namespace) -> int:
+    model = find_model(options.model or HAIRPIN_MODEL)
+    if options.out is None:
+        raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
+    inputs = [("--hairpins", options.hairpins), *_files_of(model)]
+    _begin(options, inputs, [("--out", options.out)])
+    from premir.scanner.classify import classify
+
+    return classify(
+        options.hairpins,
+        options.out,
+        model,
+        folder_name=options.folder,
+        threads=options.threads,
+        quiet=options.quiet > 0,
+    )
+
+
+def _run_one(options: argparse.Namespace) -> int:
+    model = find_model(options.model or DEFAULT_MODEL)
     if options.out is None and options.candidates is None:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
     (genome,) = options.genome
-    if is_stream(genome):
-        if options.part or options.finalise:
-            raise InputError(
-                f"{genome}: a stream can be read only once, and --part and --finalise read the "
-                "genome in every command; write it to a file first"
-            )
-    elif not genome.exists():
-        raise InputError(f"{genome}: no such file")
     if options.part or options.finalise:
-        _check_parts(options)
+        _check_parts(options, genome)
+    if not is_stream(genome) and not genome.exists():
+        raise InputError(f"{genome}: no such file")
     settings = scan_options(options, model, genome)
     _begin_scan(options, settings)
     if options.plan:
@@ -279,7 +284,12 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
     )
 
 
-def _check_parts(options: argparse.Namespace) -> None:
+def _check_parts(options: argparse.Namespace, genome: Path) -> None:
+    if is_stream(genome):
+        raise InputError(
+            f"{genome}: a stream can be read only once, and --part and --finalise read the genome "
+            "in every command; write it to a file first"
+        )
     if options.resume == "never":
         raise InputError("--resume never would discard other parts' work; remove the run directory")
     if options.work_dir is None and is_stream(options.out or options.candidates):

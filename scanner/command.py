@@ -109,7 +109,7 @@ class _Terminated(BaseException):
     """SIGTERM arrived."""
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise _Terminated
 
 
@@ -123,33 +123,38 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Work
     except SystemExit:
         sys.stdout.flush()
         raise
-    except PremirError as error:
-        for line in error.lines:
-            _log.error("%s", line)
-        return error.exit_code
-    except BrokenPipeError:
-        raise
-    except ImportError as error:
-        _log.error(
-            "a library cannot be loaded (%s): give more memory (ulimit -v) or install it again",
-            error,
-        )
-        return InputError.exit_code
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(text in str(error) for text in _SCARCE):
-            raise
-        _log.error("out of memory or threads (%s); use fewer --threads, or give more", error)
-        return PremirError.exit_code
-    except OSError as error:  # a full disk, a file system that went away
-        if error.errno is None or error.errno in _IN_VAIN:
-            _log.error("%s", describe(error))
-            return InputError.exit_code
-        _log.error("%s; run again to go on", describe(error))
-        return PremirError.exit_code
     except (KeyboardInterrupt, _Terminated) as stop:
         # No error, but said however quiet we are.
         _log.critical("interrupted; run the same command again to go on")
         return _TERMINATED if isinstance(stop, _Terminated) else _INTERRUPTED
+    except Exception as error:
+        lines, code = _told(error)
+        for line in lines:
+            _log.error("%s", line)
+        return code
+
+
+def _told(error: Exception) -> tuple[Sequence[str], int]:
+    """Return what to say of an error, and the exit code.
+
+    Raises:
+        Exception: it is none that a user could act on, or a closed pipe.
+    """
+    if isinstance(error, PremirError):
+        return error.lines, error.exit_code
+    if isinstance(error, ImportError):
+        lack = f"a library cannot be loaded ({error}): give more memory (ulimit -v) or install it"
+        return [f"{lack} again"], InputError.exit_code
+    scarce = isinstance(error, RuntimeError) and any(text in str(error) for text in _SCARCE)
+    if scarce or isinstance(error, MemoryError):
+        lack = f"out of memory or threads ({error}); use fewer --threads, or give more"
+        return [lack], PremirError.exit_code
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        if error.errno is None or error.errno in _IN_VAIN:
+            return [describe(error)], InputError.exit_code
+        # A full disk, a file system that went away.
+        return [f"{describe(error)}; run again to go on"], PremirError.exit_code
+    raise error
 
 
 def _given(

@@ -108,15 +108,8 @@ def check_writable(path: Path) -> None:
             if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
-        status = status_of(path)
-        if status is not None:
-            if stat.S_ISDIR(status.st_mode):
-                raise InputError(f"{path}: is a directory; give a file name")
-            kinds = (stat.S_ISREG, stat.S_ISFIFO, stat.S_ISCHR)
-            if not any(kind(status.st_mode) for kind in kinds):
-                raise InputError(f"{path}: is no file, pipe or character device; give another name")
-            if not os.access(path, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if (status := status_of(path)) is not None:
+            _check_kind(path, status.st_mode)
         if not is_stream(path):
             probe = temporary_name(_target(path))
             probe.touch()
@@ -124,6 +117,16 @@ def check_writable(path: Path) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be written: {reason}") from error
+
+
+def _check_kind(path: Path, mode: int) -> None:
+    """Refuse to write what is there where that cannot be, or may not be."""
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a directory; give a file name")
+    if not any(kind(mode) for kind in (stat.S_ISREG, stat.S_ISFIFO, stat.S_ISCHR)):
+        raise InputError(f"{path}: is no file, pipe or character device; give another name")
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def check_log(path: Path) -> None:

@@ -150,6 +150,10 @@ class _Parser:
         self.end_line()
         if self.end_record():
             yield self.name, b""
+        self.check_content()
+
+    def check_content(self) -> None:
+        """Give up where the whole file shows no record, or no sequence."""
         if not self.names and not self.faults.found:
             self.fatal("no FASTA record found: expected a line that starts with '>'")
         if not self.any_letters and not self.faults.found:

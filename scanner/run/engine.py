@@ -82,54 +82,99 @@ def run_tiles(
         InputError: a task found that the run as a whole cannot work.
         OSError: the disk is full or cannot be written.
     """
-    waiting = deque(tiles)
-    ready: deque[Tile] = deque()
-    running: dict[Hashable, tuple[Tile, str]] = {}
-    failures: Counter[tuple[int, bool]] = Counter()
-    untouched: set[int] = set()
-    scoring = 0
-    while waiting or ready or running:
+    work = _Work(executor, job, tally, progress, name, deque(tiles))
+    while work.left():
         check_stop()
-        while ready and scoring < executor.window:
-            tile = ready.popleft()
-            running[executor.score(job, tile)] = (tile, "score")
-            scoring += 1
-        # Scoring that lags behind holds folding up, so that what is in flight stays bounded.
-        while waiting and len(running) + len(ready) - scoring < executor.window:
-            tile = waiting.popleft()
-            running[executor.fold(job, tile)] = (tile, "fold")
-        for handle in executor.wait(running.keys(), _PATIENCE):
-            tile, stage = running.pop(handle)
-            scoring -= stage == "score"
-            try:
-                record = executor.result(handle)
-            except Exception as error:
-                if ends_run(error):
-                    raise
-                lost = isinstance(error, WorkerLostError)
-                limit = _LOSSES if lost else _ATTEMPTS
-                failures[tile.index, lost] += 1
-                _log.debug("%s failed", name(tile), exc_info=error)
-                if failures[tile.index, lost] < limit:
-                    _log.warning("%s failed (%s); trying once more", name(tile), error)
-                    (ready if stage == "score" else waiting).append(tile)
-                else:
-                    times = "twice" if limit == 2 else f"{limit} times"
-                    _log.error("%s failed %s, set aside: %s", name(tile), times, error)
-                    tally.quarantined.append((tile, f"{type(error).__name__}: {error}"))
-                continue
-            tally.add(stage, record)
-            if stage == "fold":
-                if record["state"] == "reused":
-                    untouched.add(tile.index)
-                if job.model is not None:
-                    ready.append(tile)
-                    continue
-            elif record["state"] != "reused":
-                untouched.discard(tile.index)
-            tally.done.append(tile)
-            reused = tile.index in untouched
-            untouched.discard(tile.index)
-            tally.fresh += 0 if reused else tile.length
-            progress.advance(tile.length, record.get("hits", 0), reused=reused)
+        work.start()
+        for handle in executor.wait(work.running.keys(), _PATIENCE):
+            work.take_in(handle)
         progress.tick()
+
+
+@dataclass
+class _Work:
+    """Tiles on their way.
+
+    Attributes:
+        executor: as in :func:`run_tiles`; so are the next four.
+        waiting: tiles to be folded.
+        ready: tiles to be scored.
+        running: tile and stage of each task.
+        scoring: how many of them score.
+        failures: by tile, and whether its worker was lost.
+        untouched: tiles for which nothing has been computed yet.
+    """
+
+    executor: Executor
+    job: Job
+    tally: Tally
+    progress: Progress
+    name: Callable[[Tile], str]
+    waiting: deque[Tile]
+    ready: deque[Tile] = field(default_factory=deque)
+    running: dict[Hashable, tuple[Tile, str]] = field(default_factory=dict)
+    scoring: int = 0
+    failures: Counter[tuple[int, bool]] = field(default_factory=Counter)
+    untouched: set[int] = field(default_factory=set)
+
+    def left(self) -> bool:
+        """Whether anything is left to do or to wait for."""
+        return bool(self.waiting or self.ready or self.running)
+
+    def start(self) -> None:
+        """Start as many tasks as are worth having in flight."""
+        while self.ready and self.scoring < self.executor.window:
+            tile = self.ready.popleft()
+            self.running[self.executor.score(self.job, tile)] = (tile, "score")
+            self.scoring += 1
+        # Scoring that lags behind holds folding up, so that what is in flight stays bounded.
+        while (
+            self.waiting
+            and len(self.running) + len(self.ready) - self.scoring < self.executor.window
+        ):
+            tile = self.waiting.popleft()
+            self.running[self.executor.fold(self.job, tile)] = (tile, "fold")
+
+    def take_in(self, handle: Hashable) -> None:
+        """Take in a task that has ended."""
+        tile, stage = self.running.pop(handle)
+        self.scoring -= stage == "score"
+        try:
+            record = self.executor.result(handle)
+        except Exception as error:
+            if ends_run(error):
+                raise
+            self._failed(tile, stage, error)
+        else:
+            self._ended(tile, stage, record)
+
+    def _failed(self, tile: Tile, stage: str, error: Exception) -> None:
+        """Try once more, or set the tile aside."""
+        name, lost = self.name(tile), isinstance(error, WorkerLostError)
+        limit = _LOSSES if lost else _ATTEMPTS
+        self.failures[tile.index, lost] += 1
+        _log.debug("%s failed", name, exc_info=error)
+        if self.failures[tile.index, lost] < limit:
+            _log.warning("%s failed (%s); trying once more", name, error)
+            (self.ready if stage == "score" else self.waiting).append(tile)
+            return
+        times = "twice" if limit == 2 else f"{limit} times"
+        _log.error("%s failed %s, set aside: %s", name, times, error)
+        self.tally.quarantined.append((tile, f"{type(error).__name__}: {error}"))
+
+    def _ended(self, tile: Tile, stage: str, record: Record) -> None:
+        """Count, and go on with the tile's next stage if there is one."""
+        self.tally.add(stage, record)
+        if stage == "fold":
+            if record["state"] == "reused":
+                self.untouched.add(tile.index)
+            if self.job.model is not None:
+                self.ready.append(tile)
+                return
+        elif record["state"] != "reused":
+            self.untouched.discard(tile.index)
+        self.tally.done.append(tile)
+        reused = tile.index in self.untouched
+        self.untouched.discard(tile.index)
+        self.tally.fresh += 0 if reused else tile.length
+        self.progress.advance(tile.length, record.get("hits", 0), reused=reused)

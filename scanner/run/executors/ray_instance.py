@@ -194,7 +194,7 @@ def _our_signals() -> Iterator[None]:
     on_terminate, on_interrupt = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     interrupted = False
 
-    def later(number: int, frame: FrameType | None) -> None:
+    def later(_number: int, _frame: FrameType | None) -> None:
         nonlocal interrupted
         interrupted = True
         signal.signal(signal.SIGINT, on_interrupt)
