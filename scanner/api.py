@@ -15,32 +15,21 @@ import numpy as np
 from premir.kernels.codes import decode
 from premir.kernels.pairing import dot_bracket
 from premir.scanner.cores import available_cores, usable_threads
-from premir.scanner.errors import InputError, MissingTilesError, PremirError
+from premir.scanner.errors import InputError, MissingTilesError
+from premir.scanner.errors import PremirError as PremirError
 from premir.scanner.find.candidates import PRESETS, candidates_of
-from premir.scanner.find.folding import fold, make_folder
-from premir.scanner.find.hairpins import Hairpins
-from premir.scanner.find.shards import Shard, read_shard
+from premir.scanner.find.folding import fold as fold
+from premir.scanner.find.folding import make_folder
+from premir.scanner.find.hairpins import Hairpins as Hairpins
+from premir.scanner.find.shards import Shard as Shard
+from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.options import Execution, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
-from premir.scanner.report.reading import read_hits
+from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.score.model import Model
 from premir.scanner.score.shipped import DEFAULT_MODEL
 from premir.scanner.score.shipped import find_model as load_model
-
-__all__ = [
-    "Candidate",
-    "Hairpins",
-    "Model",
-    "PremirError",
-    "Shard",
-    "candidates",
-    "fold",
-    "load_model",
-    "read_hits",
-    "read_shard",
-    "scan",
-]
 
 _Path = str | os.PathLike[str]
 
