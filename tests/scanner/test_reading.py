@@ -79,7 +79,7 @@ def test_hits_are_read_one_by_one(tmp_path):
     "text, fault",
     [
         ("", "file is empty; expected BED"),
-        ("c\t1\t2\n", "no line names columns"),
+        (f"{LINE}\n{HEADER}\n{LINE}\n", "no line names columns"),
         ("# a table\nc\t1\t2\n", "no line names columns"),
         (f"{HEADER}\n{LINE}", "the last line has no end: truncated"),
         (f"{HEADER}\n{LINE.replace('0.5', 'half')}\n", "line 2: prob: 'half' is no float"),
