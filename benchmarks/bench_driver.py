@@ -29,7 +29,7 @@ from premir.scanner.preparing import identity, make_job
 from premir.scanner.run.engine import Tally, run_tiles
 from premir.scanner.run.rundir import open_run_directory
 from premir.scanner.run.session import open_session
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 TILE = 100
 SAMPLES = 10
@@ -45,7 +45,7 @@ def measure(folder: Path, tiles: int, executor: str, threads: int) -> dict[str, 
     command = [str(path), "--out", str(folder / "hits.bed"), "--tile-size", str(TILE), "-q"]
     command += ["--executor", executor, "--threads", str(threads), "--device", "cpu"]
     arguments = build_parser().parse_args(command)
-    options = scan_options(arguments, find_model(DEFAULT_MODEL), path)
+    options = scan_options(arguments, load_model(DEFAULT_MODEL), path)
     process = psutil.Process()
     memory: list[int] = []
     tally = Tally()

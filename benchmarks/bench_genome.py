@@ -33,7 +33,7 @@ from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import merge
 from premir.scanner.report.table import HitTable
-from premir.scanner.score.shipped import find_model
+from premir.scanner.score.shipped import load_model
 from premir.train.dataset import load_dataset
 from premir.train.flanks import NTS, lengthened, random_flanks
 from premir.train.genome.config import ANIMAL, read_config
@@ -47,7 +47,7 @@ BUDGETS = (0.1, 1.0, 10.0)
 
 def called(model: str, cuts: Cuts) -> tuple[HitTable, list[float]]:
     """Score all candidates of a genome, and merge them."""
-    loaded = find_model(model)
+    loaded = load_model(model)
     loci, scores = [], []
     for path in cuts.shards:
         hairpins, own = read_cuts(path)
@@ -104,7 +104,7 @@ def curve(hits: HitTable, truth: Known, neutral: Known, megabases: float) -> dic
 
 def measure(folder: Path, model: str, work: Path, contigs: Sequence[str]) -> dict[str, Any]:
     """Judge one model on one genome, or on some of its contigs."""
-    spec = find_model(model)
+    spec = load_model(model)
     extractor = replace(PRESETS["animal"], context_nt=spec.context_nt)
     place = work / f"{folder.name}.context{spec.context_nt}"
     cuts = cut_genome(folder / "genome.fa.gz", place, extractor, KernelFolder())
@@ -134,7 +134,7 @@ def measure(folder: Path, model: str, work: Path, contigs: Sequence[str]) -> dic
 
 def benchmark_rows(model: str, data: Path) -> dict[str, Any]:
     """Return AUROC on the paper's set ``new`` with random flanks, and what of it was trained on."""
-    spec = find_model(model)
+    spec = load_model(model)
     files = BENCHMARKS["crossspecies-new"].build(data / "benchmark")[0].test
     folder = KernelFolder()
     test = load_dataset(files.positives, files.negatives, folder)
@@ -175,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     contigs = tuple(filter(None, args.contigs.split(",")))
 
     def keep(model: str, label: str, row: dict[str, Any]) -> None:
-        spec = find_model(model)
+        spec = load_model(model)
         name = Path(model).name
         if rows.get(name, {}).get("weights_sha256") != spec.digest:
             rows[name] = {"weights_sha256": spec.digest}

@@ -44,7 +44,7 @@ from premir.scanner.genome.letters import open_genome
 from premir.scanner.score.model import Model, lowest_selected
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
 from premir.scanner.score.networks.network import Network
-from premir.scanner.score.shipped import find_model
+from premir.scanner.score.shipped import load_model
 
 CPU = torch.device("cpu")
 _DENSE_CELLS = 1 << 18
@@ -200,7 +200,7 @@ def in_folds(result: dict[str, Any], fold_seconds: float) -> dict[str, Any]:
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Run everything that was asked for."""
-    spec = find_model(args.model)
+    spec = load_model(args.model)
     shape = replace(PRESETS["animal"], context_nt=spec.context_nt)
     unit = rna_fold_seconds(args.hairpins, args.folds)
     units = [unit()]

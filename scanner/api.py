@@ -27,9 +27,9 @@ from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.options import Execution, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
-from premir.scanner.score.model import Model
+from premir.scanner.score.model import Model as Model
 from premir.scanner.score.shipped import DEFAULT_MODEL
-from premir.scanner.score.shipped import find_model as load_model
+from premir.scanner.score.shipped import load_model as load_model
 
 _Path = str | os.PathLike[str]
 

@@ -18,7 +18,7 @@ from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import file_path, path, real, whole
 from premir.scanner.outputs import Named, beside, check_apart, check_log
-from premir.scanner.score.shipped import DEFAULT_MODEL, HAIRPIN_MODEL, find_model, list_models
+from premir.scanner.score.shipped import DEFAULT_MODEL, HAIRPIN_MODEL, list_models, load_model
 from premir.scanner.streams import is_stream
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _list_models(options: argparse.Namespace) -> int:
 
 
 def _run_hairpins(options: argparse.Namespace) -> int:
-    model = find_model(options.model or HAIRPIN_MODEL)
+    model = load_model(options.model or HAIRPIN_MODEL)
     if options.out is None:
         raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
     inputs = [("--hairpins", options.hairpins), *_files_of(model)]
@@ -175,7 +175,7 @@ def _run_hairpins(options: argparse.Namespace) -> int:
 
 
 def _run_one(options: argparse.Namespace) -> int:
-    model = find_model(options.model or DEFAULT_MODEL)
+    model = load_model(options.model or DEFAULT_MODEL)
     if options.out is None and options.candidates is None:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
     (genome,) = options.genome
@@ -209,7 +209,7 @@ def _run_many(options: argparse.Namespace) -> int:
         entries = read_list(options.genomes, options.preset, PRESETS)
     else:
         entries = from_paths(options.genome, options.preset)
-    model = find_model(options.model or DEFAULT_MODEL)
+    model = load_model(options.model or DEFAULT_MODEL)
     shape = scan_options(options, model, entries[0].path)
     suffix = f".{options.format}"
     inputs = [*_files_of(model), *((entry.source, entry.path) for entry in entries)]

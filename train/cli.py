@@ -16,7 +16,7 @@ from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
 from premir.scanner.option_types import path, real, whole
 from premir.scanner.outputs import Named, check_apart
-from premir.scanner.score.shipped import find_model
+from premir.scanner.score.shipped import load_model
 from premir.train.modes import refuse_what_does_nothing
 from premir.train.protocols import BENCHMARKS, Files, Protocol, custom
 
@@ -142,7 +142,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     if options.protocol == "genome":
         return _run_genome(options)
     seed = options.seed or 0
-    model = find_model(options.evaluate) if options.evaluate else None
+    model = load_model(options.evaluate) if options.evaluate else None
     protocols = _protocols(options)
     if (model or options.baseline) and not all(protocol.test.positives for protocol in protocols):
         raise InputError("--protocol custom needs --test-positives to judge by")
@@ -206,7 +206,7 @@ def _run_genome(options: argparse.Namespace) -> int:
     start, adapt = None, None
     name, kind = config.name, f"premir-genome-seed{config.seed}"
     if options.adapt is not None:
-        start = find_model(options.start or "premir-animal@1")
+        start = load_model(options.start or "premir-animal@1")
         adapt = Adaptation(options.adapt, tuple(filter(None, (options.contigs or "").split(","))))
         config = config.for_adapting()
         kind = f"{options.adapt.name.partition('.')[0]}-adapted"

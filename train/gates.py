@@ -35,7 +35,7 @@ from premir.scanner.log import configure
 from premir.scanner.score.card import CARD
 from premir.scanner.score.gates import GATES, Gate
 from premir.scanner.score.model import Model, probabilities
-from premir.scanner.score.shipped import find_model
+from premir.scanner.score.shipped import load_model
 from premir.train.precursors import read_contigs, read_precursors
 from premir.train.stem_costs import plant
 
@@ -390,7 +390,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     configure("python -m premir.train.gates")
     try:
         card = build(
-            find_model(options.model),
+            load_model(options.model),
             options.data,
             genomes=options.genomes,
             judges=options.judge,

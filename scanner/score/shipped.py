@@ -24,7 +24,7 @@ def list_models() -> list[Model]:
     return [read_model(path.parent) for path in sorted(SHIPPED.glob(f"*/{CARD}"))]
 
 
-def find_model(name: str) -> Model:
+def load_model(name: str) -> Model:
     """Find a shipped model by name, or a model directory by path.
 
     Raises:

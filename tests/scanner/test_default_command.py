@@ -32,7 +32,7 @@ from premir.scanner.score.card import CARD
 from premir.scanner.score.gates import GATES
 from premir.scanner.score.model import probabilities
 from premir.scanner.score.selecting import find_hits
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 CPU = torch.device("cpu")
 SWAPPED = str.maketrans("ACGTacgt", "TGCAtgca")
@@ -63,7 +63,7 @@ def test_columns_are_of_the_fold_that_is_printed(default_genome, default_scan):
     hits = rows(default_scan[0])
     codes, offsets = pack([encode(hit["sequence"]) for hit in hits])
     folds = InlineViennaFolder().fold(codes, offsets)
-    exact = probabilities(find_model(DEFAULT_MODEL).score(folds))
+    exact = probabilities(load_model(DEFAULT_MODEL).score(folds))
     for n, hit in enumerate(hits):
         _, pairs, mfe = folds[n]
         assert (hit["structure"], hit["mfe"]) == (dot_bracket(pairs), f"{mfe / 100:.2f}")
@@ -72,7 +72,7 @@ def test_columns_are_of_the_fold_that_is_printed(default_genome, default_scan):
 
 
 def test_header_says_what_hits_depend_on(default_genome, default_scan):
-    model = find_model(DEFAULT_MODEL)
+    model = load_model(DEFAULT_MODEL)
     lines = [line for line in default_scan[0].splitlines() if line.startswith("#")]
     assert lines == [
         f"## premir {__version__}, ViennaRNA {RNA.__version__}, do2018-v1",
@@ -86,7 +86,7 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
 
 def test_summary_says_what_was_done(default_genome, default_scan):
     text, summary = default_scan
-    model = find_model(DEFAULT_MODEL)
+    model = load_model(DEFAULT_MODEL)
     assert summary["genome"] == str(default_genome[0])
     assert summary["megabases_scanned"] == summary["megabases"]
     assert (summary["model"], summary["min_prob"]) == (model.name, model.min_prob)
@@ -154,7 +154,7 @@ def test_candidates_are_all_there_are_in_order(tiny_genome, scan, tmp_path):
 @pytest.fixture(scope="module")
 def default_job(default_scan_path):
     """The default scan's run directory, what its tiles had in common, and the model."""
-    model = find_model(DEFAULT_MODEL)
+    model = load_model(DEFAULT_MODEL)
     run = RunDirectory(default_scan_path.with_name("work"))
     extractor = replace(PRESETS["animal"], context_nt=model.context_nt)
     job = Job(run, extractor, "kernel", model, model.min_prob, "", model.gates(), "")
@@ -192,7 +192,7 @@ def test_a_hit_at_the_threshold_is_a_hit_whatever_the_batch_said(default_job):
 def shallow(tmp_path_factory):
     """The default model with gates that let a little more pass."""
     folder = tmp_path_factory.mktemp("models") / "shallow"
-    shutil.copytree(find_model(DEFAULT_MODEL).directory, folder)
+    shutil.copytree(load_model(DEFAULT_MODEL).directory, folder)
     arrays = load_file(folder / GATES)
     arrays["fold.cut"] = arrays["fold.cut"] - 1
     save_file(arrays, folder / GATES)
@@ -214,7 +214,7 @@ def kept(tiny_genome, tmp_path_factory):
 
 def test_gates_are_part_of_a_run(tiny_genome, kept, shallow, scan, capsys, tmp_path):
     """Shards hold what the gates of their run left: no other gates may take them up."""
-    gates, others = (find_model(str(m)).card["gates"]["sha256"] for m in (DEFAULT_MODEL, shallow))
+    gates, others = (load_model(str(m)).card["gates"]["sha256"] for m in (DEFAULT_MODEL, shallow))
     shutil.copytree(kept, tmp_path / "kept")
     for work, options, there, here in (
         ("gates", ("--exhaustive",), repr(gates), None),

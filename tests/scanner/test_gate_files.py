@@ -16,7 +16,7 @@ from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.score import gates
 from premir.scanner.score.gates import GATES, MOST_LEVELS, load_gates
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 LEAF = [-1, 0, 0, 0, 7]
 TREE = [[0, 5, 1, 2, 0], [-1, 0, 0, 0, 3], [STEM_FEATURES - 1, -3, 3, 4, 0], LEAF, LEAF]
@@ -38,7 +38,7 @@ def load(folder, arrays):
 
 
 def load_bytes(folder):
-    spec = find_model(DEFAULT_MODEL)
+    spec = load_model(DEFAULT_MODEL)
     card = {**spec.card["gates"], "sha256": sha256(folder / GATES)}
     return load_gates(replace(spec, directory=folder, card={**spec.card, "gates": card}))
 
@@ -116,7 +116,7 @@ def test_a_file_that_promises_more_than_it_holds_is_refused(folder):
         load_bytes(folder)
     with (folder / GATES).open("ab") as handle:
         handle.truncate(8 + len(table) + 20_000_000_000)  # of which the disk holds nothing
-    spec = find_model(DEFAULT_MODEL)
+    spec = load_model(DEFAULT_MODEL)
     with pytest.raises(ModelError, match="too large for gates"):
         load_gates(replace(spec, directory=folder))
     (folder / GATES).unlink()
@@ -164,7 +164,7 @@ def test_any_nodes_are_refused_or_vote_as_the_naive_ones(folder, forest, seed):
 
 
 def test_shipped_gates_are_sound():
-    found = load_gates(find_model(DEFAULT_MODEL))
+    found = load_gates(load_model(DEFAULT_MODEL))
     for gate, features in ((found.stem, STEM_FEATURES), (found.fold, FOLD_FEATURES)):
         assert gates.tree_fault(gate.nodes, gate.roots, features) is None
         assert naive.are_trees(gate.nodes.tolist(), gate.roots.tolist(), features)

@@ -16,12 +16,12 @@ from premir.scanner.errors import ModelError
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.loci import Loci
 from premir.scanner.score.gates import load_gates
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 
 @pytest.fixture(scope="module")
 def gates():
-    return load_gates(find_model(DEFAULT_MODEL))
+    return load_gates(load_model(DEFAULT_MODEL))
 
 
 def candidates():
@@ -88,7 +88,7 @@ def test_gates_are_off_where_they_were_not_built_for(scan, tmp_path, options, re
 
 
 def test_gates_for_other_features_are_refused():
-    model = find_model(DEFAULT_MODEL)
+    model = load_model(DEFAULT_MODEL)
     card = {**model.card, "gates": {**model.card["gates"], "features": "gates-v0"}}
     with pytest.raises(ModelError, match="made for features 'gates-v0', this premir computes 'ga"):
         load_gates(replace(model, card=card))

@@ -17,7 +17,7 @@ from premir.scanner.score.model import MARGIN, Model, lowest_selected, probabili
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.network import Network
 from premir.scanner.score.networks.variable import VariableConvNet
-from premir.scanner.score.shipped import DEFAULT_MODEL, SHIPPED, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, SHIPPED, load_model
 from premir.scanner.score.weights import save_model
 
 CARD = {"name": "mine", "description": "", "network": "variable", "feature_schema": "do2018-v1"}
@@ -39,7 +39,7 @@ def alone(network, hairpins):
 
 
 def test_scores_do_not_depend_on_company(hairpins):
-    model = find_model(DEFAULT_MODEL)
+    model = load_model(DEFAULT_MODEL)
     together = model.score(hairpins)
     assert together.dtype == np.float64
     for n in range(len(hairpins)):
@@ -79,7 +79,7 @@ def test_a_calibration_that_is_none_is_refused(tmp_path, field, value, kind):
 
 def test_several_networks_score_by_their_mean(hairpins, tmp_path):
     members = networks(3)
-    model = find_model(str(save_model(tmp_path / "three", members, CARD).directory))
+    model = load_model(str(save_model(tmp_path / "three", members, CARD).directory))
     assert model.card["members"] == len(model.networks()) == 3
     expected = np.mean([alone(member, hairpins) for member in members], axis=0)
     assert model.score(hairpins).tolist() == expected.tolist()
@@ -87,7 +87,7 @@ def test_several_networks_score_by_their_mean(hairpins, tmp_path):
 
 
 def test_a_model_that_is_sent_elsewhere_is_found_there(hairpins):
-    model = find_model(DEFAULT_MODEL)
+    model = load_model(DEFAULT_MODEL)
     scores = model.score(hairpins)
     sent = pickle.dumps(Model(SHIPPED / ".." / "elsewhere" / DEFAULT_MODEL, model.card))
     assert len(sent) < 100_000  # the card alone
@@ -142,7 +142,7 @@ def test_a_network_is_one_file_and_one_line(hairpins, tmp_path, monkeypatch):
         network.out.weight.copy_(torch.tensor([[0.0], [8.0]]))
         network.out.bias.copy_(torch.tensor([4.0, 0.0]))
     save_model(tmp_path / "toy", [network], {**CARD, "network": "pairs"})
-    model = find_model(str(tmp_path / "toy"))
+    model = load_model(str(tmp_path / "toy"))
     ends = hairpins.offsets[1:]
     paired = [
         np.mean(hairpins.pairs[a:b] >= 0) for a, b in zip(hairpins.offsets, ends, strict=False)

@@ -16,14 +16,14 @@ from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.score.card import WEIGHTS
 from premir.scanner.score.gates import GATES
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model, list_models
+from premir.scanner.score.shipped import DEFAULT_MODEL, list_models, load_model
 from premir.scanner.score.weights import save_model
 
 
 @pytest.fixture
 def copy(tmp_path):
     """A model directory to damage."""
-    return shutil.copytree(find_model(DEFAULT_MODEL).directory, tmp_path / "model")
+    return shutil.copytree(load_model(DEFAULT_MODEL).directory, tmp_path / "model")
 
 
 def change(directory, **fields):
@@ -43,7 +43,7 @@ def test_every_shipped_model_loads_and_says_what_it_is():
 
 
 def test_default_model_has_never_seen_what_scans_are_judged_by():
-    spec = find_model(DEFAULT_MODEL)
+    spec = load_model(DEFAULT_MODEL)
     assert spec.card["protocol"] == "genome"
     assert spec.min_prob == spec.card["min_prob"] > 0.9
     assert spec.context_nt == 20
@@ -52,7 +52,7 @@ def test_default_model_has_never_seen_what_scans_are_judged_by():
 
 
 def test_the_papers_network_is_the_network_of_the_protocol():
-    card = find_model("do2018-crossspecies-new-variable").card
+    card = load_model("do2018-crossspecies-new-variable").card
     assert (card["protocol"], card["seed"], card["epochs"]) == ("crossspecies-new", 0, 40)
     assert card["recipe"]["name"] == "paper"
     assert card["test_metrics"]["as_published"]["auroc"] >= 0.975
@@ -60,12 +60,12 @@ def test_the_papers_network_is_the_network_of_the_protocol():
 
 
 def test_model_directory_by_path(copy):
-    assert find_model(str(copy)).digest == find_model(DEFAULT_MODEL).digest
+    assert load_model(str(copy)).digest == load_model(DEFAULT_MODEL).digest
 
 
 def test_unknown_model_is_named():
     with pytest.raises(ModelError, match="nonesuch: no such model; give one of do2018"):
-        find_model("nonesuch")
+        load_model("nonesuch")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_unknown_model_is_named():
 def test_a_field_of_another_kind_is_named(copy, field, value, message):
     change(copy, **{field: value})
     with pytest.raises(ModelError) as caught:
-        find_model(str(copy))
+        load_model(str(copy))
     assert str(caught.value).startswith(f"{copy / 'card.json'}: {message}")
     assert len(str(caught.value)) < len(str(copy)) + 250
     assert str(caught.value).isprintable()
@@ -110,26 +110,26 @@ def test_a_field_of_another_kind_is_named(copy, field, value, message):
     "field, value", [("min_prob", -0.1), ("max_span", 0), ("judged", 3), ("sha256", None)]
 )
 def test_fields_of_gates_are_checked_too(copy, field, value):
-    gates = find_model(DEFAULT_MODEL).card["gates"]
+    gates = load_model(DEFAULT_MODEL).card["gates"]
     change(copy, gates={**gates, field: value})
     with pytest.raises(ModelError, match=rf"card\.json: gates\.{field} is "):
-        find_model(str(copy))
+        load_model(str(copy))
 
 
 def test_a_field_that_is_missing_is_named(copy):
-    card = find_model(DEFAULT_MODEL).card
+    card = load_model(DEFAULT_MODEL).card
     for field in ("name", "network", "feature_schema", "context_nt", "weights_sha256"):
         kept = {name: value for name, value in card.items() if name != field}
         (copy / "card.json").write_text(json.dumps(kept))
         with pytest.raises(ModelError, match=rf"card\.json: {field} is missing; expected"):
-            find_model(str(copy))
+            load_model(str(copy))
 
 
 def test_fields_that_nothing_depends_on_may_be_missing(copy):
     needed = ("name", "network", "feature_schema", "context_nt", "description", "weights_sha256")
-    card = find_model(DEFAULT_MODEL).card
+    card = load_model(DEFAULT_MODEL).card
     (copy / "card.json").write_text(json.dumps({name: card[name] for name in needed}))
-    assert find_model(str(copy)).min_prob == 0.5
+    assert load_model(str(copy)).min_prob == 0.5
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_is_no_card_is_refused(copy, text, message):
     path = copy / "card.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ModelError) as caught:
-        find_model(str(copy))
+        load_model(str(copy))
     assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
 
@@ -175,12 +175,12 @@ def test_a_faulty_card_is_one_line_of_a_scan(copy, tmp_path, capsys):
 
 def test_a_name_that_no_file_can_have_is_no_model():
     with pytest.raises(ModelError, match="cannot be read: File name too long"):
-        find_model("x" * 5000)
+        load_model("x" * 5000)
 
 
 def write_weights(directory, **changes):
     """Write the model's tensors with some changed, and their digest into its card."""
-    tensors = load_file(find_model(DEFAULT_MODEL).directory / "weights.safetensors")
+    tensors = load_file(load_model(DEFAULT_MODEL).directory / "weights.safetensors")
     tensors = {name: changes.get(name, own) for name, own in {**tensors, **changes}.items()}
     save_file(
         {name: own for name, own in tensors.items() if own is not None},
@@ -206,30 +206,30 @@ def write_weights(directory, **changes):
     ],
 )
 def test_tensors_of_another_kind_are_named(copy, change_tensor, message):
-    own = find_model(DEFAULT_MODEL).networks()[0].conv2.bias
+    own = load_model(DEFAULT_MODEL).networks()[0].conv2.bias
     write_weights(copy, **{"conv2.bias": change_tensor(own)})
     with pytest.raises(ModelError, match=rf"weights\.safetensors: {message}"):
-        find_model(str(copy)).networks()[0]
+        load_model(str(copy)).networks()[0]
 
 
 def test_foreign_tensors_and_no_tensors_are_refused(copy):
     write_weights(copy, **{"fc3\x1b": torch.zeros(2)})
     with pytest.raises(ModelError, match=r"safetensors: 'fc3\\x1b' does not belong there"):
-        find_model(str(copy)).networks()[0]
+        load_model(str(copy)).networks()[0]
     for content in (b"", b"\xff" * 100, (2**62).to_bytes(8, "little") + b"{}"):
         (copy / "weights.safetensors").write_bytes(content)
         change(copy, weights_sha256=sha256(copy / "weights.safetensors"))
         with pytest.raises(ModelError, match="damaged weights"):
-            find_model(str(copy)).networks()[0]
+            load_model(str(copy)).networks()[0]
 
 
 def test_weights_whose_sums_overflow_are_told(copy):
-    network = find_model(DEFAULT_MODEL).networks()[0]
+    network = load_model(DEFAULT_MODEL).networks()[0]
     names = ("conv1.weight", "conv2.weight", "conv3.weight")
     write_weights(copy, **{name: 1e20 * network.get_parameter(name) for name in names})
     hairpins = builders.random_hairpins(np.random.default_rng(0), [80, 90])
     with pytest.raises(ModelError, match="scores that are no numbers: its weights are too large"):
-        find_model(str(copy)).select(hairpins)
+        load_model(str(copy)).select(hairpins)
 
 
 def test_damaged_weights_are_refused(copy):
@@ -238,10 +238,10 @@ def test_damaged_weights_are_refused(copy):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(ModelError, match="digest differs from the card's"):
-        find_model(str(copy)).networks()[0]
+        load_model(str(copy)).networks()[0]
     path.unlink()
     with pytest.raises(ModelError, match="weights are missing"):
-        find_model(str(copy)).networks()[0]
+        load_model(str(copy)).networks()[0]
 
 
 @pytest.mark.parametrize(
@@ -254,12 +254,12 @@ def test_damaged_weights_are_refused(copy):
 def test_models_of_another_kind_are_refused(copy, field, message):
     change(copy, **field)
     with pytest.raises(ModelError, match=message):
-        find_model(str(copy)).networks()[0]
+        load_model(str(copy)).networks()[0]
 
 
 def test_saving_a_model_again_keeps_gates_of_the_same_weights_only(copy):
-    before = find_model(str(copy)).card
-    network = find_model(str(copy)).networks()[0]
+    before = load_model(str(copy)).card
+    network = load_model(str(copy)).networks()[0]
     bare = {name: value for name, value in before.items() if name != "gates"}
     assert save_model(copy, [network], bare).card == before
     with torch.no_grad():
@@ -268,7 +268,7 @@ def test_saving_a_model_again_keeps_gates_of_the_same_weights_only(copy):
 
 
 def test_what_no_card_may_hold_is_not_saved(copy):
-    spec = find_model(str(copy))
+    spec = load_model(str(copy))
     files = {path.name: path.read_bytes() for path in copy.iterdir()}
     with pytest.raises(ModelError, match=r"name is \"a\\nb\"; expected"):
         save_model(copy, spec.networks(), {**spec.card, "name": "a\nb"})
@@ -304,7 +304,7 @@ depends on. A name never stands for other weights: a changed model is a new line
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_name_never_changes(name):
-    spec = find_model(name)
+    spec = load_model(name)
     identity = ("name", "network", "feature_schema", "context_nt", "min_prob", "weights_sha256")
     said = {field: spec.card.get(field) for field in identity}
     gates = spec.directory / GATES

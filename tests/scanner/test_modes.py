@@ -10,7 +10,7 @@ import pytest
 
 from premir.scanner import cli, modes
 from premir.scanner.command import option_name
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 SCAN = ["absent.fa", "--out", "hits.bed"]
 COMMANDS = {
@@ -128,5 +128,5 @@ def test_what_is_said_to_be_read_is_read(mode, tmp_path, monkeypatch):
 def test_settings_come_from_all_options_of_a_scan(tmp_path):
     options = cli.build_parser().parse_args(SCAN, Watched())
     options._seen = set()
-    cli.scan_options(options, find_model(DEFAULT_MODEL), tmp_path)
+    cli.scan_options(options, load_model(DEFAULT_MODEL), tmp_path)
     assert modes.READ["the scan of a genome"] - {"genome", "model"} <= options._seen

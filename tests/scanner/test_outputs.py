@@ -20,7 +20,7 @@ import pytest
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
 from premir.scanner.outputs import check_apart, check_writable, sweep_output, writing
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_names_that_cross_each_other(genome, tmp_path, capsys, monkeypatch, opti
 @pytest.mark.parametrize("option", ["--out", "--candidates", "--summary", "--log-file"])
 def test_no_output_is_a_file_of_the_model(genome, tmp_path, capsys, option):
     model = tmp_path / "model"
-    shutil.copytree(find_model(DEFAULT_MODEL).directory, model)
+    shutil.copytree(load_model(DEFAULT_MODEL).directory, model)
     others = [] if option == "--out" else ["--out", tmp_path / "hits.bed"]
     for name in ("card.json", "weights.safetensors", "gates.safetensors"):
         error = refusal(capsys, tmp_path, genome, *others, "--model", model, option, model / name)

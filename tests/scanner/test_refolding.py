@@ -20,14 +20,14 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.score.model import probabilities
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.refolding import Refolder
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.scanner.score.weights import save_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     torch.manual_seed(2)
-    card = {**find_model(DEFAULT_MODEL).card, "name": "random", "min_prob": 0.5}
+    card = {**load_model(DEFAULT_MODEL).card, "name": "random", "min_prob": 0.5}
     return save_model(tmp_path_factory.mktemp("model"), [VariableConvNet()], card)
 
 

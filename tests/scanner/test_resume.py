@@ -23,7 +23,7 @@ from premir.scanner.find.folding import KernelFolder, PoolViennaFolder
 from premir.scanner.run import tasks
 from premir.scanner.run.rundir import RunDirectory, open_run_directory
 from premir.scanner.score.networks.variable import VariableConvNet
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.scanner.score.weights import save_model
 
 TILES = ("--min-prob", 0, "--tile-size", 2_500)
@@ -170,7 +170,7 @@ def test_interrupted_scan_goes_on(genome, reference, scan, tmp_path, summary, mo
 
 
 def test_another_model_reuses_the_folds(genome, scan, work, summary, tmp_path):
-    shipped = find_model(DEFAULT_MODEL)
+    shipped = load_model(DEFAULT_MODEL)
     torch.manual_seed(5)
     save_model(tmp_path / "mine", [VariableConvNet()], {**shipped.card, "name": "mine"})
     options = (*TILES, "--model", tmp_path / "mine")

@@ -16,7 +16,7 @@ from premir.scanner.cli import main as scan
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.card import CARD
 from premir.scanner.score.gates import GATES
-from premir.scanner.score.shipped import find_model
+from premir.scanner.score.shipped import load_model
 from premir.train.gates import build_gate, grow_trees, main, planted_genome
 
 PAPER = "do2018-crossspecies-new-variable"
@@ -34,7 +34,7 @@ def ebv(tmp_path_factory):
 def gated(tmp_path_factory, ebv):
     """The shipped network with a threshold of 0.99, and gates built for it."""
     directory = tmp_path_factory.mktemp("models") / "gated"
-    shutil.copytree(find_model(PAPER).directory, directory)
+    shutil.copytree(load_model(PAPER).directory, directory)
     card = json.loads((directory / CARD).read_text())
     (directory / CARD).write_text(json.dumps({**card, "min_prob": 0.99}))
     options = ["--data", data_sets.genomes_dir().parent, "--genomes", "arabidopsis_1pct"]

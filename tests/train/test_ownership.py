@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from premir.scanner.errors import printable
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.train.cli import main
 
 
@@ -65,7 +65,7 @@ def refused(files, out, capsys, *options):
 
 
 def test_another_model_is_not_overwritten(files, tmp_path, capsys):
-    out = shutil.copytree(find_model(DEFAULT_MODEL).directory, tmp_path / "model")
+    out = shutil.copytree(load_model(DEFAULT_MODEL).directory, tmp_path / "model")
     error = refused(files, out, capsys)
     assert f"{out / 'card.json'}: card of the model 'premir-animal@1', not written by this" in error
     for name in ("card.json", "weights.safetensors"):
@@ -76,7 +76,7 @@ def test_another_model_is_not_overwritten(files, tmp_path, capsys):
 
 
 def test_a_model_beside_our_own_checkpoint_is_not_overwritten(files, own, capsys):
-    shutil.copy(find_model(DEFAULT_MODEL).directory / "card.json", own)
+    shutil.copy(load_model(DEFAULT_MODEL).directory / "card.json", own)
     assert "'premir-animal@1', not written by this" in refused(files, own, capsys)
     (own / "card.json").write_text("{")
     assert "card.json: damaged model card" in refused(files, own, capsys)

@@ -18,7 +18,7 @@ import pytest
 from premir.scanner.cli import main as scan_main
 from premir.scanner.errors import InputError
 from premir.scanner.genome.fasta import read_records
-from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.train import download, modes
 from premir.train.cli import build_parser, main
 from premir.train.protocols import BENCHMARKS
@@ -126,7 +126,7 @@ def test_genome_training_overwrites_no_input(files, tmp_path, capsys):
 
 def test_model_to_start_from_is_not_overwritten(files, tmp_path, capsys):
     model = tmp_path / "model"
-    shutil.copytree(find_model(DEFAULT_MODEL).directory, model)
+    shutil.copytree(load_model(DEFAULT_MODEL).directory, model)
     before = {path.name: path.read_bytes() for path in model.iterdir()}
     data = ["--protocol", "genome", "--data", str(tmp_path), "--config", str(tmp_path / "c.toml")]
     (tmp_path / "c.toml").write_text(
