@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "premir-animal@1"
 HAIRPIN_MODEL = "do2018-crossspecies-new-variable"
 """For sequences without flanks: hairpins cut as those of the benchmark are."""
+RETIRED: dict[str, str] = {}
+"""Models of earlier releases that are shipped no longer, and the commit that has them."""
 SHIPPED = Path(__file__).parent / "models"
 
 
@@ -39,6 +41,11 @@ def load_model(name: str) -> Model:
             raise ModelError(f"{name}: cannot be read: {error.strerror}") from error
         if found:
             return read_model(directory)
+    if name in RETIRED:
+        raise ModelError(
+            f"{name}: is shipped no longer; git show {RETIRED[name]}:scanner/score/models/{name} "
+            "has it: give its directory"
+        )
     known = ", ".join(path.parent.name for path in sorted(SHIPPED.glob(f"*/{CARD}")))
     raise ModelError(
         f"{name}: no such model; give one of {known}, or a directory with {CARD} and {WEIGHTS}"

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from premir.scanner.cli import main
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
+from premir.scanner.score import shipped
 from premir.scanner.score.card import WEIGHTS
 from premir.scanner.score.gates import GATES
 from premir.scanner.score.shipped import DEFAULT_MODEL, list_models, load_model
@@ -317,3 +318,12 @@ def test_a_published_name_never_changes(name):
 
 def test_every_shipped_model_is_published():
     assert {spec.name for spec in list_models()} == set(PUBLISHED)
+
+
+def test_a_model_that_is_shipped_no_longer_is_said_to_be(monkeypatch):
+    monkeypatch.setitem(shipped.RETIRED, "premir-animal@0", "abc1234")
+    with pytest.raises(
+        ModelError, match=r"premir-animal@0: is shipped no longer; git show abc1234:"
+    ):
+        load_model("premir-animal@0")
+    assert not set(shipped.RETIRED) & {model.name for model in list_models()}
