@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.options import Execution, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
+from premir.scanner.report.summary import Summary as Summary
 from premir.scanner.score.model import Model as Model
 from premir.scanner.score.shipped import DEFAULT_MODEL
 from premir.scanner.score.shipped import load_model as load_model
@@ -59,7 +60,7 @@ def scan(
     resume: Resume = "auto",
     keep_work: bool = False,
     progress: bool = False,
-) -> dict[str, Any]:
+) -> Summary:
     """Scan a genome, as the command ``premir-scan GENOME --out OUT`` does.
 
     A scan that was interrupted goes on where it stopped when it is called again.
@@ -151,7 +152,7 @@ def scan(
 
     check_apart(*files_of(options))
     code = run(options)
-    result: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+    result: Summary = json.loads(told.read_text(encoding="utf-8"))
     if code != 0:
         missing = ", ".join(each["place"] for each in result["quarantined"])
         raise MissingTilesError(f"{out}: is incomplete, these tiles failed: {missing}")

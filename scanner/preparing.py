@@ -112,10 +112,10 @@ def choose_gates(search: Search, *, all_candidates: bool) -> tuple[Gates | None,
         return None, f"--min-prob {wanted:g} is below the {lowest:g} they were built for"
     if all_candidates:
         return None, "--candidates asks for all candidates"
-    kind = {"preset": search.preset, "extractor": search.extractor}
-    for name, value in kind.items():
-        if value != built[name]:
-            return None, f"they were built for {name} {built[name]}"
+    if search.preset != built["preset"]:
+        return None, f"they were built for preset {built['preset']}"
+    if search.extractor != built["extractor"]:
+        return None, f"they were built for extractor {built['extractor']}"
     if search.max_span not in (None, built["max_span"]):
         return None, f"they were built for a span of {built['max_span']}"
     return gates, ""

@@ -8,7 +8,7 @@ import os
 import platform
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from premir.scanner.errors import InputError
 from premir.scanner.files import whole_file, write_json
 from premir.scanner.find.folding import Folder, KernelFolder
-from premir.scanner.score.card import CARD
+from premir.scanner.score.card import CARD, Card
 from premir.scanner.score.model import read_model
 from premir.train.checkpoint import read_history
 from premir.train.collapse import CollapseError
@@ -170,7 +170,7 @@ def _run_cell(
         return
     recipe = replace(RECIPES[cell.recipe], ablate=cell.ablate)
     checkpoint = out / cell.name / CHECKPOINT
-    cards: list[dict[str, Any]] = []
+    cards: list[Card] = []
     course: dict[str, Any] = {}
     for epochs in cell.epochs:
         model = out / cell.name / f"epoch{epochs}"
@@ -222,9 +222,9 @@ def _protocol(cell: Cell, data: Path) -> Protocol:
     return protocols[cell.fold - 1 if cell.fold else 0]
 
 
-def _course(cards: list[dict[str, Any]], history: list[dict[str, Any]]) -> dict[str, Any]:
+def _course(cards: Sequence[Card], history: list[dict[str, Any]]) -> dict[str, Any]:
     """What is told of a training: from its models' cards and from its checkpoint."""
-    last = cards[-1]
+    last = {**cards[-1]}
     told = (
         "recipe training_positives training_negatives training_sha256 test_sha256 versions device "
         "threads"

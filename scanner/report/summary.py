@@ -6,7 +6,7 @@ import platform
 import resource
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from premir.kernels._jit import COMPILATION
 from premir.scanner import __version__
@@ -15,13 +15,67 @@ from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.tiles import place
 from premir.scanner.options import ScanOptions
 from premir.scanner.report.sealing import Done
-from premir.scanner.run.rundir import STATES
 from premir.scanner.run.tasks import Job
+
+
+class Quarantined(TypedDict):
+    """A tile that failed, where it lies, and why."""
+
+    tile: int
+    place: str
+    reason: str
+
+
+class Summary(TypedDict):
+    """What OUT.summary.json holds; docs/formats.md explains it."""
+
+    genome: str
+    genome_sha256: str
+    contigs: int
+    input_accepted: dict[str, int]
+    megabases: float
+    megabases_scanned: float
+    regions: list[str]
+    model: str | None
+    model_sha256: str | None
+    min_prob: float
+    max_copies: int | None
+    extractor: str
+    preset: str
+    max_span: int
+    folder: str
+    executor: str
+    threads: int
+    tiles_total: int
+    tiles_new: int
+    tiles_reused: int
+    tiles_redone: int
+    tiles_quarantined: int
+    quarantined: list[Quarantined]
+    scores_new: int
+    scores_reused: int
+    scores_redone: int
+    candidates: int
+    folded: int
+    scored: int
+    gates: dict[str, Any]
+    above_threshold: int
+    over_max_copies: int
+    hits: int | None
+    refolded: int | None
+    fold_disagreements: int | None
+    seconds: float
+    seconds_by_stage: dict[str, float]
+    kernels_compiled: int
+    compile_seconds: float
+    mb_per_min: float
+    peak_memory_mb: float
+    versions: dict[str, str]
 
 
 def summarise(
     options: ScanOptions, genome: Genome, job: Job, done: Done, count: int, started: float
-) -> dict[str, Any]:
+) -> Summary:
     """Return what OUT.summary.json holds.
 
     Args:
@@ -34,6 +88,7 @@ def summarise(
     """
     search, execution = options.search, options.execution
     model = search.model
+    folds, scores = done.tally.states["fold"], done.tally.states["score"]
     tally, seconds = done.tally, time.monotonic() - started
     scanned = sum(tile.length for tile in done.tiles)
     return {
@@ -55,13 +110,17 @@ def summarise(
         "executor": execution.executor,
         "threads": execution.threads,
         "tiles_total": len(done.tiles) + len(tally.quarantined),
-        **{f"tiles_{state}": tally.states["fold"][state] for state in STATES},
+        "tiles_new": folds["new"],
+        "tiles_reused": folds["reused"],
+        "tiles_redone": folds["redone"],
         "tiles_quarantined": len(tally.quarantined),
         "quarantined": [
             {"tile": tile.index, "place": place(tile, genome.contigs), "reason": reason}
             for tile, reason in tally.quarantined
         ],
-        **{f"scores_{state}": tally.states["score"][state] for state in STATES},
+        "scores_new": scores["new"],
+        "scores_reused": scores["reused"],
+        "scores_redone": scores["redone"],
         "candidates": tally.counts.get("candidates", 0),
         "folded": tally.counts.get("folded", 0),
         "scored": tally.counts.get("scored", 0),

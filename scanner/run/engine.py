@@ -11,7 +11,8 @@ from premir.scanner.errors import ends_run
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.executors import Executor, WorkerLostError
 from premir.scanner.run.progress import Progress
-from premir.scanner.run.tasks import Job, Record
+from premir.scanner.run.rundir import Record
+from premir.scanner.run.tasks import Job
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 2

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.files import lasting_name, sha256, sync_folder, write_json
@@ -36,8 +36,6 @@ from premir.scanner.run.locks import RunLock
 
 FORMAT = "premir-run"
 VERSION = 1
-STATES = ("new", "reused", "redone")
-"""What a committed file was to this process."""
 _FOLDERS = ("commits", "quarantine", "scores", "shards")
 _MARK = b"premir-run: work of an unfinished premir-scan; it is removed when the scan is done\n"
 _FIELDS = frozenset({"premir", "feature_schema", "extractor", "genome", "tile_size"})
@@ -53,6 +51,24 @@ _HOUSE = re.compile(r"run\.json|genome\.seq|lock\.json|parts(/\d+-of-\d+\.(lock|
 """Paths of what belongs to the directory."""
 _TOKEN = re.compile(r"\.token-[0-9a-f]{8}(-[0-9a-f]{8})?")
 """What :mod:`premir.scanner.run.executors.probe` shows to other machines for a moment."""
+
+
+class Record(TypedDict, total=False):
+    """What is noted of a finished file, beside it.
+
+    Fields are those of its stage: a shard has ``candidates`` and ``folded``, scores have ``scored``
+    and ``hits``. ``state`` is what the file was to this process, and not written.
+    """
+
+    tile: int
+    candidates: int
+    folded: int
+    scored: int
+    hits: int
+    seconds: dict[str, float]
+    file: str
+    sha256: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,7 @@ class RunDirectory:
         """Scores of a tile under the model and threshold that ``key`` stands for."""
         return self.path / "scores" / key / f"tile-{tile.index:06d}.npz"
 
-    def commit(self, file: Path, record: dict[str, Any]) -> dict[str, Any]:
+    def commit(self, file: Path, record: Record) -> Record:
         """Write the commit record of a finished file.
 
         Returns:
@@ -97,11 +113,11 @@ class RunDirectory:
         """
         path = self._record(file)
         state = "redone" if path.exists() else "new"
-        record = {**record, "file": str(file.relative_to(self.path)), "sha256": sha256(file)}
-        write_json(path, {**record, "record_sha256": _digest(record)})
-        return {**record, "state": state}
+        content = {**record, "file": str(file.relative_to(self.path)), "sha256": sha256(file)}
+        write_json(path, {**content, "record_sha256": _digest(content)})
+        return cast("Record", {**content, "state": state})
 
-    def committed(self, file: Path) -> dict[str, Any] | None:
+    def committed(self, file: Path) -> Record | None:
         """Return the commit record of a file, ``state`` ``reused``, if both are there and agree."""
         try:
             record: dict[str, Any] = json.loads(self._record(file).read_text(encoding="utf-8"))
@@ -109,7 +125,7 @@ class RunDirectory:
             sound = sound and record["sha256"] == sha256(file)
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
-        return {**record, "state": "reused"} if sound else None
+        return cast("Record", {**record, "state": "reused"}) if sound else None
 
     def _record(self, file: Path) -> Path:
         stage = "-".join(file.relative_to(self.path).parts[:-1])

@@ -15,12 +15,11 @@ from premir.scanner.find import shards
 from premir.scanner.find.candidates import Extractor, Keep, candidates_of_tile
 from premir.scanner.find.folding import Folder
 from premir.scanner.genome.tiles import Tile
-from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.run.rundir import Record, RunDirectory
 from premir.scanner.score.gates import Gates
 from premir.scanner.score.model import Model
 from premir.scanner.score.selecting import find_hits
 
-Record = dict[str, Any]
 Seconds = dict[str, float]
 
 

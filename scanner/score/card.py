@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict, cast
 
 from premir.scanner.errors import ModelError
 
@@ -24,6 +24,57 @@ _DEEPEST = 32
 """Nested tables and lists; those of our own cards nest four deep."""
 _SHOWN = 60
 """Characters of a faulty value that a message shows."""
+
+
+class Calibration(TypedDict):
+    """How log odds follow from those of the networks: slope x these + intercept."""
+
+    slope: float
+    intercept: float
+
+
+class GatesCard(TypedDict):
+    """What a card says of a model's gates: what they were made for, and what they lose."""
+
+    features: str
+    sha256: str
+    weights_sha256: str
+    preset: str
+    extractor: str
+    max_span: int
+    min_prob: float
+    judged: dict[str, Any]
+
+
+class Card(TypedDict, total=False):
+    """A model card; docs/formats.md explains its fields. Those after ``gates`` are for readers."""
+
+    name: str
+    description: str
+    network: str
+    feature_schema: str
+    context_nt: int
+    min_prob: float
+    weights_sha256: str
+    members: int
+    calibration: Calibration
+    gates: GatesCard
+    preset: str
+    protocol: str
+    recipe: dict[str, Any]
+    seed: int
+    epochs: int
+    losses: list[float]
+    limits: list[str]
+    samples: int
+    settings: dict[str, Any]
+    configuration: dict[str, Any]
+    started_from: str | None
+    adapted_to: dict[str, Any]
+    training_sha256: dict[str, str]
+    training_identity: str
+    test_metrics: dict[str, Any] | None
+    held_out: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +149,7 @@ _GATES = {
 _OPTIONAL = frozenset({"min_prob", "members", "calibration", "gates"})
 
 
-def read_card(path: Path) -> dict[str, Any]:
+def read_card(path: Path) -> Card:
     """Read a model card and check every field that something depends on.
 
     Raises:
@@ -128,7 +179,7 @@ def read_card(path: Path) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise ModelError(f"{path}: damaged model card: is {_shown(card)}; expected a table")
     check_card(path, card)
-    return card
+    return cast("Card", card)
 
 
 def check_card(path: Path, card: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
-from premir.scanner.score.card import CARD
+from premir.scanner.score.card import CARD, GatesCard
 from premir.scanner.score.model import Model
 
 GATES = "gates.safetensors"
@@ -76,7 +76,7 @@ class Gates:
     stem: Gate
     fold: Gate
     digest: str
-    card: dict[str, Any]
+    card: GatesCard
 
     def before_folding(self, loci: Loci, codes: Codes, offsets: Offsets) -> npt.NDArray[np.bool_]:
         """Say which candidates are worth folding.

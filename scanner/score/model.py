@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
-from premir.scanner.score.card import CARD, WEIGHTS, read_card
+from premir.scanner.score.card import CARD, WEIGHTS, Card, read_card
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class Model:
     """
 
     directory: Path
-    card: dict[str, Any]
+    card: Card
     _loaded: dict[Any, tuple[Network, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -52,23 +52,23 @@ class Model:
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
 
-    def __reduce__(self) -> tuple[type[Model], tuple[Path, dict[str, Any]]]:
+    def __reduce__(self) -> tuple[type[Model], tuple[Path, Card]]:
         return Model, (self.directory, self.card)
 
     @property
     def name(self) -> str:
         """Its name."""
-        return str(self.card["name"])
+        return self.card["name"]
 
     @property
     def description(self) -> str:
         """One sentence."""
-        return str(self.card["description"])
+        return self.card["description"]
 
     @property
     def context_nt(self) -> int:
         """Nucleotides folded on both sides of a candidate."""
-        return int(self.card["context_nt"])
+        return self.card["context_nt"]
 
     @property
     def min_prob(self) -> float:
@@ -78,7 +78,7 @@ class Model:
     @property
     def digest(self) -> str:
         """SHA-256 of the weights, as the card has it."""
-        return str(self.card["weights_sha256"])
+        return self.card["weights_sha256"]
 
     @property
     def key(self) -> str:
@@ -191,8 +191,8 @@ class Model:
         return np.asarray(calibrated, np.float64)
 
     def _calibration(self) -> tuple[float, float]:
-        fitted = self.card.get("calibration", {})
-        return float(fitted.get("slope", 1)), float(fitted.get("intercept", 0))
+        fitted = self.card.get("calibration", {"slope": 1, "intercept": 0})
+        return float(fitted["slope"]), float(fitted["intercept"])
 
     def here(self) -> Model:
         """Return a model that was found on another machine as it is found on this one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def _read_weights(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, to
     return tensors
 
 
-def save_model(directory: Path, networks: Sequence[Network], card: dict[str, Any]) -> Model:
+def save_model(directory: Path, networks: Sequence[Network], card: Mapping[str, Any]) -> Model:
     """Write weights and card; the card gets the digest of the weights.
 
     Gates stay where the directory holds some that were built for the very same weights.

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import Execution, Search
-from premir.scanner.run.tasks import Job, Record
+from premir.scanner.run.rundir import Record
+from premir.scanner.run.tasks import Job
 
 
 class WorkerLostError(Exception):

@@ -13,7 +13,8 @@ import torch
 from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import Execution
-from premir.scanner.run.tasks import Job, Record, fold_tile, score_tile
+from premir.scanner.run.rundir import Record
+from premir.scanner.run.tasks import Job, fold_tile, score_tile
 from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.model import Model
 

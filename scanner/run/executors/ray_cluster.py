@@ -18,8 +18,8 @@ from premir.scanner.run.executors import WorkerLostError, ray_workers
 from premir.scanner.run.executors.probe import fingerprint, host_name, shown_token
 from premir.scanner.run.executors.ray_instance import JoinedCluster, PrivateInstance
 from premir.scanner.run.executors.ray_nodes import first_of, probe_nodes
-from premir.scanner.run.rundir import RunDirectory
-from premir.scanner.run.tasks import Job, Record
+from premir.scanner.run.rundir import Record, RunDirectory
+from premir.scanner.run.tasks import Job
 from premir.scanner.score.model import Model
 
 _log = logging.getLogger(__name__)

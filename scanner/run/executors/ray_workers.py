@@ -15,7 +15,8 @@ from premir.scanner.errors import InputError, line_of
 from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.executors.probe import Fingerprint, check_worker, host_name
-from premir.scanner.run.tasks import Job, Record, fold_tile, score_tile
+from premir.scanner.run.rundir import Record
+from premir.scanner.run.tasks import Job, fold_tile, score_tile
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.model import Model
 
