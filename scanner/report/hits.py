@@ -37,7 +37,7 @@ class Hits:
         return len(self.table)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read some thousand hits at a time; a column says what values they have."""
+        """Read some hundred hits at a time; a column says what values they have."""
         return self.material.chunks(self.table)
 
 

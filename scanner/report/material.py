@@ -22,13 +22,13 @@ from premir.scanner.run.rundir import RunDirectory
 Fold: TypeAlias = tuple[Codes, Pairs, int]
 """Codes, pair table and MFE (dcal/mol) of one hairpin."""
 
-_CHUNK = 4096
-"""So many hits are looked at together."""
+_CHUNK = 1024
+"""So many hits are looked at together: a few MB as text."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some thousand hits with their folds.
+    """Some hundred hits with their folds.
 
     Attributes:
         hits: N hits.
@@ -69,7 +69,7 @@ class Material:
         """Read the folds of hits, which stand by position, in their order.
 
         Yields:
-            Some thousand hits at a time; few shards are in memory at any time.
+            Some hundred hits at a time; few shards are in memory at any time.
         """
         by_index = {tile.index: tile for tile in self.tiles}
         shards: dict[int, Hairpins] = {}
