@@ -121,7 +121,7 @@ def scan(
             genome=Path(genome),
             model=loaded,
             min_prob=loaded.min_prob if min_prob is None else min_prob,
-            max_copies=max_copies,
+            limits={} if max_copies is None else {"copies": max_copies},
             regions=regions,
             preset=preset,
             extractor=extractor,

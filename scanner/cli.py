@@ -254,7 +254,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             genome=genome,
             model=None if only_candidates else model,
             min_prob=model.min_prob if options.min_prob is None else options.min_prob,
-            max_copies=options.max_copies,
+            limits={} if options.max_copies is None else {"copies": options.max_copies},
             regions=options.regions,
             preset=options.preset,
             extractor=options.extractor,

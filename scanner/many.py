@@ -114,7 +114,7 @@ def _scan_all(
             by_preset[entry.preset] = {
                 **settings(own, job),
                 "scores": job.score_key,
-                "max_copies": own.search.max_copies,
+                "limits": dict(own.search.limits),
             }
         record = _Record(entry, own, folder, by_preset[entry.preset])
         if options.execution.resume != "never" and (before := record.finished()) is not None:

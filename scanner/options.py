@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -22,7 +22,7 @@ class Search:
         genome: FASTA file.
         model: scores candidates; None where they are only listed.
         min_prob: reporting threshold.
-        max_copies: hits whose arms recur more often are not reported; None for no limit.
+        limits: by column: hits with more are not reported.
         regions: regions to report, all where empty.
         preset: ``animal``, ``plant`` or ``virus``: what kind of hairpins to look for.
         extractor: ``stems`` or ``windows``.
@@ -34,7 +34,7 @@ class Search:
     genome: Path
     model: Model | None
     min_prob: float
-    max_copies: int | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
     regions: Sequence[str] = ()
     preset: str = "animal"
     extractor: str = "stems"

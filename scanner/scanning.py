@@ -83,7 +83,6 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
                 time.monotonic() - started,
             )
             return 3 if done.tally.quarantined else 0
-        limits = {} if search.max_copies is None else {"copies": search.max_copies}
         count = seal(
             genome,
             regions,
@@ -92,7 +91,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             out=options.outputs.out,
             candidates=options.outputs.candidates,
             preset=search.preset,
-            limits=limits,
+            limits=search.limits,
             threads=execution.threads,
             second=shared.second,
         )

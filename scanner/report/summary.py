@@ -39,7 +39,7 @@ class Summary(TypedDict):
     model: str | None
     model_sha256: str | None
     min_prob: float
-    max_copies: int | None
+    max_copies: float | None
     extractor: str
     preset: str
     max_span: int
@@ -102,7 +102,7 @@ def summarise(
         "model": model.name if model is not None else None,
         "model_sha256": model.digest if model is not None else None,
         "min_prob": search.min_prob,
-        "max_copies": search.max_copies,
+        "max_copies": search.limits.get("copies"),
         "extractor": search.extractor,
         "preset": search.preset,
         "max_span": job.extractor.max_span,
