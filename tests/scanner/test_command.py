@@ -159,6 +159,7 @@ def test_both_commands_ask_for_address_space(tmp_path, module, arguments):
         text=True,
         check=False,
         cwd=tmp_path,
+        timeout=300,  # without the check some libraries hang while they are loaded
     )
     assert done.returncode == 2
     assert "error: ulimit -v 900000 is too little" in done.stderr
