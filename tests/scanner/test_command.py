@@ -148,6 +148,25 @@ def test_limit_on_address_space_is_told(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "module, arguments",
+    [("scanner.cli", "{0} --out hits.bed"), ("train.cli", "--protocol genome --data {0} --out o")],
+)
+def test_both_commands_ask_for_address_space(tmp_path, module, arguments):
+    line = f"ulimit -v 900000; exec {sys.executable} -m premir.{module} "
+    done = subprocess.run(
+        ["bash", "-c", line + arguments.format(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=300,  # without the check some libraries hang while they are loaded
+    )
+    assert done.returncode == 2
+    assert "error: ulimit -v 900000 is too little" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     "line, code, said",
     [
         ("$S --list-models | true", 141, ""),

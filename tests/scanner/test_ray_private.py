@@ -117,7 +117,7 @@ def test_kill_error_and_termination_leave_nothing(larger_genome, start, tmp_path
     killed = scan
     bad = tmp_path / "bad.fa"
     bad.write_text(">a\nACGT!\n")
-    scan = start(bad, "--out", tmp_path / "bad.bed", "--executor", "ray")
+    scan = start(bad, "--out", tmp_path / "bad.bed", "--executor", "ray", "-q")
     scan.wait_until(lambda: len(scan.descendants()) > 4)
     code, errors = scan.end()
     assert code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -49,3 +50,14 @@ def test_what_a_killed_owner_left_goes_and_all_else_stays(tmp_path: Path) -> Non
             assert living.exists()
             assert another != living
     assert list(tmp_path.iterdir()) == [foreign]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_folders_of_other_users_stay(tmp_path: Path) -> None:
+    theirs = tmp_path / "premir-theirs"
+    theirs.mkdir()
+    (theirs / "premir.lock").touch()
+    os.chown(theirs / "premir.lock", 12345, 12345)
+    with scratch_folder(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == [theirs]
