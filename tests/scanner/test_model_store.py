@@ -15,7 +15,7 @@ from premir.scanner.cli import main
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.score.card import WEIGHTS
-from premir.scanner.score.gates import GATES
+from premir.scanner.score.gating import GATES
 from premir.scanner.score.shipped import DEFAULT_MODEL, find_model, list_models
 from premir.scanner.score.weights import save_model
 
