@@ -200,5 +200,7 @@ def test_models_are_judged_by_protocols_of_the_paper(hairpins, tmp_path):
 def test_genome_networks_adapt_only_where_they_are_told(tmp_path):
     with pytest.raises(InputError, match="contigs does nothing without adapt_to"):
         train_genome_network(tmp_path / "out", tmp_path, contigs=["chr1"])
+    with pytest.raises(InputError, match="start does nothing without adapt_to"):
+        train_genome_network(tmp_path / "out", tmp_path, start="do2018-human-test-variable")
     with pytest.raises(InputError, match="no such file; see premir-train sources"):
         train_genome_network(tmp_path / "out", tmp_path / "absent")

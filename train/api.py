@@ -129,7 +129,7 @@ def train_genome_network(
     config: _Path | None = None,
     adapt_to: _Path | None = None,
     contigs: Sequence[str] = (),
-    start: str | Model = DEFAULT_MODEL,
+    start: str | Model | None = None,
     seed: int | None = None,
     name: str | None = None,
     device: _Device = "auto",
@@ -143,7 +143,7 @@ def train_genome_network(
         config: TOML file (docs/genome-training.md); that of the default model by default.
         adapt_to: FASTA of a genome: go on from ``start`` with its unlabelled candidates.
         contigs: of that genome, to use these only.
-        start: model to adapt.
+        start: model to adapt; that which scans take by default.
         seed: instead of the configuration's.
         name: the model's; the configuration's by default.
         device: where it computes.
@@ -157,12 +157,13 @@ def train_genome_network(
         PlanMismatchError: ``out`` belongs to another training.
         CollapseError: the network has come to nothing; no model was written.
     """
-    if contigs and adapt_to is None:
-        raise InputError("contigs does nothing without adapt_to")
-    adapt, begin = None, None
+    for setting, value in (("contigs", contigs), ("start", start)):
+        if value and adapt_to is None:
+            raise InputError(f"{setting} does nothing without adapt_to")
+    adapt = None
     if adapt_to is not None:
         adapt = Adaptation(Path(adapt_to), tuple(contigs))
-        begin = find_model(start) if isinstance(start, str) else start
+        start = start or DEFAULT_MODEL
     return train_configured(
         Path(config) if config is not None else None,
         Path(data),
@@ -170,7 +171,7 @@ def train_genome_network(
         seed=seed,
         name=name,
         **_machine(device, threads),
-        start=begin,
+        start=find_model(start) if isinstance(start, str) else start,
         adapt=adapt,
     )
 

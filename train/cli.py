@@ -16,6 +16,8 @@ from premir.train.spellings import in_todays_words, is_old, note
 
 _log = logging.getLogger(__name__)
 
+_LOUDNESS = frozenset({"-v", "--verbose", "-q", "--quiet"})
+"""Options of every command, which may stand before its name too."""
 _EXAMPLES = """\
 examples:
   premir-train paper crossspecies-new
@@ -47,7 +49,8 @@ def build_parser() -> Parser:
         epilog=f"commands:\n{listed}\n\n{_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND")
+    parser.add_argument("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help="one of "
+        "those below")  # fmt: skip
     add_common(parser)
     return parser
 
@@ -61,6 +64,8 @@ def main(argv: Sequence[str] | None = None, *, moved_from: str = "") -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     remark = note([moved_from], words) if moved_from else ""
+    loud = next((n for n, word in enumerate(words) if word not in _LOUDNESS), 0)
+    words = words[loud:] + words[:loud]
     if is_old(words) and words[0] not in COMMANDS:
         words, remark = in_todays_words(words)
     if not words or words[0] not in COMMANDS:

@@ -30,7 +30,7 @@ class Protocol:
     """A training set and the test set that goes with it.
 
     Attributes:
-        name: what ``--protocol`` calls it; with ``/N`` for cross-validation fold N.
+        name: what the commands call it; with ``/N`` for cross-validation fold N.
         description: one sentence.
         training: files to train on.
         test: files to judge by, empty where there is no test set.
@@ -49,8 +49,8 @@ class Benchmark:
     """A protocol of the seed paper, before it is told where the data are.
 
     Attributes:
-        name: what ``--protocol`` calls it.
-        description: two lines for ``--list-protocols``.
+        name: what the commands call it.
+        description: two lines for ``premir-train protocols``.
         build: turns the released data set's folder into one protocol, or one per fold.
     """
 

@@ -20,11 +20,23 @@ _MODES = {
     "--baseline": {"action": "store_true"},
 }
 """The options that once said what is done; all others are those of the sub-commands."""
+_UNIQUE = len("--pr")
+"""Letters with which each of them is unlike all other options."""
 
 
 def is_old(words: Sequence[str]) -> bool:
     """Whether a command line says what to do by an option."""
-    return any(word.partition("=")[0] in _MODES for word in words)
+    return any(_in_full(word) for word in words)
+
+
+def _in_full(word: str) -> str:
+    """Return an option of ``_MODES``, which may be abbreviated, in full; nothing for others."""
+    name, equals, value = word.partition("=")
+    if len(name) >= _UNIQUE:
+        for option in _MODES:
+            if option.startswith(name):
+                return option + equals + value
+    return ""
 
 
 def in_todays_words(words: Sequence[str]) -> tuple[list[str], str]:
@@ -42,7 +54,7 @@ def in_todays_words(words: Sequence[str]) -> tuple[list[str], str]:
     parser = Parser(prog=PROGRAM, add_help=False, allow_abbrev=False)
     for option, settings in _MODES.items():
         parser.add_argument(option, **settings)  # type: ignore[arg-type]
-    found, rest = parser.parse_known_args(words)
+    found, rest = parser.parse_known_args([_in_full(word) or word for word in words])
     modes = {name: value for name, value in vars(found).items() if value not in (None, False)}
 
     def take(*names: str) -> list[str]:
@@ -66,7 +78,7 @@ def in_todays_words(words: Sequence[str]) -> tuple[list[str], str]:
     for name, value in modes.items():
         rest += [f"--{name.replace('_', '-')}", *([] if value is True else [value])]
     today = [*command, *rest]
-    spelled = [word for word in words if word.partition("=")[0] in _MODES]
+    spelled = [word for word in words if _in_full(word)]
     return today, "" if command[0] == "paper" else note(spelled, today)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import functools
 import http.server
 import itertools
@@ -20,14 +22,14 @@ import numpy as np
 import pytest
 
 from premir.scanner.cli import main as scan_main
-from premir.scanner.errors import InputError
+from premir.scanner.errors import InputError, PremirError
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.shipped import DEFAULT_MODEL, find_model
 from premir.train import download
 from premir.train.cli import main
 from premir.train.commands.registry import COMMANDS
 from premir.train.protocols import BENCHMARKS
-from premir.train.spellings import in_todays_words
+from premir.train.spellings import in_todays_words, is_old
 
 
 @pytest.fixture(autouse=True)
@@ -380,6 +382,7 @@ def test_counts_of_the_released_protocols():
 
 
 SETS = ["--positives", "absent", "--negatives", "absent"]
+TESTS = ["--test-positives", "absent", "--test-negatives", "absent"]
 DATA = ["--data", "absent"]
 LINES = {
     "paper": ["paper", "human-cv"],
@@ -446,6 +449,22 @@ def test_every_option_is_read_or_refused(lines, tmp_path, monkeypatch, capsys):
     assert ("baseline", "--seed") not in refused
 
 
+def test_old_spellings_may_be_abbreviated():
+    new, told = in_todays_words(["--proto", "human-cv", "--ep", "3"])
+    assert (new, told) == (["paper", "human-cv", "--ep", "3"], "")
+    assert in_todays_words(["--eval=m", "--protocol=human-cv"])[0] == ["evaluate", "m", "human-cv"]
+    assert is_old(["--run"])
+    assert not is_old(["--seed", "3", "protocols"])
+    unlike = {option for option in ALL if any(is_old([option[:n]]) for n in range(len(option)))}
+    assert unlike == set()
+
+
+@pytest.mark.parametrize("words", [["-q", "protocols"], ["protocols", "-q"]])
+def test_loudness_may_stand_before_the_command(words, capsys):
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("human-cv ")
+
+
 def test_two_things_at_once_are_refused(capsys):
     for words, left in [
         (["--list-protocols", "--run-all"], "--run-all"),
@@ -456,6 +475,46 @@ def test_two_things_at_once_are_refused(capsys):
     ]:
         assert code_of(words) == 2
         assert f": error: unrecognized arguments: {left} (see" in capsys.readouterr().err
+
+
+class Watched(argparse.Namespace):
+    """Options that know which of them are read."""
+
+    def __getattribute__(self, name):
+        if not name.startswith("_"):
+            vars(self).setdefault("_read", set()).add(name)
+        return super().__getattribute__(name)
+
+
+MODEL = "do2018-human-test-variable"
+READS = LINES | {
+    "paper": ["paper", "human-cv", *DATA],
+    "ablation": ["ablation", "--data", ".", "--out", "x", "--config", "c.toml"],
+    "evaluate": ["evaluate", MODEL, "custom", *SETS, *TESTS],
+    "baseline": ["baseline", "custom", *SETS, *TESTS],
+    "gates": ["gates", MODEL, *DATA],
+}
+RELEASED = {
+    "evaluate": ["evaluate", MODEL, "human-cv", *DATA],
+    "baseline": ["baseline", "human-cv", *DATA],
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_every_option_of_a_command_is_read(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    builders.write_fasta(tmp_path / "x.fa", {"a": "ACGT" * 30})
+    (tmp_path / "c.toml").write_text(TOML)
+    command, read = COMMANDS[name], set()
+    for lines in (READS, RELEASED):
+        if name in lines:
+            options = command.parser().parse_args(lines[name][1:], Watched())
+            options._read.clear()
+            with contextlib.suppress(PremirError, OSError):
+                command.run(options, frozenset())
+            read |= options._read
+    told = {each.dest for each in command.parser()._actions}
+    assert told - read <= {"help", "version", "verbose", "quiet"}
 
 
 def test_every_command_is_listed_and_explains_itself(capsys):
@@ -524,6 +583,27 @@ def test_help_is_quick_to_load():
     assert done.returncode == 0, done.stderr
 
 
+def test_outputs_that_cannot_be_written_are_told_before_the_work(tmp_path, capsys):
+    for name in ("flanks", "stem-costs"):
+        words = [*LINES[name][:-1], str(tmp_path / "absent" / "x.json")]
+        assert main(words) == 2
+        assert capsys.readouterr().err.startswith(f"premir-train: error: {tmp_path}/absent")
+    words = [*LINES["ablation"], "--table", str(tmp_path / "absent" / "x.md")]
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith(f"premir-train: error: {tmp_path}/absent")
+
+
+TOML = """\
+name = "n"
+preset = "animal"
+seed = 7
+[[known]]
+fasta = "x.fa"
+[[backgrounds]]
+genome = "x.fa"
+"""
+
+
 def test_seed_zero_of_a_genome_training_is_taken(tmp_path, monkeypatch):
     seen = []
 
@@ -534,10 +614,7 @@ def test_seed_zero_of_a_genome_training_is_taken(tmp_path, monkeypatch):
     monkeypatch.setattr("premir.train.genome.configured.train_genome", stop)
     builders.write_fasta(tmp_path / "x.fa", {"a": "ACGT" * 30})
     config = tmp_path / "c.toml"
-    config.write_text(
-        'name = "n"\npreset = "animal"\nseed = 7\n[[known]]\nfasta = "x.fa"\n'
-        '[[backgrounds]]\ngenome = "x.fa"\n'
-    )
+    config.write_text(TOML)
     command = ["genome", "--data", str(tmp_path), "--config", str(config)]
     for options in ([], ["--seed", "0"], ["--seed", "3"]):
         assert main([*command, *options]) == 2

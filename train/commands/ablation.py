@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from premir.scanner.command import Parser
-from premir.scanner.option_types import path, whole
+from premir.scanner.option_types import file_path, path, whole
+from premir.scanner.outputs import check_writable
 from premir.train.commands import groups
 from premir.train.commands.command import Command
 from premir.train.commands.shared import print_json
@@ -18,11 +19,14 @@ def _add_options(parser: Parser) -> None:
         "default: %(default)s")  # fmt: skip
     add("--out", type=path, required=True, metavar="DIR", help="folder of the models and of "
         "results.json")  # fmt: skip
-    add("--table", type=path, metavar="PAGE", help="Markdown page to write")
+    add("--table", type=file_path, metavar="PAGE", help="Markdown page to write")
     groups.add_threads(parser)
 
 
 def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
+    if options.table is not None:
+        check_writable(options.table)
+
     from premir.train.genome.ablation import run_ablation
     from premir.train.genome.config import ANIMAL_CONFIG, read_config
 

@@ -39,7 +39,7 @@ class Command:
         lines = [f"  {PROGRAM} {self.name} {example}".rstrip() for example in self.examples]
         parser = Parser(
             prog=f"{PROGRAM} {self.name}",
-            description=self.description or f"{self.summary}.",
+            description=self.description or f"{self.summary[0].upper()}{self.summary[1:]}.",
             epilog="\n".join(["examples:", *lines]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

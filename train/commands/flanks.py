@@ -6,6 +6,7 @@ import argparse
 
 from premir.scanner.command import Parser
 from premir.scanner.option_types import file_path, path
+from premir.scanner.outputs import check_writable
 from premir.train.commands.command import Command
 
 
@@ -17,6 +18,8 @@ def _add_options(parser: Parser) -> None:
 
 
 def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
+    check_writable(options.out)
+
     from premir.scanner.files import write_json
     from premir.train.flanks import measure_flanks
 

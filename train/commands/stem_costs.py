@@ -6,6 +6,7 @@ import argparse
 
 from premir.scanner.command import Parser
 from premir.scanner.option_types import file_path, path, whole
+from premir.scanner.outputs import check_writable
 from premir.train.commands.command import Command
 
 
@@ -21,6 +22,8 @@ def _add_options(parser: Parser) -> None:
 
 
 def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
+    check_writable(options.out)
+
     from premir.scanner.files import write_json
     from premir.train.stem_costs import learn_costs, table_of_costs
 
