@@ -49,8 +49,8 @@ def build_parser() -> Parser:
         epilog=f"commands:\n{listed}\n\n{_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help="one of "
-        "those below")  # fmt: skip
+    add = parser.add_argument
+    add("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help="one of those below")
     add_common(parser)
     return parser
 
