@@ -36,7 +36,7 @@ FOUND_WITHIN = 50
 """Twice the distance in nt that a candidate's mid-point may have from a locus's."""
 
 
-Span = tuple[int, int]
+Interval = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Precursor:
     family: str
     kind: str
     codes: Codes
-    core: Span
+    core: Interval
 
     @property
     def held_out(self) -> bool:

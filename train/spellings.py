@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 from premir.scanner.command import Parser
 from premir.train.commands.command import PROGRAM
@@ -11,7 +12,7 @@ from premir.train.commands.groups import CUSTOM
 from premir.train.protocols import BENCHMARKS
 
 _GENOME = "genome"
-_MODES = {
+_MODES: dict[str, dict[str, Any]] = {
     "--list-protocols": {"action": "store_true"},
     "--run-all": {"action": "store_true"},
     "--protocol": {"choices": [*BENCHMARKS, CUSTOM, _GENOME]},
@@ -53,7 +54,7 @@ def in_todays_words(words: Sequence[str]) -> tuple[list[str], str]:
     """
     parser = Parser(prog=PROGRAM, add_help=False, allow_abbrev=False)
     for option, settings in _MODES.items():
-        parser.add_argument(option, **settings)  # type: ignore[arg-type]
+        parser.add_argument(option, **settings)
     found, rest = parser.parse_known_args([_in_full(word) or word for word in words])
     modes = {name: value for name, value in vars(found).items() if value not in (None, False)}
 

@@ -39,8 +39,8 @@ from premir.scanner.files import sha256
 from premir.scanner.find.folding import KernelFolder
 from premir.train.precursors import (
     INSECTS,
+    Interval,
     Precursor,
-    Span,
     background_contigs,
     best_match,
     cut_background,
@@ -195,8 +195,8 @@ def plant(
     """
     taken: Counter[str] = Counter()
     parts: list[Codes] = []
-    loci: list[Span] = []
-    hairpins: list[Span] = []
+    loci: list[Interval] = []
+    hairpins: list[Interval] = []
     at = 0
     for number in rng.permutation(len(precursors)):
         precursor = precursors[number]

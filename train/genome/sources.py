@@ -327,13 +327,11 @@ def _cut(
         for each in extractors
     ]
     _log.info(
-        "%s: %.2f Mb, %s",
+        "%s: %.2f Mb, candidates with %s nt of context: %s",
         fasta.stem,
         found[0].contigs.lengths.sum() / 1e6,
-        ", ".join(
-            f"{cuts.candidates} candidates in {each.context_nt} nt of context"
-            for cuts, each in zip(found, extractors, strict=True)
-        ),
+        ", ".join(str(each.context_nt) for each in extractors),
+        ", ".join(f"{cuts.candidates:,}" for cuts in found),
     )
     return found
 
