@@ -403,6 +403,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def test_the_committed_page_is_that_of_the_committed_results() -> None:
+    committed = Path(__file__).parent / "results" / "candidates.json"
+    result = json.loads(committed.read_text(encoding="utf-8"))
+    assert committed.with_suffix(".md").read_text(encoding="utf-8") == table(result)
+
+
 def _tiny_genome(data: Path, name: str, seed: int) -> None:
     import builders  # of the tests: not on the path when this runs as a script
 

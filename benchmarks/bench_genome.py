@@ -36,7 +36,7 @@ from premir.scanner.report.table import HitTable
 from premir.scanner.score.shipped import load_model
 from premir.train.dataset import load_dataset
 from premir.train.flanks import NTS, lengthened, random_flanks
-from premir.train.genome.config import ANIMAL, read_config
+from premir.train.genome.config import ANIMAL_CONFIG, read_config
 from premir.train.genome.cuts import Cuts, cut_genome, read_cuts
 from premir.train.genome.sources import held_out, read_known
 from premir.train.protocols import BENCHMARKS
@@ -147,7 +147,7 @@ def benchmark_rows(model: str, data: Path) -> dict[str, Any]:
         auroc[nt] = round(float(roc_auc_score(test.labels, scores)), 4)
     trained = {
         precursor.codes.tobytes()
-        for precursor in read_known(read_config(ANIMAL, data).known)
+        for precursor in read_known(read_config(ANIMAL_CONFIG, data).known)
         if not held_out(precursor.family, spec.card["settings"]["validation"])
     }
     positives = np.flatnonzero(test.labels == 1)

@@ -46,7 +46,7 @@ exit codes: 0 done, 1 failed (the message says whether to run again), 2 wrong us
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the parser of ``premir-scan``."""
     parser = Parser(
         prog="premir-scan",

@@ -38,16 +38,21 @@ _log = logging.getLogger(__name__)
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line, whatever was typed."""
 
+    @property
+    def program(self) -> str:
+        """The command without a sub-command: how every message begins."""
+        return self.prog.partition(" ")[0]
+
     def error(self, message: str) -> NoReturn:
         """Write the complaint, and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {printable(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.program}: error: {printable(message)} (see {self.prog} --help)\n")
 
 
 Work = Callable[[argparse.Namespace, frozenset[str]], int]
 """Does what options ask for; is told which of them were given, and returns the exit code."""
 
 
-def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Work) -> int:
+def run_command(parser: Parser, argv: Sequence[str] | None, work: Work) -> int:
     """Parse a command line, work, and turn what goes wrong into one line and an exit code.
 
     Args:
@@ -113,10 +118,10 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise _Terminated
 
 
-def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Work) -> int:
+def _run(parser: Parser, argv: Sequence[str] | None, work: Work) -> int:
     try:
         options = parser.parse_args(argv)
-        configure(parser.prog, verbosity=options.verbose - options.quiet)
+        configure(parser.program, verbosity=options.verbose - options.quiet)
         code = work(options, _given(parser, argv, options))
         sys.stdout.flush()
         return code

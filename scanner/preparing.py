@@ -19,7 +19,7 @@ from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
-from premir.scanner.score.gates import Gates
+from premir.scanner.score.gating import Gates
 from premir.scanner.scratch import scratch_folder
 
 FIRST_MARGIN = 8

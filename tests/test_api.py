@@ -13,19 +13,22 @@ import numpy as np
 import pytest
 
 import premir.scanner
+import premir.train
 from premir.scanner import PremirError, candidates, fold, load_model, read_hits, read_shard, scan
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
+from premir.train import judge_model, train_genome_network, train_network
+from premir.train.cli import main as train_main
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "api.md"
 
 
 def test_the_page_says_what_happens(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    found = doctest.testfile(
-        str(ROOT / "docs" / "api.md"), module_relative=False, globs={"out": tmp_path}
-    )
-    assert (found.failed, found.attempted > 10) == (0, True)
+    monkeypatch.setenv("PREMIR_CACHE", str(tmp_path / "cache"))
+    found = doctest.testfile(str(PAGE), module_relative=False, globs={"out": tmp_path})
+    assert (found.failed, found.attempted > 30) == (0, True)
 
 
 def test_importing_loads_nothing_heavy():
@@ -33,17 +36,23 @@ def test_importing_loads_nothing_heavy():
         "import sys, premir.scanner, premir.train\n"
         "heavy = {'torch', 'numba', 'ray', 'RNA', 'numpy', 'h5py', 'pysam'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "assert set(premir.scanner.__all__) <= set(dir(premir.scanner))\n"
+        "for floor in (premir.scanner, premir.train):\n"
+        "    assert set(floor.__all__) <= set(dir(floor))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_every_name_is_there_and_no_other():
-    for name in premir.scanner.__all__:
-        assert getattr(premir.scanner, name).__doc__, name
+    for floor in (premir.scanner, premir.train):
+        for name in floor.__all__:
+            assert getattr(floor, name).__doc__, name
+    for name in premir.train.__all__:
+        assert f"`{name}" in PAGE.read_text() or f"{name}(" in PAGE.read_text(), name
     with pytest.raises(AttributeError, match="has no attribute 'scans'"):
         _ = premir.scanner.scans
+    with pytest.raises(AttributeError, match="has no attribute 'train_all'"):
+        _ = premir.train.train_all
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +139,68 @@ def test_read_shard_reads_what_is_there(genome, tmp_path):
     path.write_bytes(b"no shard")
     with pytest.raises(PremirError, match="damaged shard, or not one"):
         read_shard(path)
+
+
+@pytest.fixture
+def hairpins(tmp_path, monkeypatch):
+    """FASTA files of hairpins and of others."""
+    monkeypatch.setenv("PREMIR_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(1)
+    real = {f"p{n}": builders.hairpin(rng) for n in range(10)}
+    other = {f"n{n}": builders.random_sequence(rng, 80) for n in range(16)}
+    return (
+        builders.write_fasta(tmp_path / "p.fa", real),
+        builders.write_fasta(tmp_path / "n.fa", other),
+    )
+
+
+def test_networks_are_those_that_the_command_trains(hairpins, tmp_path):
+    model = train_network(*map(str, hairpins), tmp_path / "called", epochs=1, threads=1, seed=3)
+    sets = ["--positives", str(hairpins[0]), "--negatives", str(hairpins[1]), "--threads", "1"]
+    command = ["custom", *sets, "--epochs", "1", "--seed", "3", "--out", str(tmp_path / "typed")]
+    assert train_main([*command, "-q"]) == 0
+    typed = load_model(str(tmp_path / "typed"))
+    assert (model.digest, model.card["recipe"]) == (typed.digest, typed.card["recipe"])
+    assert model.name == "called"
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"recipe": "mine"}, "recipe is 'mine'; expected one of paper, released"),
+        ({"epochs": 0}, "epochs is 0; expected 1 or more"),
+        ({"threads": 0}, "threads is 0; expected 1 or more"),
+        ({"device": "tpu"}, "device is 'tpu'; expected one of auto, cpu, cuda"),
+        ({"test_positives": "p.fa"}, "--test-positives and --test-negatives go together"),
+        ({"positives": []}, "own files need --positives and --negatives"),
+    ],
+)
+def test_trainings_that_cannot_be_are_refused(hairpins, tmp_path, settings, message):
+    files = {"positives": hairpins[0], "negatives": hairpins[1], **settings}
+    with pytest.raises(InputError) as caught:
+        train_network(out=tmp_path / "model", **files)
+    assert str(caught.value).startswith(message)
+    assert not (tmp_path / "model").exists()
+
+
+def test_models_are_judged_by_protocols_of_the_paper(hairpins, tmp_path):
+    for part in ("cv", "test"):
+        (tmp_path / part / "human").mkdir(parents=True)
+    for kind, path in zip(("pos", "neg"), hairpins, strict=True):
+        text = path.read_text()
+        (tmp_path / "cv" / "human" / f"human_{kind}_all.fa").write_text(text[: len(text) // 2])
+        (tmp_path / "test" / "human" / f"human_{kind}_test.fa").write_text(text)
+    found = judge_model("do2018-human-test-variable", "human-test", data=tmp_path, threads=1)
+    assert found["removed_positives"] > 0 < found["removed_negatives"]
+    assert found["as_published"]["auroc"] > 0.5
+    with pytest.raises(InputError, match="protocol is 'mine'; expected one of human-cv, "):
+        judge_model("do2018-human-test-variable", "mine")
+
+
+def test_genome_networks_adapt_only_where_they_are_told(tmp_path):
+    with pytest.raises(InputError, match="contigs does nothing without adapt_to"):
+        train_genome_network(tmp_path / "out", tmp_path, contigs=["chr1"])
+    with pytest.raises(InputError, match="start does nothing without adapt_to"):
+        train_genome_network(tmp_path / "out", tmp_path, start="do2018-human-test-variable")
+    with pytest.raises(InputError, match="no such file; see premir-train sources"):
+        train_genome_network(tmp_path / "out", tmp_path / "absent")

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from premir.scanner import cli as scan_cli
+from premir.scanner.command import Parser
 from premir.train import cli as train_cli
 
 CODES = {0, 1, 2, 3, 4, 130, 141, 143}
@@ -38,10 +39,10 @@ VALUES = {
     **dict.fromkeys(("positives", "negatives", "test_positives", "test_negatives"), INPUTS),
     **dict.fromkeys(("out", "candidates", "summary", "work_dir", "out_dir"), OUTPUTS),
     "log_file": ["log", "/dev/full", *ODD],
-    **dict.fromkeys(("threads", "max_copies", "seed", "epochs", "accumulate"), WHOLE),
+    **dict.fromkeys(("threads", "max_copies", "seed", "epochs", "group"), WHOLE),
     "tile_size": ["100", "1000000", *WHOLE[4:]],
     "max_span": ["40", "160", "1000", *WHOLE],
-    **dict.fromkeys(("min_prob", "ray_timeout", "lr", "weight_decay", "dropout"), REAL),
+    **dict.fromkeys(("min_prob", "ray_timeout", "learning_rate", "weight_decay", "dropout"), REAL),
     "part": ["1/2", "2/2", "1/1", "0/2", "3/2", "1/" + "9" * 30, "1", ""],
     "regions": ["chr1", "chr1:1-90", "chr1:5-1", "chr1:0", "chr1:" + "9" * 5000, "chr1:٣", *ODD],
     **{key: ["do2018-human-test-variable", *ODD] for key in ("model", "evaluate", "start")},
@@ -61,22 +62,35 @@ SCANS = [
     ["genome.fa", "hairpins.fa", "--out-dir", "many"],
     ["--genomes", "list.tsv", "--out-dir", "many"],
 ]
-CUSTOM = ["--protocol", "custom", "--positives", "hairpins.fa", "--negatives", "genome.fa"]
+SETS = ["--positives", "hairpins.fa", "--negatives", "genome.fa"]
+CUSTOM = ["custom", *SETS, "--epochs", "1"]
+TESTS = ["--test-positives", "hairpins.fa", "--test-negatives", "genome.fa"]
 TRAININGS = [
     [],
-    ["--list-protocols"],
+    ["protocols"],
+    ["table", "--data", "folder"],
+    *[CUSTOM] * 4,
+    ["paper", "human-test", "--data", "folder"],
+    ["baseline", "custom", *SETS, *TESTS],
+    ["evaluate", "do2018-human-test-variable", "custom", *SETS, *TESTS],
+    ["genome", "--data", "folder"],
+    ["adapt", "genome.fa", "--data", "folder"],
+    ["sources", "--data", "folder"],
+    ["results", "folder"],
+    ["--protocol", *CUSTOM],
     ["--run-all", "--data", "folder"],
-    *[[*CUSTOM, "--epochs", "1"]] * 4,
-    [*CUSTOM, "--test-positives", "hairpins.fa", "--test-negatives", "genome.fa", "--baseline"],
-    ["--protocol", "genome", "--data", "folder"],
+    ["--protocol", "genome", "--data", "folder", "--adapt", "genome.fa"],
 ]
+FLAGS = ["--list-protocols", "--run-all"]
+STRANGERS = ["--seed", "--protocol", "--evaluate", "--out", *FLAGS]
+"""Options that some command does not read, or that say what to do in old spellings."""
 
 
 @st.composite
-def command_lines(draw, parser, bases):
+def command_lines(draw, actions_of, bases):
     """A base, and up to four options of the command with a value each."""
     words = list(draw(st.sampled_from(bases)))
-    actions = [each for each in parser._actions if each.dest not in ("help", "version")]
+    actions = [each for each in actions_of(words) if each.dest not in ("help", "version")]
     for action in draw(st.lists(st.sampled_from(actions), max_size=4)):
         words += draw(st.sampled_from([[string] for string in action.option_strings] or [[]]))
         if action.nargs == 0 or (action.nargs is None and action.const is not None):
@@ -84,6 +98,19 @@ def command_lines(draw, parser, bases):
         values = VALUES.get(action.dest) or [*map(str, action.choices or ()), "", "nonsense"]
         words.append(draw(st.sampled_from(values)))
     return words
+
+
+def scan_actions(_words):
+    return scan_cli.build_parser()._actions
+
+
+def training_actions(words):
+    """Options of the sub-command, and some that it may not read."""
+    found = Parser(add_help=False)
+    for option in STRANGERS:
+        found.add_argument(option, **({"action": "store_true"} if option in FLAGS else {}))
+    command = train_cli.COMMANDS.get(words[0] if words else "", train_cli.COMMANDS["custom"])
+    return [*command.parser()._actions, *found._actions]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -121,14 +148,14 @@ def check(main, words):
     assert not [line for line in said.splitlines() if not line.startswith("premir-")], said
 
 
-def fuzz(main, parser, bases, examples):
+def fuzz(main, actions_of, bases, examples):
     @settings(
         max_examples=examples,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(command_lines(parser, bases))
+    @given(command_lines(actions_of, bases))
     def run(words):
         check(main, words)
 
@@ -136,20 +163,20 @@ def fuzz(main, parser, bases, examples):
 
 
 def test_some_scans():
-    fuzz(scan_cli.main, scan_cli.build_parser(), SCANS, 30)
+    fuzz(scan_cli.main, scan_actions, SCANS, 30)
 
 
 def test_some_trainings():
-    fuzz(train_cli.main, train_cli.build_parser(), TRAININGS, 20)
+    fuzz(train_cli.main, training_actions, TRAININGS, 20)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
 def test_many_scans():
-    fuzz(scan_cli.main, scan_cli.build_parser(), SCANS, 300)
+    fuzz(scan_cli.main, scan_actions, SCANS, 300)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
 def test_many_trainings():
-    fuzz(train_cli.main, train_cli.build_parser(), TRAININGS, 200)
+    fuzz(train_cli.main, training_actions, TRAININGS, 200)

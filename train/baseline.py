@@ -10,7 +10,7 @@ import numpy.typing as npt
 from premir.scanner.find.hairpins import Hairpins
 from premir.train.dataset import Dataset
 
-FEATURES = (
+EIGHT = (
     "length",
     "mfe",
     "mfe_per_nt",
@@ -29,12 +29,12 @@ def eight_numbers(hairpins: Hairpins) -> npt.NDArray[np.float64]:
         hairpins: N folded hairpins.
 
     Returns:
-        float64 (N, 8), columns as ``FEATURES``: length in nt, MFE in kcal/mol, their quotient, GC
+        float64 (N, 8), columns as ``EIGHT``: length in nt, MFE in kcal/mol, their quotient, GC
         content, unpaired nucleotides before the first and after the last paired one (the whole
         length where nothing is paired), whether both end bases are paired, and the share of paired
         nucleotides.
     """
-    rows = np.empty((len(hairpins), len(FEATURES)))
+    rows = np.empty((len(hairpins), len(EIGHT)))
     for n in range(len(hairpins)):
         codes, pairs, mfe = hairpins[n]
         length = codes.size

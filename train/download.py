@@ -16,6 +16,11 @@ REGISTRY = Path(__file__).with_name("benchmark.sha256")
 """Names and digests of the released files, as pooch reads them."""
 
 
+def benchmark_folder(data: Path | None) -> Path:
+    """Return the folder of the released data set: the one given, or else the fetched one."""
+    return data if data is not None else fetch_benchmark()
+
+
 def fetch_benchmark(url: str | None = None) -> Path:
     """Return the folder of the released data set, downloading what the cache lacks.
 

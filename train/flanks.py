@@ -1,14 +1,12 @@
 """How much a benchmark's result hangs on where its hairpins were cut.
 
-    python -m premir.train.flanks --data BENCHMARK --genomes GENOMES --out flanks.json
-
 Test hairpins are lengthened by random nucleotides at both ends, or trimmed, folded again and
 scored; those that stand in a genome are lengthened by what really stands beside them, too.
+``premir-train flanks`` writes what comes of it.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -20,11 +18,8 @@ import numpy.typing as npt
 
 from premir.kernels.codes import Codes
 from premir.kernels.pairing import pack
-from premir.scanner.errors import PremirError
-from premir.scanner.files import write_json
 from premir.scanner.find.folding import Folder, KernelFolder
 from premir.scanner.find.hairpins import Hairpins
-from premir.scanner.log import configure
 from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.shipped import list_models
 from premir.train.baseline import fit_baseline
@@ -160,7 +155,7 @@ def judge_flanks(
     return result
 
 
-def measure(data: Path, genomes: Path) -> dict[str, Any]:
+def measure_flanks(data: Path, genomes: Path) -> dict[str, Any]:
     """Judge shipped networks of the seed paper, each beside the baseline, with flanks.
 
     Args:
@@ -198,21 +193,7 @@ def _scorer(model: Model) -> Scorer:
     return lambda hairpins: probabilities(model.select(hairpins).astype(np.float64))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, and write the result; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m premir.train.flanks", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="released data set")
-    parser.add_argument("--genomes", type=Path, required=True, help="folders with genome.fa.gz")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    options = parser.parse_args(argv)
-    configure("premir.train.flanks", verbosity=0)
-    try:
-        write_json(options.out, measure(options.data, options.genomes))
-    except PremirError as error:
-        sys.stderr.write(error.told_by("premir.train.flanks"))
-        return error.exit_code
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from premir.train.cli import moved
+
+    sys.exit(moved("premir.train.flanks", "flanks"))

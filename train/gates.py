@@ -1,19 +1,17 @@
 """Build the gates of a model, and measure what they lose.
 
-    python -m premir.train.gates MODEL --data DATA [--judge genome.fa ...]
-
-The gates learn from what the exhaustive path finds in genomes and among known hairpins planted in
-pieces of them (no nematode, no herpesvirus; yeast and E. coli are judges and refused). A gate is a
-sum of votes of small trees; its cut keeps all but the allowed share of the hits among the planted
-hairpins, and of the genomes' best candidates, as trees vote that have not seen their chromosome.
-Such *best candidates* (2 per Mb by default, of which a tenth may be lost) are more than the hits,
-because hits of a genome unlike these may look like them. Trees learn to tell a broader set still.
-And a gate rejects no more than it must: of all of the genomes' candidates it keeps a fixed share.
+``premir-train gates`` does it. The gates learn from what the exhaustive path finds in genomes and
+among known hairpins planted in pieces of them (no nematode, no herpesvirus; yeast and E. coli are
+judges and refused). A gate is a sum of votes of small trees; its cut keeps all but the allowed
+share of the hits among the planted hairpins, and of the genomes' best candidates, as trees vote
+that have not seen their chromosome. Such *best candidates* (2 per Mb by default, of which a tenth
+may be lost) are more than the hits, because hits of a genome unlike these may look like them. Trees
+learn to tell a broader set still. And a gate rejects no more than it must: of all of the genomes'
+candidates it keeps a fixed share.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 import tempfile
@@ -25,24 +23,22 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.gates import FEATURES, Features, fold_features, stem_features
-from premir.scanner.errors import InputError, PremirError
+from premir.kernels.gate_features import GATE_FEATURES, Features, fold_features, stem_features
+from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, whole_file, write_json
 from premir.scanner.find.candidates import PRESETS, candidates_of
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.genome.letters import open_genome
-from premir.scanner.log import configure
 from premir.scanner.score.card import CARD
-from premir.scanner.score.gates import GATES, Gate
+from premir.scanner.score.gating import GATES, Gate
 from premir.scanner.score.model import Model, probabilities
-from premir.scanner.score.shipped import load_model
-from premir.train.precursors import read_contigs, read_precursors
+from premir.train.precursors import background_contigs, read_precursors
 from premir.train.stem_costs import plant
 
 _log = logging.getLogger(__name__)
 _Mask: TypeAlias = npt.NDArray[np.bool_]
 
-TRAINING = ("mouse_pieces", "human_clones", "fly_1pct", "arabidopsis_1pct")
+LENDERS = ("mouse_pieces", "human_clones", "fly_1pct", "arabidopsis_1pct")
 PRESET = "animal"
 _JUDGES = ("celegans", "yeast", "ecoli", "ebv", "hcmv")
 _FLANK = 200
@@ -111,7 +107,7 @@ def survey(path: Path, model: Model) -> Surveyed:
 
 def planted_genome(data: Path, genomes: Sequence[str], out: Path, *, seed: int, limit: int) -> int:
     """Write known hairpins in flanks cut from genomes as FASTA; returns how many there are."""
-    contigs = {name: read_contigs(data, name) for name in genomes}
+    contigs = {name: background_contigs(data, name) for name in genomes}
     everything = [piece for pieces in contigs.values() for piece in pieces]
     sources = {"insect": everything, "other": everything, "plant": everything}
     animals = [known for known in read_precursors(data) if known.kind == "animal"]
@@ -197,7 +193,7 @@ def build_gate(
     return replace(grow_trees(features, wanted, seed), cut=min(cuts))
 
 
-def judge(surveyed: Surveyed, gates: dict[str, Gate], min_prob: float) -> dict[str, Any]:
+def judge_gates(surveyed: Surveyed, gates: dict[str, Gate], min_prob: float) -> dict[str, Any]:
     """Say what gates pass and what they lose of a genome's candidates."""
     hit = surveyed.prob >= min_prob
     folded = gates["stem"].votes(surveyed.stem) >= gates["stem"].cut
@@ -214,7 +210,7 @@ def judge(surveyed: Surveyed, gates: dict[str, Gate], min_prob: float) -> dict[s
     }
 
 
-def build(
+def build_gates(
     model: Model,
     data: Path,
     *,
@@ -258,7 +254,7 @@ def build(
     for name in genomes:
         backgrounds.append(survey(data / "genomes" / name / "genome.fa.gz", model))
         _log.info("%s: %d candidates", name, backgrounds[-1].prob.size)
-    gates = learn(
+    gates = learn_gates(
         known,
         backgrounds,
         model.min_prob,
@@ -269,7 +265,7 @@ def build(
         seed=seed,
     )
     card = {
-        "features": FEATURES,
+        "features": GATE_FEATURES,
         "weights_sha256": model.digest,
         "preset": PRESET,
         "extractor": PRESETS[PRESET].kind,
@@ -283,14 +279,16 @@ def build(
         "keep": keep,
         "seed": seed,
         "judged": {
-            path.parent.name + "/" + path.name: judge(survey(path, model), gates, model.min_prob)
+            path.parent.name + "/" + path.name: judge_gates(
+                survey(path, model), gates, model.min_prob
+            )
             for path in judges
         },
     }
     return write_gates(model, gates, card)
 
 
-def learn(
+def learn_gates(
     known: Surveyed,
     backgrounds: Sequence[Surveyed],
     min_prob: float,
@@ -363,52 +361,7 @@ def write_gates(model: Model, gates: dict[str, Gate], card: dict[str, Any]) -> d
     return card
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``python -m premir.train.gates``; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m premir.train.gates",
-        description="Build a model's gates and measure what they lose. Prints JSON.",
-    )
-    add = parser.add_argument
-    add("model", metavar="NAME|DIR", help="model to build them for; they are written into it")
-    add("--data", type=Path, required=True, help="folder with genomes/ and mirbase/")
-    add(
-        "--genomes", nargs="+", default=list(TRAINING), metavar="NAME", help="genomes to learn from"
-    )
-    add("--judge", nargs="*", type=Path, default=[], metavar="FASTA", help="genomes not learned "
-        "from, to measure the loss on")  # fmt: skip
-    add("--loss", type=float, default=0.005, help="allowed share of hits lost")
-    add("--best-per-mb", type=float, default=2.0, metavar="N", help="keep so many of the genomes' "
-        "best candidates as if they were hits; default: %(default)s")  # fmt: skip
-    add("--best-loss", type=float, default=0.1, help="allowed share of these lost before "
-        "folding")  # fmt: skip
-    add("--keep", type=float, default=0.7, help="each gate passes at least this share of the "
-        "genomes' candidates; default: %(default)s")  # fmt: skip
-    add("--planted", type=int, default=20_000, metavar="N", help="plant at most N known hairpins")
-    add("--seed", type=int, default=0)
-    options = parser.parse_args(argv)
-    configure("python -m premir.train.gates")
-    try:
-        card = build(
-            load_model(options.model),
-            options.data,
-            genomes=options.genomes,
-            judges=options.judge,
-            loss=options.loss,
-            best_per_mb=options.best_per_mb,
-            best_loss=options.best_loss,
-            keep=options.keep,
-            planted=options.planted,
-            seed=options.seed,
-        )
-    except PremirError as error:
-        sys.stderr.write(error.told_by("python -m premir.train.gates"))
-        return error.exit_code
-    import json
-
-    sys.stdout.write(json.dumps(card, indent=2) + "\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from premir.train.cli import moved
+
+    sys.exit(moved("premir.train.gates", "gates"))

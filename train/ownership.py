@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from premir.scanner.errors import ModelError, PlanMismatchError
+from premir.scanner.errors import InputError, ModelError, PlanMismatchError
+from premir.scanner.outputs import Named, check_apart
 from premir.scanner.score.card import CARD, WEIGHTS, read_card
-from premir.scanner.score.gates import GATES
+from premir.scanner.score.gating import GATES
 
 TRAINING = "training_identity"
 """Field of a card: the digest of the identity of the training that wrote it."""
+_WRITTEN = (CARD, WEIGHTS, GATES, "checkpoint.safetensors", "history.json")
+"""What a training may write into its directory."""
+
+
+def check_out(
+    out: Path, folders: Sequence[Path], inputs: Sequence[Named], places: Sequence[Named] = ()
+) -> None:
+    """Refuse to train over a file, before anything is written.
+
+    Args:
+        out: directory of the training.
+        folders: directories of its models.
+        inputs: files that it reads.
+        places: other folders that it writes to.
+
+    Raises:
+        InputError: an output is an input, or no folder.
+    """
+    for folder in (out, *folders):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file; give --out a folder")
+    outputs = [("--out", folder / name) for folder in folders for name in _WRITTEN]
+    check_apart(inputs, outputs, places)
 
 
 def identity_digest(identity: Mapping[str, Any]) -> str:
@@ -21,7 +45,7 @@ def identity_digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def check_ours(out: Path, identity: Mapping[str, Any], *, begun: bool) -> None:
+def check_own_model(out: Path, identity: Mapping[str, Any], *, begun: bool) -> None:
     """Refuse a directory with a model that another training wrote.
 
     Args:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import Codes, encode, reverse_complement
+from premir.scanner.errors import InputError
 from premir.scanner.genome.fasta import read_records
 
 _I64 = npt.NDArray[np.int64]
@@ -35,7 +36,7 @@ FOUND_WITHIN = 50
 """Twice the distance in nt that a candidate's mid-point may have from a locus's."""
 
 
-Locus = tuple[int, int]
+Interval = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Precursor:
     family: str
     kind: str
     codes: Codes
-    core: Locus
+    core: Interval
 
     @property
     def held_out(self) -> bool:
@@ -85,7 +86,13 @@ def read_precursors(data: Path) -> list[Precursor]:
 
     Args:
         data: folder with ``mirbase/`` and ``genomes/``.
+
+    Raises:
+        InputError: a file is not there.
     """
+    for path in precursor_files(data):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; check --data")
     annotated = {
         line.split("\t")[6]
         for bed in annotation_files(data)
@@ -122,7 +129,7 @@ def read_precursors(data: Path) -> list[Precursor]:
     return list(found.values())
 
 
-def read_contigs(data: Path, genome: str, shortest: int = 5_000) -> list[Codes]:
+def background_contigs(data: Path, genome: str, shortest: int = 5_000) -> list[Codes]:
     """Read the contigs of a genome that are long enough to cut flanks from."""
     records = read_records(data / "genomes" / genome / "genome.fa.gz")
     return [encode(letters) for _, letters in records if len(letters) > shortest]

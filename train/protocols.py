@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from premir.scanner.errors import InputError
+from premir.train.download import benchmark_folder
 
 CV_FOLDS = 5
 
@@ -27,7 +30,7 @@ class Protocol:
     """A training set and the test set that goes with it.
 
     Attributes:
-        name: what ``--protocol`` calls it; with ``/N`` for cross-validation fold N.
+        name: what the commands call it; with ``/N`` for cross-validation fold N.
         description: one sentence.
         training: files to train on.
         test: files to judge by, empty where there is no test set.
@@ -46,8 +49,8 @@ class Benchmark:
     """A protocol of the seed paper, before it is told where the data are.
 
     Attributes:
-        name: what ``--protocol`` calls it.
-        description: two lines for ``--list-protocols``.
+        name: what the commands call it.
+        description: two lines for ``premir-train protocols``.
         build: turns the released data set's folder into one protocol, or one per fold.
     """
 
@@ -162,12 +165,38 @@ BENCHMARKS = {
 """The protocols of the seed paper by name."""
 
 
-def custom(training: Files, test: Files) -> Protocol:
-    """Train on anyone's FASTA files, and judge by others where they are given."""
+def released(name: str, data: Path | None) -> list[Protocol]:
+    """Return a protocol of the paper, or its folds.
+
+    Args:
+        name: key of :data:`BENCHMARKS`.
+        data: the released data set; fetched once into the user's cache where None.
+
+    Raises:
+        InputError: it cannot be fetched.
+    """
+    return BENCHMARKS[name].build(benchmark_folder(data))
+
+
+def own_files(
+    positives: Sequence[Path],
+    negatives: Sequence[Path],
+    test_positives: Sequence[Path] = (),
+    test_negatives: Sequence[Path] = (),
+) -> Protocol:
+    """Train on anyone's FASTA files, and judge by others where they are given.
+
+    Raises:
+        InputError: files are missing.
+    """
+    if not (positives and negatives):
+        raise InputError("own files need --positives and --negatives")
+    if bool(test_positives) != bool(test_negatives):
+        raise InputError("--test-positives and --test-negatives go together")
     return Protocol(
         "custom",
         "train on the files given",
-        training,
-        test,
+        Files(tuple(positives), tuple(negatives)),
+        Files(tuple(test_positives), tuple(test_negatives)),
         ("Trained on a user's own data; see training_sha256.",),
     )

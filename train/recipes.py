@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -36,6 +36,18 @@ class Recipe:
     ablate: str | None = None
     dropout: float = 0.0
     encoding: str = "onehot"
+
+    def changed(self, epochs: int | None = None, **settings: Any) -> Recipe:
+        """Return the recipe with other epochs or settings, and then ``*`` in its name.
+
+        Args:
+            epochs: passes over the training set; as it is where None.
+            settings: other fields by name; as they are where None.
+        """
+        given = {name: value for name, value in settings.items() if value is not None}
+        if given:
+            given["name"] = f"{self.name}*"
+        return replace(self, epochs=epochs or self.epochs, **given)
 
     def make_optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser for a network's parameters."""

@@ -1,14 +1,13 @@
-"""Result tables and figures, from the files that ``premir-train --run-all`` leaves.
+"""Result tables and figures, from the files that ``premir-train table`` leaves.
 
-    python -m premir.train.results docs/results
-
-reads ``cells/`` (a JSON file and the probabilities of each training), ``paper_tables.json`` and
-``remarks.md`` in that folder, and writes ``README.md``, ``results.json`` and the figures.
+``premir-train results docs/results`` reads ``cells/`` (a JSON file and the probabilities of each
+training), ``paper_tables.json`` and ``remarks.md`` in that folder, and writes ``README.md``,
+``results.json`` and the figures; and ``genome-ablation.md`` from ``genome-ablation.json``, the
+``results.json`` of ``premir-train ablation``.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,18 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from premir.scanner.errors import InputError, PremirError
+from premir.scanner.errors import InputError
 from premir.train.bootstrap import MEASURES, intervals
+from premir.train.genome.ablation import ablation_page
 from premir.train.judging import Judgement, Scored
 from premir.train.table import (
     BASELINE,
     FLANKS,
     LENGTHS,
     Cell,
-    cells,
     is_finished,
     judged_epochs,
-    read_scored,
+    read_scored_sets,
 )
 
 TABLES = {
@@ -43,7 +42,7 @@ TABLES = {
 PAPER_EPOCHS = {protocol: 80 if protocol == "crossspecies-new" else 40 for protocol in TABLES}
 """Epoch of the paper's rows: 80 for new (the authors' logs), 40 elsewhere."""
 NAMES = dict(zip(MEASURES, ("SE", "SP", "PPV", "F", "g-mean", "AUROC", "AUPR"), strict=True))
-COLUMNS = ("as_published", "decontaminated")
+VIEWS = ("as_published", "decontaminated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Row:
         counterpart: the paper's method that it reproduces, None for others.
         planned: cells that the row shall have.
         cells: names of those that are finished.
-        values: by column (``COLUMNS``) and measure: ``mean``, ``sd`` (of seeds or folds, None for
+        values: by column (``VIEWS``) and measure: ``mean``, ``sd`` (of seeds or folds, None for
             one), ``low`` and ``high`` (bootstrap, 95 %); empty without finished cells.
         removed: positives and negatives that the second column leaves out, over all folds.
     """
@@ -111,7 +110,7 @@ def _row(folder: Path, key: tuple[str, str, int, str | None], group: list[Cell])
     done = [c for c, path in paths.items() if path.exists() and epochs in judged_epochs(path)]
     by_fold: dict[int | None, list[Scored]] = {}
     for cell in done:
-        scored = read_scored(folder / f"{cell.name}.npz")[epochs]
+        scored = read_scored_sets(folder / f"{cell.name}.npz")[epochs]
         by_fold.setdefault(cell.fold, []).append(scored)
     judged = [each.judgement() for scored in by_fold.values() for each in scored]
     sets = [scored[0].judgement() for scored in by_fold.values()]
@@ -122,7 +121,7 @@ def _row(folder: Path, key: tuple[str, str, int, str | None], group: list[Cell])
         counterpart,
         len(group),
         tuple(cell.name for cell in done),
-        {c: _summary(judged, list(by_fold.values()), c) for c in COLUMNS} if done else {},
+        {c: _summary(judged, list(by_fold.values()), c) for c in VIEWS} if done else {},
         (sum(s.removed_positives for s in sets), sum(s.removed_negatives for s in sets)),
     )
 
@@ -235,7 +234,7 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         measures=MEASURES,
         names=NAMES,
         headings=list(NAMES.values()),
-        columns=COLUMNS,
+        columns=VIEWS,
         rows=rows,
         paper=paper,
         paper_epochs=PAPER_EPOCHS,
@@ -246,6 +245,10 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         remarks=remarks.read_text(encoding="utf-8") if remarks.exists() else "",
     )
     (folder / "README.md").write_text(page, encoding="utf-8")
+    ablated = folder / "genome-ablation.json"
+    if ablated.exists():
+        text = ablation_page(json.loads(ablated.read_text(encoding="utf-8")))
+        ablated.with_suffix(".md").write_text(text, encoding="utf-8")
     return missing
 
 
@@ -280,26 +283,7 @@ def _template() -> Any:
     return environment.get_template("results.md.j2")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Generate tables and figures; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m premir.train.results",
-        description="Write result tables and figures from the results of premir-train --run-all.",
-    )
-    parser.add_argument("folder", type=Path, help="docs/results, with cells/ in it")
-    options = parser.parse_args(argv)
-    try:
-        missing = generate(options.folder, list(cells()))
-    except PremirError as error:
-        sys.stderr.write(error.told_by("premir.train.results"))
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        sys.stderr.write(f"premir.train.results: error: {error}; pip install 'premir[results]'\n")
-        return PremirError.exit_code
-    if missing:
-        sys.stderr.write(f"{len(missing)} cells are missing: {' '.join(missing)}\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from premir.train.cli import moved
+
+    sys.exit(moved("premir.train.results", "results"))

@@ -25,7 +25,7 @@ from premir.train.collapse import check_learned
 from premir.train.dataset import Dataset, load_dataset
 from premir.train.judging import Judgement, Scored, contaminated, scored
 from premir.train.metrics import evaluate
-from premir.train.ownership import TRAINING, check_ours, identity_digest
+from premir.train.ownership import TRAINING, check_own_model, identity_digest
 from premir.train.protocols import Files, Protocol
 from premir.train.recipes import Recipe
 from premir.train.trainer import Trainer
@@ -111,7 +111,7 @@ def train(
             f"{checkpoint}: is past epoch {recipe.epochs} already (at {trainer.epoch}); "
             "choose another --out or more --epochs"
         )
-    check_ours(out, trainer.identity(), begun=begun)
+    check_own_model(out, trainer.identity(), begun=begun)
     while trainer.epoch < recipe.epochs:
         loss = trainer.train_epoch()
         epoch = trainer.history[-1]

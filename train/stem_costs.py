@@ -1,6 +1,6 @@
-r"""Learns the costs of the stem scan, ``scanner/find/stem_costs.json``.
+"""Learns the costs of the stem scan, ``scanner/find/stem_costs.json``.
 
-python -m premir.train.stem_costs --data ../shared/data --out scanner/find/stem_costs.json
+``premir-train stem-costs`` writes them.
 
 Two steps. First log-odds: known pre-miRNAs are folded, and every term is minus 100 log2 of how
 often it stands in their stems over how often chance would put it there. That counts each term as if
@@ -20,7 +20,6 @@ and 40 of 40 in two herpesviruses at 20,800 was known before this was written.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import logging
 import sys
@@ -36,16 +35,16 @@ import numpy.typing as npt
 from premir.kernels.codes import Codes, reverse_complement
 from premir.kernels.pairing import longest_stem, pack
 from premir.kernels.stems import StemCosts, scan_stems, select_stems
-from premir.scanner.files import sha256, write_json
+from premir.scanner.files import sha256
 from premir.scanner.find.folding import KernelFolder
 from premir.train.precursors import (
     INSECTS,
-    Locus,
+    Interval,
     Precursor,
+    background_contigs,
     best_match,
     cut_background,
     gc_share,
-    read_contigs,
     read_precursors,
 )
 
@@ -54,7 +53,7 @@ _log = logging.getLogger(__name__)
 _F64 = npt.NDArray[np.float64]
 _I64 = npt.NDArray[np.int64]
 
-HIGHEST = -2_000
+TARGET_HIGHEST = -2_000
 """Energy above which a scan has no candidate. Tables are shifted so that it is this for all."""
 
 _RADIUS = 20
@@ -70,7 +69,7 @@ _RICH_GC = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Planted:
+class PlantedContig:
     """Known hairpins in background, one after another.
 
     Attributes:
@@ -85,7 +84,7 @@ class Planted:
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
+class WeightedBackground:
     """Sequence in which every candidate is one too many, and how much that counts."""
 
     codes: Codes
@@ -182,7 +181,7 @@ def plant(
     flank: int,
     sources: Mapping[str, Sequence[Codes]] | None = None,
     per_family: int = _PER_FAMILY,
-) -> Planted:
+) -> PlantedContig:
     """Put hairpins between flanks, in random order, a few of each family.
 
     Args:
@@ -196,8 +195,8 @@ def plant(
     """
     taken: Counter[str] = Counter()
     parts: list[Codes] = []
-    loci: list[Locus] = []
-    hairpins: list[Locus] = []
+    loci: list[Interval] = []
+    hairpins: list[Interval] = []
     at = 0
     for number in rng.permutation(len(precursors)):
         precursor = precursors[number]
@@ -217,10 +216,10 @@ def plant(
             else:
                 parts.append(cut_background(sources[source], rng, flank))
             at += parts[-1].size
-    return Planted(np.concatenate(parts), np.array(loci), np.array(hairpins))
+    return PlantedContig(np.concatenate(parts), np.array(loci), np.array(hairpins))
 
 
-def candidates(
+def stem_candidates(
     codes: Codes, costs: StemCosts, max_span: int, highest: int = _LOOSEST
 ) -> tuple[_I64, _I64, _I64]:
     """Return start, end and energy of one strand's candidates, by centre."""
@@ -230,23 +229,23 @@ def candidates(
     return start, end, energy[centre % 2, centre // 2].astype(np.int64)
 
 
-def best_energies(planted: Planted, costs: StemCosts, max_span: int) -> _I64:
+def best_energies(planted: PlantedContig, costs: StemCosts, max_span: int) -> _I64:
     """Return the lowest energy of a candidate for each planted locus; ``_LOOSEST`` if none."""
-    start, end, energy = candidates(planted.codes, costs, max_span)
+    start, end, energy = stem_candidates(planted.codes, costs, max_span)
     matches = best_match(planted.loci, start, end)
     return np.array([energy[match].min(initial=_LOOSEST) for match in matches])
 
 
-def background_energies(background: Background, costs: StemCosts, max_span: int) -> _I64:
+def background_energies(background: WeightedBackground, costs: StemCosts, max_span: int) -> _I64:
     """Return the energies of all candidates of both strands, ascending."""
     strands = (background.codes, reverse_complement(background.codes))
-    return np.sort(np.concatenate([candidates(s, costs, max_span)[2] for s in strands]))
+    return np.sort(np.concatenate([stem_candidates(s, costs, max_span)[2] for s in strands]))
 
 
 def loss(
     costs: StemCosts,
-    planted: Sequence[Planted],
-    backgrounds: Mapping[str, Background],
+    planted: Sequence[PlantedContig],
+    backgrounds: Mapping[str, WeightedBackground],
     max_span: int,
     recalls: Sequence[float],
 ) -> float:
@@ -296,8 +295,8 @@ def rounded(values: Mapping[str, float]) -> StemCosts:
 
 def refine(
     values: Mapping[str, float],
-    planted: Sequence[Planted],
-    backgrounds: Mapping[str, Background],
+    planted: Sequence[PlantedContig],
+    backgrounds: Mapping[str, WeightedBackground],
     *,
     max_span: int,
     recalls: Sequence[float],
@@ -338,9 +337,11 @@ def refine(
 # The table
 
 
-def _end_distance(planted: Planted, costs: StemCosts, max_span: int, highest: int) -> list[float]:
+def _end_distance(
+    planted: PlantedContig, costs: StemCosts, max_span: int, highest: int
+) -> list[float]:
     """Mean distance of both ends from the miRBase hairpin's, for overhangs of 0 to 7 nt."""
-    start, end, energy = candidates(planted.codes, costs, max_span, highest)
+    start, end, energy = stem_candidates(planted.codes, costs, max_span, highest)
     off = []
     for locus, match in zip(planted.hairpins, best_match(planted.loci, start, end), strict=True):
         if match.size:
@@ -349,7 +350,7 @@ def _end_distance(planted: Planted, costs: StemCosts, max_span: int, highest: in
     return [round(float(np.abs(np.array(off) - k).mean()), 2) for k in range(8)]
 
 
-def learn(data: Path, *, steps: int, scanned: int, seed: int) -> dict[str, Any]:
+def learn_costs(data: Path, *, steps: int, scanned: int, seed: int) -> dict[str, Any]:
     """Learn the costs of all presets.
 
     Args:
@@ -363,7 +364,7 @@ def learn(data: Path, *, steps: int, scanned: int, seed: int) -> dict[str, Any]:
     """
     rng = np.random.default_rng(seed)
     precursors = read_precursors(data)
-    contigs = {name: read_contigs(data, name) for name in _GENOMES}
+    contigs = {name: background_contigs(data, name) for name in _GENOMES}
     flanks = {
         "insect": contigs["fly_1pct"],
         "other": contigs["mouse_pieces"] + contigs["human_clones"],
@@ -371,12 +372,14 @@ def learn(data: Path, *, steps: int, scanned: int, seed: int) -> dict[str, Any]:
     }
     weights = {"mouse_pieces": 0.5, "human_clones": 0.7, "arabidopsis_1pct": 1.0, "fly_1pct": 1.0}
     backgrounds = {
-        name: Background(np.concatenate(contigs[name])[:scanned], weight)
+        name: WeightedBackground(np.concatenate(contigs[name])[:scanned], weight)
         for name, weight in weights.items()
     }
     for gc, weight in ((0.3, 0.3), (0.4, 0.3), (0.5, 0.3), (0.6, 0.6), (0.66, 0.2)):
-        backgrounds[f"random GC {gc}"] = Background(random_codes(rng, scanned // 2, gc), weight)
-    backgrounds["GC-rich"] = Background(_rich_pieces(flanks["other"])[:scanned], 0.8)
+        backgrounds[f"random GC {gc}"] = WeightedBackground(
+            random_codes(rng, scanned // 2, gc), weight
+        )
+    backgrounds["GC-rich"] = WeightedBackground(_rich_pieces(flanks["other"])[:scanned], 0.8)
 
     unshifted: dict[str, int] = {}
     tables: dict[str, Any] = {}
@@ -416,7 +419,7 @@ def learn(data: Path, *, steps: int, scanned: int, seed: int) -> dict[str, Any]:
         highest = _animal_highest(found) if animal else _plant_highest(rates, backgrounds)
         unshifted = asdict(costs)
         # Energies are odds up to a constant, which the hairpin loop's initiation carries.
-        tables[kind] = asdict(replace(costs, hairpin=costs.hairpin + HIGHEST - highest))
+        tables[kind] = asdict(replace(costs, hairpin=costs.hairpin + TARGET_HIGHEST - highest))
         report[kind] = {
             "learned_from": [len(each.loci) for each in training],
             "held_out": [len(each.loci) for each in held],
@@ -440,7 +443,7 @@ def _animal_highest(found: Sequence[_I64]) -> int:
     return next(kept, _LOOSEST)
 
 
-def _plant_highest(rates: Mapping[str, _I64], backgrounds: Mapping[str, Background]) -> int:
+def _plant_highest(rates: Mapping[str, _I64], backgrounds: Mapping[str, WeightedBackground]) -> int:
     """Choose the loosest multiple of ten with 6,000 candidates per Mb of any AU-rich background.
 
     miRBase holds many plant hairpins that no stem scan finds at any energy: recall cannot decide.
@@ -465,7 +468,9 @@ def _rich_pieces(contigs: Sequence[Codes], piece: int = 2_000, gc: float = 0.57)
     return np.concatenate(rich) if rich else np.concatenate(contigs)[:piece]
 
 
-def table(learned: Mapping[str, Any], data: Path, options: Mapping[str, int]) -> dict[str, Any]:
+def table_of_costs(
+    learned: Mapping[str, Any], data: Path, options: Mapping[str, int]
+) -> dict[str, Any]:
     """Return what the scanner reads, and what it was learned from."""
     sources = sorted((data / "mirbase").glob("*_pre.fas.gz")) + [
         data / "mirbase" / "hairpin.fa.gz",
@@ -473,7 +478,7 @@ def table(learned: Mapping[str, Any], data: Path, options: Mapping[str, int]) ->
     ]
     return {
         "what": "costs of the stem scan in centibits, learned by train/stem_costs.py: not to edit",
-        "highest_energy": HIGHEST,
+        "highest_energy": TARGET_HIGHEST,
         "costs": learned["tables"],
         "learned": {
             "options": dict(options),
@@ -483,23 +488,7 @@ def table(learned: Mapping[str, Any], data: Path, options: Mapping[str, int]) ->
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Learn the table and write it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of mirbase/ and genomes/")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--steps", type=int, default=500, help="default: %(default)s")
-    parser.add_argument("--scanned", type=int, default=350_000, help="default: %(default)s nt")
-    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    options = {"steps": args.steps, "scanned": args.scanned, "seed": args.seed}
-    learned = learn(args.data, **options)
-    write_json(args.out, table(learned, args.data, options))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from premir.train.cli import moved
+
+    sys.exit(moved("premir.train.stem_costs", "stem-costs"))

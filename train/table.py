@@ -213,7 +213,7 @@ def _write_result(
         "judged": {epochs: each.judgement().rounded() for epochs, each in scored.items()},
     }
     if scored:
-        write_scored(results / f"{cell.name}.npz", scored)
+        write_scored_sets(results / f"{cell.name}.npz", scored)
     write_json(results / f"{cell.name}.json", result)
 
 
@@ -241,7 +241,7 @@ def _course(cards: Sequence[Card], history: list[dict[str, Any]]) -> dict[str, A
     return course
 
 
-def write_scored(path: Path, scored: dict[int, Scored]) -> None:
+def write_scored_sets(path: Path, scored: dict[int, Scored]) -> None:
     """Keep test sets as scored after several numbers of epochs, float32."""
     one = next(iter(scored.values()))
     arrays: dict[str, Any] = {"labels": one.labels == 1, "contaminated": one.contaminated}
@@ -250,8 +250,8 @@ def write_scored(path: Path, scored: dict[int, Scored]) -> None:
         np.savez_compressed(handle, **arrays)
 
 
-def read_scored(path: Path) -> dict[int, Scored]:
-    """Read what :func:`write_scored` wrote, by number of epochs."""
+def read_scored_sets(path: Path) -> dict[int, Scored]:
+    """Read what :func:`write_scored_sets` wrote, by number of epochs."""
     with np.load(path, allow_pickle=False) as arrays:
         labels = arrays["labels"].astype(np.int64)
         return {

@@ -16,7 +16,7 @@ from premir.scanner.find.candidates import Extractor, Keep, candidates_of_tile
 from premir.scanner.find.folding import Folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.rundir import Record, RunDirectory
-from premir.scanner.score.gates import Gates
+from premir.scanner.score.gating import Gates
 from premir.scanner.score.model import Model
 from premir.scanner.score.selecting import find_hits
 

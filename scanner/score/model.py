@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from premir.scanner.find.hairpins import Hairpins
-    from premir.scanner.score.gates import Gates
+    from premir.scanner.score.gating import Gates
     from premir.scanner.score.networks.network import Network
 
 DECIMALS = 6
@@ -100,9 +100,9 @@ class Model:
         """Load its gates, None where it has none.
 
         Raises:
-            ModelError: see :func:`premir.scanner.score.gates.load_gates`.
+            ModelError: see :func:`premir.scanner.score.gating.load_gates`.
         """
-        from premir.scanner.score.gates import load_gates
+        from premir.scanner.score.gating import load_gates
 
         return load_gates(self)
 

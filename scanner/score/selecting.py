@@ -11,7 +11,7 @@ import torch
 
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
-from premir.scanner.score.gates import Gates
+from premir.scanner.score.gating import Gates
 from premir.scanner.score.model import Model, lowest_selected, probabilities
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from premir.kernels import gates
+from premir.kernels import gate_features
 from premir.kernels.codes import decode, encode
 from premir.kernels.energies import current_parameters
-from premir.kernels.gates import (
+from premir.kernels.gate_features import (
     FOLD_FEATURES,
     STEM_FEATURES,
     fold_features,
@@ -52,7 +52,7 @@ def test_stem_features_equal_the_naive_ones(seed):
     assert found.shape == (8, STEM_FEATURES)
     for n, text in enumerate(texts(codes, offsets)):
         expected = naive.stem_features(
-            text, before[n], after[n], int(energy[n]), gates.SEGMENTS, SHIFTS
+            text, before[n], after[n], int(energy[n]), gate_features.SEGMENTS, SHIFTS
         )
         assert found[n].tolist() == expected
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import premir.kernels
-from premir.kernels import cutting, gates, kmers, mfe, overlaps, pairing, stems, tensorconv
+from premir.kernels import cutting, gate_features, kmers, mfe, overlaps, pairing, stems, tensorconv
 from premir.kernels.codes import decode, encode, reverse_complement
 from premir.kernels.energies import current_parameters
 from premir.scanner.find.stem_costs import ANIMAL
@@ -52,14 +52,14 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "codes.encode": (encode, (np.frombuffer(b"ACGUNacgt", np.uint8),)),
     "codes.reverse_complement": (reverse_complement, (CODES,)),
     "cutting.cut": (cutting.cut, (CODES, START, END, STRAND)),
-    "gates.stem_features": (
-        gates.stem_features,
+    "gate_features.stem_features": (
+        gate_features.stem_features,
         (HAIRPINS.codes, HAIRPINS.offsets, BEFORE, AFTER, np.full(3, -900, np.int16)),
     ),
-    "gates.fold_features": (gates.fold_features, (*PACKED, BEFORE, AFTER)),
-    "gates.sum_votes": (
-        in_place(gates.sum_votes, np.zeros(3, np.int64)),
-        (gates.fold_features(*PACKED, BEFORE, AFTER), NODES, np.array([0, 1], np.int32)),
+    "gate_features.fold_features": (gate_features.fold_features, (*PACKED, BEFORE, AFTER)),
+    "gate_features.sum_votes": (
+        in_place(gate_features.sum_votes, np.zeros(3, np.int64)),
+        (gate_features.fold_features(*PACKED, BEFORE, AFTER), NODES, np.array([0, 1], np.int32)),
     ),
     "kmers.kmer_keys": (kmers.kmer_keys, (CODES,)),
     "kmers.KmerTable.of": (kmers.KmerTable.of, (kmers.kmer_keys(CODES),)),

@@ -29,7 +29,7 @@ from premir.scanner.report.hits import columns_with
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.card import CARD
-from premir.scanner.score.gates import GATES
+from premir.scanner.score.gating import GATES
 from premir.scanner.score.model import probabilities
 from premir.scanner.score.selecting import find_hits
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model

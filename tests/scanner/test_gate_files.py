@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from premir.kernels.gates import FOLD_FEATURES, STEM_FEATURES
+from premir.kernels.gate_features import FOLD_FEATURES, STEM_FEATURES
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
-from premir.scanner.score import gates
-from premir.scanner.score.gates import GATES, MOST_LEVELS, load_gates
+from premir.scanner.score import gating
+from premir.scanner.score.gating import GATES, MOST_LEVELS, load_gates
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 LEAF = [-1, 0, 0, 0, 7]
@@ -166,5 +166,5 @@ def test_any_nodes_are_refused_or_vote_as_the_naive_ones(folder, forest, seed):
 def test_shipped_gates_are_sound():
     found = load_gates(load_model(DEFAULT_MODEL))
     for gate, features in ((found.stem, STEM_FEATURES), (found.fold, FOLD_FEATURES)):
-        assert gates.tree_fault(gate.nodes, gate.roots, features) is None
+        assert gating.tree_fault(gate.nodes, gate.roots, features) is None
         assert naive.are_trees(gate.nodes.tolist(), gate.roots.tolist(), features)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from premir.kernels.codes import encode
-from premir.kernels.gates import fold_features, stem_features
+from premir.kernels.gate_features import fold_features, stem_features
 from premir.kernels.pairing import pack
 from premir.scanner.errors import ModelError
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.loci import Loci
-from premir.scanner.score.gates import load_gates
+from premir.scanner.score.gating import load_gates
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 

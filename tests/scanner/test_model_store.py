@@ -16,7 +16,7 @@ from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.score import shipped
 from premir.scanner.score.card import WEIGHTS
-from premir.scanner.score.gates import GATES
+from premir.scanner.score.gating import GATES
 from premir.scanner.score.shipped import DEFAULT_MODEL, list_models, load_model
 from premir.scanner.score.weights import save_model
 

@@ -7,7 +7,7 @@ import pytest
 from premir.kernels.codes import encode
 from premir.kernels.pairing import pair_table
 from premir.scanner.find.hairpins import join
-from premir.train.baseline import FEATURES, eight_numbers, fit_baseline
+from premir.train.baseline import EIGHT, eight_numbers, fit_baseline
 from premir.train.dataset import Dataset
 
 
@@ -24,7 +24,7 @@ def test_eight_numbers_of_a_hairpin_done_by_hand():
         [9, -1.5, -1.5 / 9, 6 / 9, 0, 0, 1, 6 / 9],
         [4, 0, 0, 0, 4, 4, 0, 0],
     ]
-    assert len(FEATURES) == 8
+    assert len(EIGHT) == 8
     assert eight_numbers(hairpins) == pytest.approx(np.array(expected))
 
 

@@ -87,7 +87,7 @@ def test_a_training_ends_with_one_line_and_without_a_model(
     builders.write_fasta(tmp_path / "n.fa", negatives)
     data = ["--positives", str(tmp_path / "p.fa"), "--negatives", str(tmp_path / "n.fa")]
     out = tmp_path / "model"
-    command = ["--protocol", "custom", *data, "--out", str(out), "--threads", "1", "-q"]
+    command = ["custom", *data, "--out", str(out), "--threads", "1", "-q"]
     assert main([*command, "--epochs", "3", *options]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"premir-train: error: {message}")

@@ -15,9 +15,10 @@ from premir.kernels.codes import encode
 from premir.scanner.cli import main as scan
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.card import CARD
-from premir.scanner.score.gates import GATES
+from premir.scanner.score.gating import GATES
 from premir.scanner.score.shipped import load_model
-from premir.train.gates import build_gate, grow_trees, main, planted_genome
+from premir.train.cli import main
+from premir.train.gates import build_gate, grow_trees, planted_genome
 
 PAPER = "do2018-crossspecies-new-variable"
 
@@ -50,7 +51,7 @@ def gated(tmp_path_factory, ebv):
         "--keep",
         0.3,
     ]
-    assert main([str(directory), *map(str, options)]) == 0
+    assert main(["gates", str(directory), *map(str, options)]) == 0
     return directory
 
 
@@ -133,7 +134,7 @@ def test_gates_are_refused_when_damaged_or_of_other_weights(gated, ebv, tmp_path
 
 def test_nothing_is_learned_from_judges(capsys):
     data = data_sets.genomes_dir().parent
-    command = [PAPER, "--data", str(data), "--genomes", "fly_1pct", "celegans_dev"]
+    command = ["gates", PAPER, "--data", str(data), "--genomes", "fly_1pct", "celegans_dev"]
     assert main(command) == 2
     assert "--genomes celegans_dev: is a judge" in capsys.readouterr().err
 

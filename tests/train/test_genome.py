@@ -27,7 +27,7 @@ from premir.scanner.score.model import read_model
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.cli import main
 from premir.train.genome import ablation
-from premir.train.genome.config import ANIMAL, Known, read_config
+from premir.train.genome.config import ANIMAL_CONFIG, Known, read_config
 from premir.train.genome.cuts import Choice, cut_genome, matching, touching
 from premir.train.genome.judging import Curve, calibrate, judge
 from premir.train.genome.planting import (
@@ -116,7 +116,7 @@ def sources(data, tmp_path_factory):
 def test_faulty_configurations_are_told(data, tmp_path, change, message, capsys):
     path = tmp_path / "faulty.toml"
     path.write_text(TOML.replace(*change))
-    arguments = ["--protocol", "genome", "--config", str(path), "--data", str(data)]
+    arguments = ["genome", "--config", str(path), "--data", str(data)]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -125,7 +125,7 @@ def test_faulty_configurations_are_told(data, tmp_path, change, message, capsys)
 
 
 def test_the_shipped_configuration_keeps_to_the_splits():
-    backgrounds = tomllib.loads(ANIMAL.read_text())["backgrounds"]
+    backgrounds = tomllib.loads(ANIMAL_CONFIG.read_text())["backgrounds"]
     lenders = {Path(each["genome"]).parent.name for each in backgrounds}
     assert lenders == {"human_clones", "mouse_pieces", "fly_1pct", "arabidopsis_1pct"}
 
@@ -372,8 +372,8 @@ def test_a_family_of_n_weighs_the_root_of_n(sources):
     assert curve.weights.tolist() == pytest.approx([0.5] * 4 + [rest**-0.5] * rest)
 
 
-def arguments(data, config="tiny.toml"):
-    common = ["--protocol", "genome", "--data", str(data), "--threads", "1"]
+def arguments(data, config="tiny.toml", command=("genome",)):
+    common = [*command, "--data", str(data), "--threads", "1"]
     return [*common, "--config", str(data / config)]
 
 
@@ -405,16 +405,17 @@ def test_from_a_configuration_to_a_scan(data, trained, tmp_path, capsys):
     assert scan_main([*scan, "--min-prob", "0", "--regions", "chr1:1-9000"]) == 0
     assert len(hits.read_text().splitlines()) > 20
 
-    adapt = ["--adapt", str(data / "background.fa"), "--start", str(trained), "--contigs", "a,b"]
-    assert main([*arguments(data), *adapt, "--out", str(tmp_path / "adapted")]) == 0
+    adapt = arguments(data, command=("adapt", str(data / "background.fa")))
+    adapt += ["--start", str(trained), "--contigs", "a,b"]
+    assert main([*adapt, "--out", str(tmp_path / "adapted")]) == 0
     card = read_model(tmp_path / "adapted").card
     assert card["started_from"] == "tiny"
     assert card["adapted_to"] == {"genome": "background.fa", "contigs": ["a", "b"]}
-    assert main([*arguments(data), *adapt[:-1], "nowhere", "--out", str(tmp_path / "x")]) == 2
+    assert main([*adapt[:-1], "nowhere", "--out", str(tmp_path / "x")]) == 2
     assert "no contig 'nowhere'" in capsys.readouterr().err
-    assert main([*arguments(data), *adapt[:-1], "a", "--out", str(tmp_path / "adapted")]) == 4
+    assert main([*adapt[:-1], "a", "--out", str(tmp_path / "adapted")]) == 4
     assert "adapt.contigs is 'a b', not 'a'" in capsys.readouterr().err
-    assert main([*arguments(data), *adapt, "--out", str(trained)]) == 2  # onto what it starts from
+    assert main([*adapt, "--out", str(trained)]) == 2  # onto what it starts from
     assert contents(trained) == before
 
 
@@ -547,7 +548,7 @@ def test_ablation_judges_each_variant_once_and_writes_a_table(data, tmp_path, mo
         tmp_path,
     ]
     page = tmp_path / "page.md"
-    assert ablation.main([*map(str, arguments), "--table", str(page)]) == 0
+    assert main(["ablation", *map(str, arguments), "--table", str(page)]) == 0
     results = json.loads(capsys.readouterr().out)
     assert list(results) == list(kept)
     assert results["everything"] != results["without mutation"]

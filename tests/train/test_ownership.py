@@ -31,7 +31,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 
 def train(files, out, *options):
     data = ["--positives", str(files / "p.fa"), "--negatives", str(files / "n.fa")]
-    command = ["--protocol", "custom", *data, "--out", str(out), "--threads", "1", "-q"]
+    command = ["custom", *data, "--out", str(out), "--threads", "1", "-q"]
     return main([*command, *(options or ["--epochs", "1"])])
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from premir.train import results
+from premir.train import results, table
+from premir.train.cli import main
 from premir.train.judging import Scored
-from premir.train.results import TABLES, collect, differences, generate, main
-from premir.train.table import Cell, cells, write_scored
+from premir.train.results import TABLES, collect, differences, generate
+from premir.train.table import Cell, cells, write_scored_sets
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "results"
@@ -29,7 +30,7 @@ def finish(folder, cell, shift):
     labels = (np.arange(400) % 5 == 0).astype(np.int64)
     probabilities = np.clip(rng.normal(0.3 + shift * labels, 0.15), 0, 1)
     scored = Scored(labels, probabilities.astype(np.float32).astype(float), rng.random(400) < 0.05)
-    write_scored(folder / f"{cell.name}.npz", {40: scored})
+    write_scored_sets(folder / f"{cell.name}.npz", {40: scored})
     result = {
         "cell": {"protocol": cell.protocol},
         "judged": {"40": scored.judgement().rounded()},
@@ -85,10 +86,10 @@ def test_missing_cells_are_named_and_nothing_fails(folder, capsys, monkeypatch):
     assert "| *Algorithm 1, recipe paper* (1 of 2) | 40 |" in page
     assert "miRBoost" in page
     assert json.loads((folder / "results.json").read_text())["missing"] == missing
-    monkeypatch.setattr(results, "cells", lambda: iter(PLAN))
-    assert main([str(folder)]) == 0
+    monkeypatch.setattr(table, "cells", lambda: iter(PLAN))
+    assert main(["results", str(folder)]) == 0
     assert capsys.readouterr().err.startswith(
-        "4 cells are missing: human-test-variable-paper-seed1"
+        "premir-train: warning: 4 cells are missing: human-test-variable-paper-seed1"
     )
 
 
@@ -119,24 +120,33 @@ def test_curves_are_of_finished_cells(folder):
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path, capsys):
-    assert main([str(tmp_path)]) == 2
+    assert main(["results", str(tmp_path)]) == 2
     assert "paper_tables.json: cannot be read" in capsys.readouterr().err
 
 
 def test_paper_tables_are_whole():
     paper = json.loads((COMMITTED / "paper_tables.json").read_text())
     assert list(paper["tables"]) == list(TABLES.values())
-    for table, methods in paper["tables"].items():
+    for name, methods in paper["tables"].items():
         assert {len(values) for values in methods.values()} == {len(paper["measures"])}
         for se, sp, _, _, g_mean, *_ in methods.values():
-            if table.endswith("test"):  # of cross-validation they are means over folds
+            if name.endswith("test"):  # of cross-validation they are means over folds
                 assert g_mean == pytest.approx((se * sp) ** 0.5, abs=0.002)
+
+
+def test_the_committed_page_of_the_ablation_is_that_of_its_results(folder):
+    shutil.copy(COMMITTED / "genome-ablation.json", folder)
+    generate(folder, PLAN)
+    page = (folder / "genome-ablation.md").read_text()
+    assert page == (COMMITTED / "genome-ablation.md").read_text()
 
 
 @pytest.mark.slow
 def test_committed_tables_are_those_of_the_committed_cells(tmp_path):
     """Whoever adds a cell or changes a measure runs the generator again."""
-    shutil.copytree(COMMITTED, tmp_path / "results")
+    shutil.copytree(
+        COMMITTED, tmp_path / "results", ignore=shutil.ignore_patterns("*.png", "README*")
+    )
     generate(tmp_path / "results", list(cells()))
     for name in ("README.md", "results.json"):
         assert (tmp_path / "results" / name).read_text() == (COMMITTED / name).read_text(), name
@@ -148,7 +158,7 @@ def test_committed_tables_are_those_of_the_committed_cells(tmp_path):
 def test_committed_cells_say_what_their_probabilities_say():
     for path in sorted((COMMITTED / "cells").glob("*.npz")):
         judged = json.loads(path.with_suffix(".json").read_text())["judged"]
-        scored = results.read_scored(path)
+        scored = results.read_scored_sets(path)
         assert {
             str(epochs): each.judgement().rounded() for epochs, each in scored.items()
         } == judged

@@ -15,6 +15,7 @@ from premir.kernels.stems import StemCosts
 from premir.scanner.files import sha256
 from premir.scanner.find import stem_costs
 from premir.scanner.find.stem_costs import ANIMAL, HIGHEST
+from premir.train.cli import main
 from premir.train.precursors import (
     NEMATODES,
     VIRUSES,
@@ -24,12 +25,11 @@ from premir.train.precursors import (
     read_precursors,
 )
 from premir.train.stem_costs import (
-    Background,
-    Planted,
+    PlantedContig,
+    WeightedBackground,
     best_energies,
     log_odds,
     loss,
-    main,
     plant,
     random_codes,
     refine,
@@ -152,7 +152,7 @@ def test_random_codes_have_the_share_asked_for() -> None:
 def test_refine_never_makes_it_worse() -> None:
     rng = np.random.default_rng(0)
     planted = [plant(precursors(30), rng, limit=30, flank=200)]
-    backgrounds = {"random": Background(random_codes(rng, 20_000, 0.5), 1.0)}
+    backgrounds = {"random": WeightedBackground(random_codes(rng, 20_000, 0.5), 1.0)}
     options = {"max_span": 120, "recalls": (0.9,)}
     values = {k: float(v) for k, v in asdict(ANIMAL).items() if k != "min_loop"}
     costs, losses = refine(values, planted, backgrounds, **options, steps=6, rng=rng)
@@ -161,7 +161,9 @@ def test_refine_never_makes_it_worse() -> None:
 
 
 def test_default_costs_find_hairpins_they_have_not_seen() -> None:
-    planted: Planted = plant(precursors(60, seed=9), np.random.default_rng(3), limit=60, flank=300)
+    planted: PlantedContig = plant(
+        precursors(60, seed=9), np.random.default_rng(3), limit=60, flank=300
+    )
     found = best_energies(planted, ANIMAL, 160)
     assert (found <= HIGHEST).mean() >= 0.95
 
@@ -171,7 +173,7 @@ def test_main_writes_costs_and_the_same_twice(data: Path, tmp_path: Path) -> Non
     for name in ("one.json", "two.json"):
         out = tmp_path / name
         options = ["--data", str(data), "--out", str(out), "--steps", "3", "--scanned", "8000"]
-        assert main(options) == 0
+        assert main(["stem-costs", *options]) == 0
         texts.append(out.read_text(encoding="utf-8"))
     assert texts[0] == texts[1]
     assert str(tmp_path) not in texts[0]
@@ -182,7 +184,7 @@ def test_main_writes_costs_and_the_same_twice(data: Path, tmp_path: Path) -> Non
         assert isinstance(StemCosts(**written["costs"][kind]), StemCosts)
     learned = written["learned"]
     fly = data / "genomes" / "fly_1pct" / "genome.fa.gz"
-    assert learned["options"] == {"steps": 5, "scanned": 20_000, "seed": 1}
+    assert learned["options"] == {"steps": 3, "scanned": 8_000, "seed": 1}
     assert learned["sources"]["genomes/fly_1pct/genome.fa.gz"] == sha256(fly)
     committed = json.loads(Path(stem_costs.__file__).with_suffix(".json").read_text("utf-8"))
     assert written["highest_energy"] == committed["highest_energy"] == HIGHEST

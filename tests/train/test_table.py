@@ -15,7 +15,7 @@ from premir.train.collapse import CollapseError
 from premir.train.metrics import evaluate
 from premir.train.protocols import BENCHMARKS
 from premir.train.recipes import RECIPES
-from premir.train.table import Cell, cells, read_scored
+from premir.train.table import Cell, cells, read_scored_sets
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def random_80(rng):
 
 
 def run(data, out, *options):
-    return main(["--run-all", "--data", str(data), "--out", str(out), "--threads", "1", *options])
+    return main(["table", "--data", str(data), "--out", str(out), "--threads", "1", *options])
 
 
 def test_every_row_that_the_paper_has_is_planned():
@@ -85,7 +85,7 @@ def test_cells_are_trained_judged_and_kept(data, tmp_path, monkeypatch):
     assert len(network["losses"]) == len(network["training_curve"]["f"]) == 3
     for number, epochs in enumerate((1, 3)):
         judged = network["judged"][str(epochs)]["as_published"]
-        kept = read_scored(results / f"{few[1].name}.npz")[epochs]
+        kept = read_scored_sets(results / f"{few[1].name}.npz")[epochs]
         assert evaluate(kept.labels, kept.probabilities).rounded() == judged
         curve = {name: values[epochs - 1] for name, values in network["test_curve"].items()}
         assert curve == pytest.approx(judged, abs=2e-4)
@@ -136,7 +136,7 @@ def test_a_cell_tells_its_earlier_epochs_while_the_later_ones_are_trained(
         assert table.is_finished(out / "results", cell)
         path = out / "results" / f"{cell.name}.json"
         assert table.judged_epochs(path) == epochs
-        assert list(read_scored(path.with_suffix(".npz"))) == list(epochs)
+        assert list(read_scored_sets(path.with_suffix(".npz"))) == list(epochs)
         assert len(json.loads(path.read_text())["losses"]) == epochs[-1]
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import functools
 import http.server
 import itertools
 import json
+import runpy
+import shlex
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,12 +22,14 @@ import numpy as np
 import pytest
 
 from premir.scanner.cli import main as scan_main
-from premir.scanner.errors import InputError
+from premir.scanner.errors import InputError, PremirError
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
-from premir.train import download, modes
-from premir.train.cli import build_parser, main
+from premir.train import download
+from premir.train.cli import main
+from premir.train.commands.registry import COMMANDS
 from premir.train.protocols import BENCHMARKS
+from premir.train.spellings import in_todays_words, is_old
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +51,14 @@ def custom(files, out, *options):
     return with_files(files, "--out", out, *options)
 
 
-def with_files(files, *options):
+def with_files(files, *options, command=("custom",)):
     positives, negatives = map(str, files)
-    return main(
-        ["--protocol", "custom", "--positives", positives, "--negatives", negatives]
-        + ["--threads", "1", *map(str, options)]
-    )
+    sets = ["--positives", positives, "--negatives", negatives]
+    return main([*map(str, command), *sets, "--threads", "1", *map(str, options)])
+
+
+def evaluate(files, model, test_files):
+    return with_files(files, *test_files, command=("evaluate", model, "custom"))
 
 
 @pytest.fixture
@@ -96,7 +106,7 @@ def test_training_overwrites_no_input(files, tmp_path, capsys):
         (link, out, f"{taken}: --out is the same file as --positives ({link}); choose another"),
         (files[0], files[1], f"{files[1]}: is a file; give --out a folder"),
     ]:
-        assert custom((positives, files[1]), place) == 2
+        assert custom((positives, files[1]), place, "-q") == 2
         error = capsys.readouterr().err
         assert error.startswith(f"premir-train: error: {message}")
         assert len(error.splitlines()) == 1
@@ -114,7 +124,7 @@ def test_genome_training_overwrites_no_input(files, tmp_path, capsys):
     shutil.copy(files[1], tmp_path / "out" / "work" / "n.fa")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "history.json").symlink_to(config)
-    command = ["--protocol", "genome", "--data", str(tmp_path), "--config", str(config), "--out"]
+    command = ["genome", "--data", str(tmp_path), "--config", str(config), "--out"]
     for place, message in [
         ("out", f"{tmp_path}/out/work/n.fa: a source of --config lies in the shards of --out"),
         ("other", f"{tmp_path}/other/history.json: --out is the same file as --config"),
@@ -128,13 +138,12 @@ def test_model_to_start_from_is_not_overwritten(files, tmp_path, capsys):
     model = tmp_path / "model"
     shutil.copytree(load_model(DEFAULT_MODEL).directory, model)
     before = {path.name: path.read_bytes() for path in model.iterdir()}
-    data = ["--protocol", "genome", "--data", str(tmp_path), "--config", str(tmp_path / "c.toml")]
+    data = ["adapt", str(files[1]), "--data", str(tmp_path), "--config", str(tmp_path / "c.toml")]
     (tmp_path / "c.toml").write_text(
         'name = "x"\npreset = "animal"\ncontexts = [0, 20, 40]\n[[known]]\nfasta = "p.fa"\n'
         '[[backgrounds]]\ngenome = "n.fa"\n'
     )
-    adapt = ["--adapt", str(files[1]), "--start", str(model), "--out", str(model)]
-    assert main([*data, *adapt]) == 2
+    assert main([*data, "--start", str(model), "--out", str(model)]) == 2
     assert "--out is the same file as --start" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
 
@@ -143,7 +152,7 @@ def test_evaluation_without_training_gives_the_same_measures(files, test_files, 
     out = tmp_path / "model"
     assert custom(files, out, "--epochs", 2, "--seed", 5, *test_files) == 0
     trained = capsys.readouterr().out
-    assert with_files(files, "--evaluate", out, *test_files) == 0
+    assert evaluate(files, out, test_files) == 0
     assert capsys.readouterr().out == trained
 
 
@@ -171,7 +180,7 @@ def test_softly_encoded_networks_serve_the_scanner(files, test_files, tmp_path, 
     card = json.loads((out / "card.json").read_text())
     assert (card["recipe"]["name"], card["recipe"]["encoding"]) == ("paper*", "soft0.2")
     assert card["recipe"]["dropout"] == 0.2
-    assert with_files(files, "--evaluate", out, *test_files) == 0
+    assert evaluate(files, out, test_files) == 0
     assert capsys.readouterr().out == trained
 
 
@@ -190,20 +199,28 @@ def test_folds_come_from_the_cache_the_second_time(files, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     "options, message",
     [
-        ([], "give --protocol (see premir-train --list-protocols)"),
+        ([], "give a command: paper, custom, genome, "),
+        (["tabel"], "argument COMMAND: invalid choice: 'tabel' (choose from 'paper', "),
+        (["paper"], "the following arguments are required: PROTOCOL (see premir-train paper --he"),
+        (["--run-all", "--seed", "3"], "unrecognized arguments: --seed 3 (see premir-train table"),
+        (["custom"], "the following arguments are required: --positives, --negatives (see "),
         (
-            ["--run-all", "--seed", "3"],
-            "--seed does not go with --run-all",
-        ),
-        (["--protocol", "custom"], "--protocol custom needs --positives and --negatives"),
-        (
-            ["--protocol", "custom", "--positives", "a", "--negatives", "b"]
-            + ["--test-positives", "c"],
+            ["custom", "--positives", "a", "--negatives", "b", "--test-positives", "c"],
             "--test-positives and --test-negatives go together",
         ),
         (
             ["--protocol", "crossspecies-new", "--positives", "a"],
-            "--positives does not go with --protocol crossspecies-new",
+            "unrecognized arguments: --positives a (see premir-train paper --help)",
+        ),
+        (
+            ["baseline", "crossspecies-new", "--positives", "a"],
+            "--positives does not go with crossspecies-new",
+        ),
+        (["baseline", "custom", "--data", "a"], "--data does not go with custom"),
+        (["baseline", "custom"], "own files need --positives and --negatives"),
+        (
+            ["baseline", "custom", "--positives", "a", "--negatives", "b"],
+            "own files need --test-positives and --test-negatives to judge by",
         ),
         (
             ["--protocol", "crossspecies-new", "--data", "nowhere"],
@@ -212,8 +229,18 @@ def test_folds_come_from_the_cache_the_second_time(files, tmp_path, monkeypatch)
     ],
 )
 def test_wrong_usage(options, message, capsys):
-    assert main(options) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == f"premir-train: error: {message}"
+    assert code_of(options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"premir-train: error: {message}")
+    assert error.count("\n") == 1
+
+
+def code_of(words):
+    """Exit code of a command line, however it ends."""
+    try:
+        return main([*map(str, words)])
+    except SystemExit as stop:
+        return stop.code
 
 
 def test_records_that_cannot_be_folded_are_left_out(files, tmp_path, capsys):
@@ -328,7 +355,7 @@ def random_80(rng):
 
 
 def test_protocols_are_explained_in_two_lines_each(capsys):
-    assert main(["--list-protocols"]) == 0
+    assert main(["protocols"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 * len(BENCHMARKS)
     assert [line.split()[0] for line in lines[::2]] == list(BENCHMARKS)
@@ -354,44 +381,227 @@ def test_counts_of_the_released_protocols():
     assert counts("crossspecies-cv") == [(1208, 5952, 302, 1488)] * 5
 
 
-GENOME = ["--protocol", "genome", "--data", "absent"]
-CUSTOM = ["--protocol", "custom", "--positives", "absent", "--negatives", "absent"]
-COMMANDS = {
-    "--list-protocols": ["--list-protocols"],
-    "--run-all": ["--run-all", "--data", "absent"],
-    "--protocol genome --adapt": [*GENOME, "--config", "absent", "--adapt", "absent"],
-    "--protocol genome": [*GENOME, "--config", "absent"],
-    "--evaluate": [*CUSTOM, "--evaluate", "absent"],
-    "--baseline": [*CUSTOM, "--baseline"],
-    "a training": CUSTOM,
+SETS = ["--positives", "absent", "--negatives", "absent"]
+TESTS = ["--test-positives", "absent", "--test-negatives", "absent"]
+DATA = ["--data", "absent"]
+LINES = {
+    "paper": ["paper", "human-cv"],
+    "custom": ["custom", *SETS],
+    "genome": ["genome", *DATA, "--config", "absent"],
+    "adapt": ["adapt", "absent", *DATA, "--config", "absent"],
+    "evaluate": ["evaluate", "absent", "custom", *SETS],
+    "baseline": ["baseline", "custom", *SETS],
+    "protocols": ["protocols"],
+    "sources": ["sources", *DATA, "--config", "absent"],
+    "table": ["table", *DATA],
+    "results": ["results", "absent"],
+    "flanks": ["flanks", *DATA, "--genomes", "absent", "--out", "x.json"],
+    "ablation": ["ablation", *DATA, "--out", "x", "--config", "absent"],
+    "gates": ["gates", "absent", *DATA],
+    "stem-costs": ["stem-costs", *DATA, "--out", "x.json"],
+}
+"""A command line of each command that can be parsed, and comes to little."""
+OLD = {
+    "paper": ["--protocol", "human-cv"],
+    "custom": ["--protocol", "custom", *SETS],
+    "genome": ["--protocol", "genome", *DATA, "--config", "absent"],
+    "adapt": [*DATA, "--adapt=absent", "--protocol", "genome", "--config", "absent"],
+    "evaluate": [*SETS, "--evaluate", "absent", "--protocol", "custom"],
+    "baseline": ["--baseline", "--protocol", "custom", *SETS],
+    "protocols": ["--list-protocols"],
+    "table": ["--run-all", *DATA],
+}
+"""The same, as it was spelled once."""
+
+
+def options_of(name):
+    """Long options of a command with words that give each a value."""
+    found = {}
+    for action in COMMANDS[name].parser()._actions:
+        if action.option_strings and action.dest not in ("help", "version", "verbose", "quiet"):
+            value = (action.choices or ["0.5" if action.dest in REALS else "1"])[0]
+            found[action.option_strings[-1 if action.dest != "class_weights" else 0]] = (
+                [] if action.nargs == 0 else [value]
+            )
+    return found
+
+
+REALS = {"learning_rate", "weight_decay", "dropout", "loss", "best_loss", "keep"}
+ALL = dict(pair for name in COMMANDS for pair in options_of(name).items())
+
+
+@pytest.mark.parametrize("lines", [LINES, OLD], ids=["new", "old"])
+def test_every_option_is_read_or_refused(lines, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    refused = set()
+    for (name, words), (option, value) in itertools.product(lines.items(), ALL.items()):
+        read = option in options_of(name)
+        if read and name in ("paper", "table", "stem-costs"):
+            continue  # it would work
+        code = code_of([*words, option, *value])
+        error = capsys.readouterr().err.splitlines()[-1]
+        said = f"premir-train: error: unrecognized arguments: {' '.join([option, *value])} (see "
+        assert (said in error) != read, (name, option, error)
+        if not read:
+            assert code == 2
+            refused.add((name, option))
+    assert {("genome", "--epochs"), ("evaluate", "--out"), ("protocols", "--seed")} <= refused
+    assert ("baseline", "--seed") not in refused
+
+
+def test_old_spellings_may_be_abbreviated():
+    new, told = in_todays_words(["--proto", "human-cv", "--ep", "3"])
+    assert (new, told) == (["paper", "human-cv", "--ep", "3"], "")
+    assert in_todays_words(["--eval=m", "--protocol=human-cv"])[0] == ["evaluate", "m", "human-cv"]
+    assert is_old(["--run"])
+    assert not is_old(["--seed", "3", "protocols"])
+    unlike = {option for option in ALL if any(is_old([option[:n]]) for n in range(len(option)))}
+    assert unlike == set()
+
+
+@pytest.mark.parametrize("words", [["-q", "protocols"], ["protocols", "-q"]])
+def test_loudness_may_stand_before_the_command(words, capsys):
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("human-cv ")
+
+
+def test_two_things_at_once_are_refused(capsys):
+    for words, left in [
+        (["--list-protocols", "--run-all"], "--run-all"),
+        (["--run-all", "--protocol", "human-cv"], "--protocol human-cv"),
+        (["--evaluate", "m", "--protocol", "human-cv", "--baseline"], "--baseline"),
+        (["--protocol", "human-cv", "--adapt", "g"], "--adapt g"),
+        (["--protocol", "genome", *DATA, "--evaluate", "m"], "--evaluate m"),
+    ]:
+        assert code_of(words) == 2
+        assert f": error: unrecognized arguments: {left} (see" in capsys.readouterr().err
+
+
+class Watched(argparse.Namespace):
+    """Options that know which of them are read."""
+
+    def __getattribute__(self, name):
+        if not name.startswith("_"):
+            vars(self).setdefault("_read", set()).add(name)
+        return super().__getattribute__(name)
+
+
+MODEL = "do2018-human-test-variable"
+READS = LINES | {
+    "paper": ["paper", "human-cv", *DATA],
+    "ablation": ["ablation", "--data", ".", "--out", "x", "--config", "c.toml"],
+    "evaluate": ["evaluate", MODEL, "custom", *SETS, *TESTS],
+    "baseline": ["baseline", "custom", *SETS, *TESTS],
+    "gates": ["gates", MODEL, *DATA],
+}
+RELEASED = {
+    "evaluate": ["evaluate", MODEL, "human-cv", *DATA],
+    "baseline": ["baseline", "human-cv", *DATA],
 }
 
 
-def test_every_option_is_read_or_refused(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name", LINES)
+def test_every_option_of_a_command_is_read(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert list(COMMANDS) == list(modes.READ)
-    # These choose what is done, or (the sets, --data) belong to some protocols only.
-    apart = {"help", "version", "verbose", "quiet", "list_protocols", "run_all", "protocol"}
-    apart |= {"evaluate", "baseline", "adapt", "positives", "negatives", "data"}
-    refused = set()
-    for (mode, command), action in itertools.product(COMMANDS.items(), build_parser()._actions):
-        if action.dest in apart or (mode == "--run-all" and action.dest in modes.READ[mode]):
-            continue
-        value = (action.choices or ["1" if action.dest == "epochs" or action.type else "x"])[0]
-        value = "0" if action.dest in ("seed", "dropout") else value
-        words = [action.option_strings[0], *([] if action.nargs == 0 else [value])]
-        code = main([*command, *words])
-        error = capsys.readouterr().err
-        if action.dest in modes.READ[mode]:
-            assert "not go with" not in error, (mode, words)
-        else:
-            option = f"--{action.dest.replace('_', '-')}"
-            assert code == 2
-            assert f"premir-train: error: {option} does not go with {mode}\n" in error
-            refused.add((mode, action.dest))
-    assert ("--protocol genome", "epochs") in refused
-    assert ("--evaluate", "out") in refused
-    assert ("--baseline", "seed") not in refused
+    builders.write_fasta(tmp_path / "x.fa", {"a": "ACGT" * 30})
+    (tmp_path / "c.toml").write_text(TOML)
+    command, read = COMMANDS[name], set()
+    for lines in (READS, RELEASED):
+        if name in lines:
+            options = command.parser().parse_args(lines[name][1:], Watched())
+            options._read.clear()
+            with contextlib.suppress(PremirError, OSError):
+                command.run(options, frozenset())
+            read |= options._read
+    told = {each.dest for each in command.parser()._actions}
+    assert told - read <= {"help", "version", "verbose", "quiet"}
+
+
+def test_every_command_is_listed_and_explains_itself(capsys):
+    assert list(LINES) == list(COMMANDS)
+    assert code_of(["--help"]) == 0
+    page = capsys.readouterr().out
+    for name, command in COMMANDS.items():
+        assert f"\n  {name:<12}{command.summary}\n" in page
+        assert code_of([name, "--help"]) == 0
+        page_of_its_own = capsys.readouterr().out
+        assert f"examples:\n  premir-train {name}" in page_of_its_own
+        for example in command.examples:
+            command.parser().parse_args(shlex.split(example))
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_spellings_are_translated(name, capsys):
+    new, told = in_todays_words([*OLD[name], "-v"])
+    parser = COMMANDS[name].parser()
+    assert new[0] == name
+    assert parser.parse_args(new[1:]) == parser.parse_args([*LINES[name][1:], "-v"])
+    if name == "paper":  # that is a second spelling, not an old one
+        assert told == ""
+        return
+    code_of(OLD[name])
+    first = capsys.readouterr().err.splitlines()[0]
+    line = shlex.join(in_todays_words(OLD[name])[0])
+    assert first.startswith("premir-train: note: --")
+    assert first.endswith(f" is now: premir-train {line}")
+
+
+@pytest.mark.parametrize(
+    "module, name",
+    [
+        ("premir.train.gates", "gates"),
+        ("premir.train.flanks", "flanks"),
+        ("premir.train.results", "results"),
+        ("premir.train.stem_costs", "stem-costs"),
+        ("premir.train.genome.ablation", "ablation"),
+    ],
+)
+def test_programs_of_their_own_are_commands_now(module, name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [name, *LINES[name][1:]])
+    monkeypatch.delitem(sys.modules, module, raising=False)  # runpy warns of it
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module(module, run_name="__main__")
+    assert stop.value.code == 2
+    told, *errors = capsys.readouterr().err.splitlines()
+    line = shlex.join(LINES[name])
+    assert told == f"premir-train: note: python -m {module} is now: premir-train {line}"
+    assert all(error.startswith("premir-train: error: ") for error in errors)
+
+
+def test_help_is_quick_to_load():
+    code = (
+        "import sys\n"
+        "from premir.train.cli import main\n"
+        "from premir.train.commands.registry import COMMANDS\n"
+        "for words in ([], *([name] for name in COMMANDS)):\n"
+        "    try: main([*words, '--help'])\n"
+        "    except SystemExit as stop: assert stop.code == 0\n"
+        "heavy = {'torch', 'numba', 'ray', 'RNA', 'numpy', 'h5py', 'pysam'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_outputs_that_cannot_be_written_are_told_before_the_work(tmp_path, capsys):
+    for name in ("flanks", "stem-costs"):
+        words = [*LINES[name][:-1], str(tmp_path / "absent" / "x.json")]
+        assert main(words) == 2
+        assert capsys.readouterr().err.startswith(f"premir-train: error: {tmp_path}/absent")
+    words = [*LINES["ablation"], "--table", str(tmp_path / "absent" / "x.md")]
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith(f"premir-train: error: {tmp_path}/absent")
+
+
+TOML = """\
+name = "n"
+preset = "animal"
+seed = 7
+[[known]]
+fasta = "x.fa"
+[[backgrounds]]
+genome = "x.fa"
+"""
 
 
 def test_seed_zero_of_a_genome_training_is_taken(tmp_path, monkeypatch):
@@ -401,14 +611,11 @@ def test_seed_zero_of_a_genome_training_is_taken(tmp_path, monkeypatch):
         seen.append(config.seed)
         raise InputError("enough")
 
-    monkeypatch.setattr("premir.train.genome.run.train_genome", stop)
+    monkeypatch.setattr("premir.train.genome.configured.train_genome", stop)
     builders.write_fasta(tmp_path / "x.fa", {"a": "ACGT" * 30})
     config = tmp_path / "c.toml"
-    config.write_text(
-        'name = "n"\npreset = "animal"\nseed = 7\n[[known]]\nfasta = "x.fa"\n'
-        '[[backgrounds]]\ngenome = "x.fa"\n'
-    )
-    command = ["--protocol", "genome", "--data", str(tmp_path), "--config", str(config)]
+    config.write_text(TOML)
+    command = ["genome", "--data", str(tmp_path), "--config", str(config)]
     for options in ([], ["--seed", "0"], ["--seed", "3"]):
         assert main([*command, *options]) == 2
     assert seen == [7, 0, 3]

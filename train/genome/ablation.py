@@ -1,27 +1,21 @@
-r"""What each ingredient of a genome training buys: the same training without it.
-
-python -m premir.train.genome.ablation --data ../shared/data --out ablation \
-    --table docs/results/genome-ablation.md
+"""What each ingredient of a genome training buys: the same training without it.
 
 Every variant sees the same number of hairpins from the same start, and is judged once, at its end,
 on held-out families and contigs. A variant that is finished is not trained again.
+``premir-train ablation`` runs it.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from premir.scanner.errors import PremirError
 from premir.scanner.files import write_json
 from premir.scanner.find.folding import KernelFolder
-from premir.scanner.log import configure
-from premir.train.genome.config import ANIMAL, read_config
+from premir.train.genome.config import GenomeConfig
 from premir.train.genome.run import train_genome
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -38,64 +32,67 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Changes to the configuration, by what a table calls them."""
 
 
-def table(results: dict[str, dict[str, float]], samples: int) -> str:
-    """Return a Markdown page of the results, a row for each variant."""
-    measures = list(next(iter(results.values())))
+def ablation_page(result: Mapping[str, Any]) -> str:
+    """Return a Markdown page of ``results.json``, a row for each variant.
+
+    Args:
+        result: ``samples``, ``variants`` (measures by name), and a ``remark`` if there is one.
+    """
+    variants, samples = result["variants"], result["samples"]
+    measures = list(next(iter(variants.values())))
     heads = [name.replace("_per_mb", "/Mb").replace("_", " ") for name in measures]
     lines = [
         "# Genome training without one ingredient at a time",
         "",
-        f"Made by `python -m premir.train.genome.ablation --samples {samples}`. Every variant saw "
-        f"{samples:,} hairpins",
+        f"Made by `premir-train ablation --samples {samples}`. Every variant saw {samples:,} "
+        "hairpins",
         "from one start, and was judged once, on families and background contigs that train none "
         "of them.",
         "",
         f"| | {' | '.join(heads)} |",
         "|---|" + "---|" * len(heads),
     ]
-    for name, row in results.items():
+    for name, row in variants.items():
         lines.append(f"| {name} | {' | '.join(f'{row[key]:g}' for key in measures)} |")
+    if remark := result.get("remark"):
+        lines += ["", remark]
     return "\n".join(lines) + "\n"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train the variants one after another and write ``results.json``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m premir.train.genome.ablation",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the sources")
-    parser.add_argument("--config", type=Path, default=ANIMAL, help="default: premir-animal@1's")
-    parser.add_argument("--samples", type=int, default=120_000, help="hairpins seen by each")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--table", type=Path, help="Markdown page to write")
-    options = parser.parse_args(argv)
-    configure("premir-train", verbosity=0)
-    try:
-        base = read_config(options.config, options.data)
-        results = {}
-        for name, change in VARIANTS.items():
-            out = options.out / name.replace(" ", "-")
-            spec = train_genome(
-                replace(base, name=name, samples=options.samples, **change),
-                out=out,
-                work=options.out / "work",
-                device_name="cpu",
-                threads=options.threads,
-                folder=KernelFolder(),
-            )
-            results[name] = spec.card["held_out"]
-            write_json(options.out / "results.json", results)
-        if options.table is not None:
-            options.table.write_text(table(results, options.samples), encoding="utf-8")
-    except PremirError as error:
-        sys.stderr.write(error.told_by("premir-train"))
-        return error.exit_code
-    sys.stdout.write(json.dumps(results) + "\n")
-    return 0
+def run_ablation(
+    base: GenomeConfig, out: Path, *, samples: int, threads: int, page: Path | None
+) -> dict[str, dict[str, float]]:
+    """Train the variants one after another and write ``results.json``.
+
+    Args:
+        base: the configuration that variants change.
+        out: folder of the models and of ``results.json``.
+        samples: hairpins seen by each.
+        threads: CPU threads.
+        page: Markdown page to write.
+
+    Returns:
+        Measures by variant.
+    """
+    results: dict[str, dict[str, float]] = {}
+    result = {"samples": samples, "variants": results}
+    for name, change in VARIANTS.items():
+        model = train_genome(
+            replace(base, name=name, samples=samples, **change),
+            out=out / name.replace(" ", "-"),
+            work=out / "work",
+            device_name="cpu",
+            threads=threads,
+            folder=KernelFolder(),
+        )
+        results[name] = model.card["held_out"]
+        write_json(out / "results.json", result)
+    if page is not None:
+        page.write_text(ablation_page(result), encoding="utf-8")
+    return results
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from premir.train.cli import moved
+
+    sys.exit(moved("premir.train.genome.ablation", "ablation"))

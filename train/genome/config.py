@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -10,7 +11,12 @@ from typing import Any
 from premir.scanner.errors import InputError
 from premir.scanner.find.candidates import PRESETS
 
-ANIMAL = Path(__file__).parent / "animal.toml"
+_FILES = ("mirbase", "fasta", "bed", "genome", "neutral")
+"""Keys of sources that are files or folders."""
+_ORIGIN = ("description", "url", "sha256")
+"""Keys of sources that say where they come from, for people."""
+
+ANIMAL_CONFIG = Path(__file__).parent / "animal.toml"
 """What ``premir-animal@1`` was trained on."""
 
 
@@ -20,15 +26,22 @@ class Known:
 
     Attributes:
         mirbase: folder with miRBase and MirGeneDB; hairpins with a curated precursor are taken.
-        fasta: hairpins, each a family of its own up to the last ``-`` or ``_`` of its name.
+        fasta: hairpins; a family is the name up to the last ``-``.
         bed: loci of hairpins in ``genome`` (BED6).
         genome: FASTA that ``bed`` refers to.
+        description: what it is, for ``premir-train sources``.
+        url: where others get it.
+        sha256: of its files, by key (``fasta``, ...); nothing depends on it but what
+            ``premir-train sources`` says.
     """
 
     mirbase: Path | None = None
     fasta: Path | None = None
     bed: Path | None = None
     genome: Path | None = None
+    description: str = ""
+    url: str = ""
+    sha256: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +51,46 @@ class Background:
     Attributes:
         genome: FASTA.
         neutral: BED of known hairpins, which are not counted as false calls in validation.
+        description: what it is, for ``premir-train sources``.
+        url: where others get it.
+        sha256: of its files, by key (``genome``, ``neutral``); nothing depends on it but what
+            ``premir-train sources`` says.
     """
 
     genome: Path
     neutral: Path | None = None
+    description: str = ""
+    url: str = ""
+    sha256: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or folder that a configuration names.
+
+    Attributes:
+        place: where in the configuration: ``backgrounds.0.genome``.
+        path: of the file.
+        description: what it is.
+        url: where others get it.
+        sha256: its digest (:func:`premir.train.genome.sources.digest_of`); empty if not known.
+    """
+
+    place: str
+    path: Path
+    description: str
+    url: str
+    sha256: str
+
+    @property
+    def table(self) -> str:
+        """The table that names it: ``backgrounds.0``."""
+        return self.place.rpartition(".")[0]
+
+    @property
+    def key(self) -> str:
+        """Its key in that table."""
+        return self.place.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +102,10 @@ class GenomeConfig:
         preset: what the extractor looks for, as ``premir-scan --preset``.
         description: for the model's card.
         limits: of the model in plain words, for its card.
-        contexts: nt folded on both sides of a candidate; the middle one is the model's own, the
-            others are seen in training only.
         known: positives.
         backgrounds: negatives.
+        contexts: nt folded on both sides of a candidate; the middle one is the model's own, the
+            others are seen in training only.
         validation: share of families and of background contigs that judge and never train.
         planted: how often each known hairpin is planted in background, with flanks drawn anew.
         inverted_repeats: synthetic inverted repeats among the negatives.
@@ -79,9 +128,9 @@ class GenomeConfig:
 
     name: str
     preset: str
-    contexts: tuple[int, ...]
     known: tuple[Known, ...]
     backgrounds: tuple[Background, ...]
+    contexts: tuple[int, ...] = (20,)
     description: str = "trained on candidates of genomes"
     limits: tuple[str, ...] = ()
     validation: float = 0.25
@@ -101,12 +150,17 @@ class GenomeConfig:
     seed: int = 0
     raw: dict[str, Any] = field(default_factory=dict, compare=False)
 
-    def sources(self) -> list[Path]:
+    def sources(self) -> list[Source]:
         """Return the files and folders that are read."""
-        given = [(k.mirbase, k.fasta, k.bed, k.genome) for k in self.known]
-        paths = [path for each in given for path in each]
-        paths += [path for each in self.backgrounds for path in (each.genome, each.neutral)]
-        return [path for path in paths if path is not None]
+        tables: list[tuple[str, Known | Background]] = []
+        tables += [(f"known.{n}", each) for n, each in enumerate(self.known)]
+        tables += [(f"backgrounds.{n}", each) for n, each in enumerate(self.backgrounds)]
+        return [
+            Source(f"{place}.{key}", path, each.description, each.url, each.sha256.get(key, ""))
+            for place, each in tables
+            for key in _FILES
+            if (path := getattr(each, key, None)) is not None
+        ]
 
     @property
     def context_nt(self) -> int:
@@ -140,6 +194,22 @@ def read_config(path: Path, data: Path) -> GenomeConfig:
         InputError: the file cannot be read, has an unknown or missing key, or names a source that
             is not there.
     """
+    config = parse_config(path, data)
+    for source in config.sources():
+        if not source.path.exists():
+            raise InputError(
+                f"{path}: {source.place} = {source.path}: no such file; see premir-train sources, "
+                "and check --data"
+            )
+    return config
+
+
+def parse_config(path: Path, data: Path) -> GenomeConfig:
+    """Read a configuration as :func:`read_config`; its sources need not be there.
+
+    Raises:
+        InputError: the file cannot be read, or has an unknown or missing key.
+    """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -150,25 +220,35 @@ def read_config(path: Path, data: Path) -> GenomeConfig:
             raise InputError(f"{path}: {where} must be a table")
         if unknown := set(table) - {f.name for f in fields(kind)}:
             raise InputError(f"{path}: {where}: unknown key {sorted(unknown)[0]!r}")
-        values = {
-            key: data / value if key in ("mirbase", "fasta", "bed", "genome", "neutral") else value
-            for key, value in table.items()
-        }
-        for key, value in values.items():
-            if isinstance(value, Path) and not value.exists():
-                raise InputError(f"{path}: {where}: {key} = {value}: no such file; check --data")
         try:
-            return kind(**values)
+            return kind(**{k: data / v if k in _FILES else v for k, v in table.items()})
         except TypeError as error:
             raise InputError(f"{path}: {where}: {error}") from error
 
+    def build_source(kind: Any, table: Any, where: str) -> Any:
+        source = build(kind, table, where)
+        sha256 = table.get("sha256", {})
+        if not isinstance(sha256, dict) or not all(
+            key in _FILES and key in table and re.fullmatch("[0-9a-f]{64}", str(digest))
+            for key, digest in sha256.items()
+        ):
+            raise InputError(
+                f"{path}: {where}: sha256 must be a table: its files' keys, and 64 hex digits each"
+            )
+        if not all(isinstance(table.get(key, ""), str) for key in ("description", "url")):
+            raise InputError(f"{path}: {where}: description and url must be text")
+        return source
+
+    for name in ("known", "backgrounds", "contexts", "limits"):
+        if not isinstance(raw.get(name, []), list):
+            raise InputError(f"{path}: {name} must be a list")
     table = dict(raw)
-    table["known"] = tuple(build(Known, each, "[[known]]") for each in raw.get("known", []))
-    table["backgrounds"] = tuple(
-        build(Background, each, "[[backgrounds]]") for each in raw.get("backgrounds", [])
-    )
-    table["contexts"] = tuple(raw.get("contexts", (20,)))
-    table["limits"] = tuple(raw.get("limits", ()))
+    for name, kind in (("known", Known), ("backgrounds", Background)):
+        tables = raw.get(name, [])
+        table[name] = tuple(build_source(kind, each, f"[[{name}]]") for each in tables)
+        # A card says what was trained on, by digests of its own: where it came from stays here.
+        raw[name] = [{k: v for k, v in each.items() if k not in _ORIGIN} for each in tables]
+    table |= {name: tuple(raw[name]) for name in ("contexts", "limits") if name in raw}
     config: GenomeConfig = build(GenomeConfig, {**table, "raw": raw}, "the file")
     if config.preset not in PRESETS:
         raise InputError(f"{path}: preset must be one of {', '.join(PRESETS)}")

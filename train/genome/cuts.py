@@ -57,10 +57,12 @@ class Cuts:
     Attributes:
         contigs: of the genome, in its order.
         shards: files of hairpins with their loci.
+        candidates: how many hairpins they hold.
     """
 
     contigs: Contigs
     shards: tuple[Path, ...]
+    candidates: int
 
 
 def cut_genome(
@@ -86,9 +88,12 @@ def cut_genome(
         run = opened.run
         genome = _bind(fasta, run, extractor, choice)
         tiles = plan_tiles(None, genome.contigs, tile_size=TILE_SIZE)
-        for tile in tiles:
-            commit_candidates(run, tile, extractor, folder, choice)
-        return Cuts(genome.contigs, tuple(run.shard(tile) for tile in tiles))
+        records = [commit_candidates(run, tile, extractor, folder, choice) for tile in tiles]
+        return Cuts(
+            genome.contigs,
+            tuple(run.shard(tile) for tile in tiles),
+            sum(record["folded"] for record in records),
+        )
 
 
 def _bind(fasta: Path, run: RunDirectory, extractor: Extractor, choice: Choice | None) -> Genome:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from premir.kernels.codes import Codes, decode, reverse_complement
 from premir.scanner.files import whole_file
-from premir.train.precursors import Locus, Precursor, cut_background, gc_share
+from premir.train.precursors import Interval, Precursor, cut_background, gc_share
 
 FLANK = 160
 """Background on both sides of whatever is planted, in nt."""
@@ -79,7 +79,7 @@ def plant_inverted_repeats(
         rng: decides everything.
     """
     parts: list[Codes] = []
-    loci: list[Locus] = []
+    loci: list[Interval] = []
     while len(parts) < count:
         arm = _log_uniform(rng, 18, 400)
         spacer, exchanged = _log_uniform(rng, 3, 200), rng.uniform(0, 0.3)
@@ -110,7 +110,7 @@ def plant_tandem_repeats(
         rng: decides everything.
     """
     parts: list[Codes] = []
-    loci: list[Locus] = []
+    loci: list[Interval] = []
     for _ in range(count):
         unit, size = _log_uniform(rng, 2, 60), _log_uniform(rng, 60, 400)
         gc = rng.uniform()
@@ -133,7 +133,7 @@ def _flanked(codes: Codes, contigs: Sequence[Codes], rng: np.random.Generator) -
 
 
 def _written(
-    path: Path, parts: Sequence[Codes], loci: Sequence[Locus], groups: Sequence[str]
+    path: Path, parts: Sequence[Codes], loci: Sequence[Interval], groups: Sequence[str]
 ) -> Planted:
     with whole_file(path) as temporary, temporary.open("w", encoding="ascii") as handle:
         for number, (codes, group) in enumerate(zip(parts, groups, strict=True)):

@@ -1,4 +1,4 @@
-"""``premir-train --protocol genome``: from sources to a calibrated model directory."""
+"""``premir-train genome``: from sources to a calibrated model directory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from premir.train.genome.sources import Adaptation, Sources, prepare
 from premir.train.genome.sources import digests as source_digests
 from premir.train.genome.stream import background, balanced
 from premir.train.genome.trainer import GenomeTrainer
-from premir.train.ownership import TRAINING, check_ours, identity_digest
+from premir.train.ownership import TRAINING, check_own_model, identity_digest
 from premir.train.run import CHECKPOINT, versions
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def train_genome(
     begun = checkpoint.exists()
     if begun:
         check_identity(checkpoint, identity)
-    check_ours(out, identity, begun=begun)
+    check_own_model(out, identity, begun=begun)
     torch.set_num_threads(threads)
     device = choose_device(device_name)
     try:

@@ -18,7 +18,7 @@ from premir.scanner.files import sha256, whole_file
 from premir.scanner.find.candidates import PRESETS, Extractor
 from premir.scanner.find.folding import Folder
 from premir.scanner.genome.fasta import read_records
-from premir.train.genome.config import Background, GenomeConfig, Known
+from premir.train.genome.config import Background, GenomeConfig, Known, Source
 from premir.train.genome.cuts import Choice, Cuts, cut_genome, matching, touching
 from premir.train.genome.planting import (
     FLANK,
@@ -30,6 +30,9 @@ from premir.train.genome.planting import (
 from premir.train.precursors import Precursor, precursor_files, read_precursors
 
 _log = logging.getLogger(__name__)
+
+RIGHT = frozenset({"there", "as expected"})
+"""States of sources that can be used (:func:`state_of`)."""
 
 _SHORTEST = 5_000
 """Contigs that flanks are cut from have more nucleotides than this."""
@@ -104,25 +107,42 @@ def digests(config: GenomeConfig, adapt: Adaptation | None = None) -> dict[str, 
     Raises:
         InputError: a source cannot be read.
     """
-    found: dict[str, str] = {}
-    for number, known in enumerate(config.known):
-        if known.mirbase is not None:
-            files = precursor_files(known.mirbase)
-            text = "".join(f"{path.relative_to(known.mirbase)} {_sha256(path)}\n" for path in files)
-            found[f"known.{number}.mirbase"] = hashlib.sha256(text.encode()).hexdigest()
-        for name in ("fasta", "bed", "genome"):
-            if (path := getattr(known, name)) is not None:
-                found[f"known.{number}.{name}"] = _sha256(path)
+    found = {source.place: digest_of(source) for source in config.sources()}
     for number, lending in enumerate(config.backgrounds):
         # Its name decides, with those of its contigs, what of it judges.
-        digest = _sha256(lending.genome)
-        found[f"backgrounds.{number}.genome"] = f"{_stem(lending)} {digest}"
-        if lending.neutral is not None:
-            found[f"backgrounds.{number}.neutral"] = _sha256(lending.neutral)
+        place = f"backgrounds.{number}.genome"
+        found[place] = f"{_stem(lending)} {found[place]}"
     if adapt is not None:
         found["adapt.genome"] = _sha256(adapt.genome)
         found["adapt.contigs"] = " ".join(sorted(adapt.contigs))
     return found
+
+
+def digest_of(source: Source) -> str:
+    """Return the SHA-256 of a source; of miRBase's folder, that over names and files that count.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if source.key != "mirbase":
+        return _sha256(source.path)
+    files = precursor_files(source.path)
+    text = "".join(f"{path.relative_to(source.path)} {_sha256(path)}\n" for path in files)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def state_of(source: Source) -> str:
+    """Say whether a source is there, and is what it is expected to be.
+
+    Returns:
+        ``missing``, ``differs``, ``as expected``, or ``there`` where no digest is expected.
+    """
+    files = precursor_files(source.path) if source.key == "mirbase" else [source.path]
+    if not all(path.is_file() for path in files):
+        return "missing"
+    if not source.sha256:
+        return "there"
+    return "as expected" if digest_of(source) == source.sha256 else "differs"
 
 
 def _sha256(path: Path) -> str:
@@ -151,9 +171,15 @@ def prepare(
     if len(set(stems)) < len(stems):
         raise InputError(f"two backgrounds are named {max(stems, key=stems.count)}: rename a file")
     work.mkdir(parents=True, exist_ok=True)
+    known = read_known(config.known)
+    _log.info(
+        "preparing candidates of known hairpins (%d) and genomes (%d); what is there is kept",
+        len(known),
+        len(stems) + (adapt is not None),
+    )
     preset = PRESETS[config.preset]
     extractors = [replace(preset, context_nt=context) for context in config.contexts]
-    own = replace(preset, context_nt=config.context_nt)
+    own = [replace(preset, context_nt=config.context_nt)]
 
     genomes = [_split(background, config.validation, work) for background in config.backgrounds]
     negatives: list[Path] = []
@@ -161,19 +187,16 @@ def prepare(
     for background, (training, judging) in zip(config.backgrounds, genomes, strict=True):
         if contigs := _contigs(training):
             lending.append(contigs)
-            for extractor in extractors:
-                negatives += _cut(training, extractor, folder).shards
+            negatives += _shards(_cut(training, extractors, folder))
         if contigs := _contigs(judging):
             lending_held.append(contigs)
-            cuts = _cut(judging, own, folder)
+            (cuts,) = _cut(judging, own, folder)
             held.append(Held(cuts, _neutral(background.neutral, cuts)))
     adapted: list[Path] = []
     if adapt is not None:
         path = _chosen(adapt, work)
         lending.append(_contigs(path))
-        for extractor in extractors:
-            adapted += _cut(path, extractor, folder).shards
-    known = read_known(config.known)
+        adapted += _shards(_cut(path, extractors, folder))
     sides = [[p for p in known if held_out(p.family, config.validation) == side] for side in (0, 1)]
     if not lending or not held or not all(sides):
         raise InputError(
@@ -190,19 +213,19 @@ def prepare(
             rng = np.random.default_rng([config.seed, stage])
             path = work / f"{kind}-repeats.fa"
             repeats = plant(path, count, lending, rng)
-            for extractor in extractors:
-                negatives += _cut(path, extractor, folder, Choice(touching, repeats)).shards
+            negatives += _shards(_cut(path, extractors, folder, Choice(touching, repeats)))
     positives = []
     for copy in range(config.planted):
         rng = np.random.default_rng([config.seed, 2, copy])
         planted = plant_known(work / f"known-{copy}.fa", sides[0], lending, rng)
-        positives += [_known_cuts(planted, extractor, folder) for extractor in extractors]
+        positives += _known_cuts(planted, extractors, folder)
     rng = np.random.default_rng([config.seed, 3])
     judges = plant_known(work / "known-held-out.fa", sides[1], lending_held, rng)
+    (judging_cuts,) = _known_cuts(judges, own, folder)
     return Sources(
         tuple(positives),
         tuple(negatives),
-        _known_cuts(judges, own, folder),
+        judging_cuts,
         tuple(held),
         tuple(adapted),
     )
@@ -295,15 +318,33 @@ def _contigs(path: Path) -> list[Codes]:
     return [each for each in codes if each.size > _SHORTEST]
 
 
-def _cut(fasta: Path, extractor: Extractor, folder: Folder, choice: Choice | None = None) -> Cuts:
-    return cut_genome(
-        fasta, fasta.with_suffix(f".context{extractor.context_nt}"), extractor, folder, choice
+def _cut(
+    fasta: Path, extractors: Sequence[Extractor], folder: Folder, choice: Choice | None = None
+) -> list[Cuts]:
+    """Cut a genome with each extractor, and say what there is of it."""
+    found = [
+        cut_genome(fasta, fasta.with_suffix(f".context{each.context_nt}"), each, folder, choice)
+        for each in extractors
+    ]
+    _log.info(
+        "%s: %.2f Mb, candidates with %s nt of context: %s",
+        fasta.stem,
+        found[0].contigs.lengths.sum() / 1e6,
+        ", ".join(str(each.context_nt) for each in extractors),
+        ", ".join(f"{cuts.candidates:,}" for cuts in found),
     )
+    return found
 
 
-def _known_cuts(planted: Planted, extractor: Extractor, folder: Folder) -> KnownCuts:
-    cuts = _cut(planted.fasta, extractor, folder, Choice(matching, planted))
-    return KnownCuts(cuts, planted.groups)
+def _shards(cuts: Sequence[Cuts]) -> list[Path]:
+    return [path for each in cuts for path in each.shards]
+
+
+def _known_cuts(
+    planted: Planted, extractors: Sequence[Extractor], folder: Folder
+) -> list[KnownCuts]:
+    cuts = _cut(planted.fasta, extractors, folder, Choice(matching, planted))
+    return [KnownCuts(each, planted.groups) for each in cuts]
 
 
 def _neutral(bed: Path | None, cuts: Cuts) -> npt.NDArray[np.int64]:

@@ -22,7 +22,7 @@ _I64: TypeAlias = npt.NDArray[np.int64]
 Features: TypeAlias = npt.NDArray[np.int32]
 """int32 (N, features)."""
 
-FEATURES = "gates-v1"
+GATE_FEATURES = "gates-v1"
 """Name of the features' definition; gates carry it and must agree."""
 SEGMENTS = 8
 """Pieces into which an arm is cut, from the ends of the candidate to its middle."""

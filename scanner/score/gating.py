@@ -1,8 +1,8 @@
 """Gates: what cannot become a hit at a model's threshold is rejected before it costs much.
 
 A model directory may hold ``gates.safetensors``: votes of trees over whole-number features
-(:mod:`premir.kernels.gates`), one set before folding and one after it. ``premir.train.gates``
-builds them and measures what they lose.
+(:mod:`premir.kernels.gate_features`), one set before folding and one after it.
+``premir.train.gates`` builds them and measures what they lose.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import Codes
-from premir.kernels.gates import (
-    FEATURES,
+from premir.kernels.gate_features import (
     FOLD_FEATURES,
+    GATE_FEATURES,
     STEM_FEATURES,
     Features,
     fold_features,
@@ -46,7 +46,7 @@ class Gate:
     """One gate.
 
     Attributes:
-        nodes: int32 (M, 5), see :func:`premir.kernels.gates.sum_votes`.
+        nodes: int32 (M, 5), see :func:`premir.kernels.gate_features.sum_votes`.
         roots: int32 (trees,), first node of each tree.
         cut: fewest votes that pass.
     """
@@ -121,9 +121,10 @@ def load_gates(model: Model) -> Gates | None:
         raise ModelError(
             f"{path}: built for other weights; use --exhaustive, or build the gates again"
         )
-    if card["features"] != FEATURES:
+    if card["features"] != GATE_FEATURES:
         raise ModelError(
-            f"{path}: made for features {card['features']!r}, this premir computes {FEATURES!r}; "
+            f"{path}: made for features {card['features']!r}, this premir computes "
+            f"{GATE_FEATURES!r}; "
             "use --exhaustive, or build the gates again"
         )
     try:
@@ -179,7 +180,7 @@ def tree_fault(
     at most ``MOST_LEVELS`` steps.
 
     Args:
-        nodes: int32 (M, 5), see :func:`premir.kernels.gates.sum_votes`.
+        nodes: int32 (M, 5), see :func:`premir.kernels.gate_features.sum_votes`.
         roots: int32 (trees,).
         features: how many there are.
     """

@@ -1,0 +1,35 @@
+"""``premir-train baseline``."""
+
+from __future__ import annotations
+
+import argparse
+
+from premir.scanner.command import Parser
+from premir.train.commands import groups
+from premir.train.commands.command import Command
+from premir.train.commands.shared import judging_protocols, report
+
+
+def _add_options(parser: Parser) -> None:
+    groups.add_judged_by(parser)
+    groups.add_seed(parser)
+
+
+def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
+    protocols = judging_protocols(options, given)
+
+    from premir.train.training import judge_baseline
+
+    report(judge_baseline(protocols, seed=options.seed))
+    return 0
+
+
+COMMAND = Command(
+    "baseline",
+    "judge the trivial baseline by a protocol",
+    _add_options,
+    _run,
+    description="Train and judge the trivial baseline: gradient boosting on eight numbers of each "
+    "fold.",
+    examples=("crossspecies-new",),
+)

@@ -1,0 +1,67 @@
+"""``premir-train gates``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from premir.scanner.command import Parser
+from premir.scanner.option_types import path, real, whole
+from premir.scanner.score.shipped import load_model
+from premir.train.commands import groups
+from premir.train.commands.command import Command
+
+
+def _add_options(parser: Parser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="shipped model or model directory to build them for; they "
+        "are written into it")  # fmt: skip
+    add("--data", type=path, required=True, metavar="DIR", help="folder of genomes/ and mirbase/")
+    add("--genomes", nargs="+", metavar="NAME", help="genomes to learn from; default: those of "
+        "premir-animal@1")  # fmt: skip
+    add("--judge", nargs="*", type=path, default=[], metavar="FASTA", help="genomes not learned "
+        "from, to measure the loss on")  # fmt: skip
+    add("--loss", type=real(0, 1), default=0.005, metavar="SHARE", help="of hits that may be lost; "
+        "default: %(default)s")  # fmt: skip
+    add("--best-per-mb", type=real(0, 1e6), default=2.0, metavar="N", help="keep so many of the "
+        "genomes' best candidates as if they were hits; default: %(default)s")  # fmt: skip
+    add("--best-loss", type=real(0, 1), default=0.1, metavar="SHARE", help="of these that may be "
+        "lost before folding; default: %(default)s")  # fmt: skip
+    add("--keep", type=real(0, 1), default=0.7, metavar="SHARE", help="each gate passes at least "
+        "this share of the genomes' candidates; default: %(default)s")  # fmt: skip
+    add("--planted", type=whole(1), default=20_000, metavar="N", help="plant at most N known "
+        "hairpins; default: %(default)s")  # fmt: skip
+    groups.add_seed(parser)
+
+
+def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
+    model = load_model(options.model)
+
+    from premir.train.gates import LENDERS, build_gates
+
+    card = build_gates(
+        model,
+        options.data,
+        genomes=options.genomes or list(LENDERS),
+        judges=options.judge,
+        loss=options.loss,
+        best_per_mb=options.best_per_mb,
+        best_loss=options.best_loss,
+        keep=options.keep,
+        planted=options.planted,
+        seed=options.seed,
+    )
+    sys.stdout.write(json.dumps(card, indent=2) + "\n")
+    return 0
+
+
+COMMAND = Command(
+    "gates",
+    "build the gates of a model, and measure what they lose",
+    _add_options,
+    _run,
+    description="Build the gates of a model and measure what they lose. Prints JSON;\n"
+    "train/gates.py says what they learn from.",
+    examples=("my-model --data DATA --judge genome.fa",),
+)

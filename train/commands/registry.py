@@ -1,0 +1,42 @@
+"""All sub-commands, in the order of ``premir-train --help``."""
+
+from __future__ import annotations
+
+from premir.train.commands import (
+    ablation,
+    adapt,
+    baseline,
+    custom,
+    evaluate,
+    flanks,
+    gates,
+    genome,
+    paper,
+    protocols,
+    results,
+    sources,
+    stem_costs,
+    table,
+)
+from premir.train.commands.command import Command
+
+COMMANDS: dict[str, Command] = {
+    module.COMMAND.name: module.COMMAND
+    for module in (
+        paper,
+        custom,
+        genome,
+        adapt,
+        evaluate,
+        baseline,
+        protocols,
+        sources,
+        table,
+        results,
+        flanks,
+        ablation,
+        gates,
+        stem_costs,
+    )
+}
+"""By name."""
