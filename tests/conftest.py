@@ -7,3 +7,16 @@ import hypothesis
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("premir", deadline=None)
 hypothesis.settings.load_profile("premir")
+
+_FIRST = ("test_ray_cluster.py", "tests/kernels", "test_ray_private.py", "test_faults.py")
+"""What waits for other processes begins early, so that no worker is left alone with it in the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """Bring long files to the front; the others keep their order."""
+
+    def rank(item):
+        path = item.path.as_posix()
+        return next((n for n, name in enumerate(_FIRST) if name in path), len(_FIRST))
+
+    items.sort(key=rank)
