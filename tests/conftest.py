@@ -9,7 +9,7 @@ hypothesis.settings.register_profile("premir", deadline=None)
 hypothesis.settings.load_profile("premir")
 
 _FIRST = ("test_ray_cluster.py", "tests/kernels", "test_ray_private.py", "test_faults.py")
-"""What waits for other processes begins early, so that no worker is left alone with it in the end."""
+"""What waits for other processes begins early, lest one worker be left with it in the end."""
 
 
 def pytest_collection_modifyitems(items):
