@@ -131,7 +131,7 @@ def cut_by_rnalfold(regions: Sequence[tuple[int, int, Codes]]) -> tuple[Found, f
     rows: list[tuple[int, int, int, int]] = []
 
     def keep(
-        start: int, end: int, structure: str, energy: float, where: tuple[int, int, int]
+        start: int, _end: int, structure: str, energy: float, where: tuple[int, int, int]
     ) -> None:
         key, origin, size = where
         outermost = structure.find("("), structure.rfind(")")

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import record
 
-from premir.kernels.codes import decode, encode
+from premir.kernels.codes import Codes, decode, encode
 from premir.kernels.energies import EnergyParameters, current_parameters
 from premir.kernels.loop_tables import loop_tables
 from premir.kernels.mfe import fold_batch, workspace
-from premir.kernels.pairing import dot_bracket, pack
+from premir.kernels.pairing import Offsets, dot_bracket, pack
 from premir.scanner.genome.fasta import read_records
 
 
@@ -70,7 +70,7 @@ def scale(sequences: list[str], parameters: EnergyParameters, repeats: int) -> d
     """Time the same batches with one thread and with two, in wall seconds."""
     batches = [pack([encode(sequence) for sequence in sequences[k::8]]) for k in range(8)]
 
-    def fold(batch: Any) -> None:
+    def fold(batch: tuple[Codes, Offsets]) -> None:
         fold_batch(*batch, parameters)
 
     walls: dict[int, list[float]] = {1: [], 2: []}

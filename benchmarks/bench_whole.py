@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -198,64 +198,104 @@ def in_folds(result: dict[str, Any], fold_seconds: float) -> dict[str, Any]:
     return {**result, "rna_folds_per_mb": result["cpu_seconds_per_mb_all"] / fold_seconds}
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The beginning of a genome.
+
+    Attributes:
+        genome: FASTA that it is cut from.
+        path: FASTA that it is written to.
+    """
+
+    genome: Path
+    path: Path
+
+    def cut(self, megabases: float) -> bool:
+        """Make it so long; False, and a word on stderr, where the genome is shorter."""
+        whole = write_piece(self.genome, round(1e6 * megabases), self.path)
+        if not whole:
+            sys.stderr.write(f"{self.genome}: has no {megabases:g} Mb, skipped\n")
+        return whole
+
+
+def whole_scans(args: argparse.Namespace, piece: Piece) -> list[dict[str, Any]]:
+    """Scan pieces of each size with each number of threads."""
+    rows = []
+    for megabases in args.megabases:
+        if piece.cut(megabases):
+            rows += scans(piece.path, megabases, args.model, args.threads, args.rounds)
+    return rows
+
+
+def stages_by_span(args: argparse.Namespace, piece: Piece, spec: Model) -> list[dict[str, Any]]:
+    """Time the stages with each longest span."""
+    if not piece.cut(args.stage_megabases):
+        return []
+    shape = replace(PRESETS["animal"], context_nt=spec.context_nt)
+    warm = stages(piece.path, spec, shape, KernelFolder(), naive=False)
+    return [
+        stages(piece.path, spec, replace(shape, max_span=span), KernelFolder(), naive=False)
+        if span != shape.max_span
+        else warm
+        for span in args.spans
+    ]
+
+
+def naive_ways(args: argparse.Namespace, piece: Piece, spec: Model) -> dict[str, dict[str, Any]]:
+    """Time the naive pipeline and RNALfold."""
+    megabases = args.naive_megabases
+    if not piece.cut(megabases):
+        return {}
+    windows = replace(PRESETS["animal"], kind="windows")
+    naive = stages(piece.path, spec, windows, InlineViennaFolder(), naive=True)
+    (codes,) = (encode(letters) for _, letters in read_records(piece.path))
+    _, seconds = cut_by_rnalfold([(0, 0, codes)])
+    rnalfold = {
+        "megabases": megabases,
+        "what": "extraction and folding only",
+        "cpu_seconds_per_mb_all": seconds / megabases,
+    }
+    return {"naive": naive, "rnalfold": rnalfold}
+
+
+def peers(args: argparse.Namespace, piece: Piece) -> dict[str, dict[str, Any]]:
+    """Run other programs, those that are there."""
+    found = {}
+    for name, template in (peer.split("=", 1) for peer in args.peer):
+        parts = shlex.split(template)
+        if shutil.which(parts[0]) is None:
+            sys.stderr.write(f"--peer {name}: {parts[0]} is absent, skipped\n")
+        elif piece.cut(args.stage_megabases):
+            places = {"genome": str(piece.path), "out": str(piece.path.with_name("peer.out"))}
+            arguments = [part.format(**places) for part in parts]
+            found[name] = command(arguments, args.stage_megabases)
+    return found
+
+
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Run everything that was asked for."""
     spec = load_model(args.model)
-    shape = replace(PRESETS["animal"], context_nt=spec.context_nt)
     unit = rna_fold_seconds(args.hairpins, args.folds)
     units = [unit()]
-    found: dict[str, Any] = {"model": spec.name, "min_prob": spec.min_prob}
     with tempfile.TemporaryDirectory() as temporary:
-        piece = Path(temporary) / "piece.fa"
-
-        def cut(megabases: float) -> bool:
-            whole_piece = write_piece(args.genome, round(1e6 * megabases), piece)
-            if not whole_piece:
-                sys.stderr.write(f"{args.genome}: has no {megabases:g} Mb, skipped\n")
-            return whole_piece
-
-        found["premir"] = []
-        for megabases in args.megabases:
-            if cut(megabases):
-                found["premir"] += scans(piece, megabases, args.model, args.threads, args.rounds)
+        piece = Piece(args.genome, Path(temporary) / "piece.fa")
+        whole = whole_scans(args, piece)
         units.append(unit())
-        if cut(args.stage_megabases):
-            warm = stages(piece, spec, shape, KernelFolder(), naive=False)
-            found["stages"] = [
-                stages(piece, spec, replace(shape, max_span=span), KernelFolder(), naive=False)
-                if span != shape.max_span
-                else warm
-                for span in args.spans
-            ]
-        if cut(args.naive_megabases):
-            windows = replace(PRESETS["animal"], kind="windows")
-            found["naive"] = stages(piece, spec, windows, InlineViennaFolder(), naive=True)
-            (codes,) = (encode(letters) for _, letters in read_records(piece))
-            _, seconds = cut_by_rnalfold([(0, 0, codes)])
-            megabases = args.naive_megabases
-            found["rnalfold"] = {
-                "megabases": megabases,
-                "what": "extraction and folding only",
-                "cpu_seconds_per_mb_all": seconds / megabases,
-            }
-        found["peers"] = {}
-        for name, template in (peer.split("=", 1) for peer in args.peer):
-            parts = shlex.split(template)
-            if shutil.which(parts[0]) is None:
-                sys.stderr.write(f"--peer {name}: {parts[0]} is absent, skipped\n")
-            elif cut(args.stage_megabases):
-                places = {"genome": str(piece), "out": str(Path(temporary) / "peer.out")}
-                arguments = [part.format(**places) for part in parts]
-                found["peers"][name] = command(arguments, args.stage_megabases)
+        by_span = stages_by_span(args, piece, spec)
+        naive = naive_ways(args, piece, spec)
+        others = peers(args, piece)
     units.append(unit())
     fold = float(np.median(units))
-    for name in ("premir", "stages"):
-        found[name] = [in_folds(result, fold) for result in found.get(name, [])]
-    for name in ("naive", "rnalfold"):
-        if name in found:
-            found[name] = in_folds(found[name], fold)
-    found["peers"] = {name: in_folds(peer, fold) for name, peer in found["peers"].items()}
-    return {**found, "rna_fold_seconds": fold, "rna_fold_seconds_measured": units}
+    return {
+        "model": spec.name,
+        "min_prob": spec.min_prob,
+        "premir": [in_folds(result, fold) for result in whole],
+        "stages": [in_folds(result, fold) for result in by_span],
+        **{name: in_folds(result, fold) for name, result in naive.items()},
+        "peers": {name: in_folds(result, fold) for name, result in others.items()},
+        "rna_fold_seconds": fold,
+        "rna_fold_seconds_measured": units,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -61,7 +61,7 @@ def flank_pairing(left: Codes, right: Codes) -> float:
     letters = "".join("ACGU"[min(code, 3)] for code in [*left, *right])
     table = RNA.ptable(RNA.fold(letters)[0])[1:]
     across = sum(i < left.size < j for i, j in enumerate(table))
-    return across / max(1, min(left.size, right.size))
+    return float(across / max(1, min(left.size, right.size)))
 
 
 def what(row: Row, contig: Codes) -> str:

@@ -213,7 +213,7 @@ def write_fasta(
         lines += [sequence[i : i + step] for i in range(0, len(sequence), step)]
     data = ("\n".join(lines) + "\n").encode("ascii")
     if bgzip:
-        with pysam.BGZFile(str(path), "wb") as stream:
+        with pysam.BGZFile(str(path), "wb") as stream:  # type: ignore[call-arg]  # pysam's stub
             stream.write(data)
     elif path.suffix == ".gz":
         path.write_bytes(gzip.compress(data, mtime=0))

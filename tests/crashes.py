@@ -107,7 +107,7 @@ def _run_forked(order: dict[str, Any], report: Path) -> None:
     from premir.scanner.run import locks, session
 
     # Second opinions in this process: it is forked and has ViennaRNA, another one would load it.
-    session.make_folder = lambda *_, **__: InlineViennaFolder()
+    vars(session)["make_folder"] = lambda *_, **__: InlineViennaFolder()
     # Signs of life take steps, too: on a slow machine a scan would have more of them.
     locks._BEAT = threading.TIMEOUT_MAX
     if order["largest_file"] is not None:

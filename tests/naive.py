@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 LETTERS = "ACGU"
+Tensor = list[list[list[float]]]
 PAIRING = {"AU", "UA", "CG", "GC", "GU", "UG"}
 
 # codes.py
@@ -72,7 +73,7 @@ def dot_bracket(pairs: list[int]) -> str:
     return "".join("." if j < 0 else "(" if j > i else ")" for i, j in enumerate(pairs))
 
 
-def pairing_tensor(codes: list[int], pairs: list[int], mfe: int, width: int) -> list:
+def pairing_tensor(codes: list[int], pairs: list[int], mfe: int, width: int) -> Tensor:
     """One hairpin's 9 x width x width nested list, energies in kcal/mol."""
     tensor = [[[0.0] * width for _ in range(width)] for _ in range(9)]
     for i in range(len(codes)):
@@ -85,7 +86,7 @@ def pairing_tensor(codes: list[int], pairs: list[int], mfe: int, width: int) -> 
     return tensor
 
 
-def pack_tensor(tensor: list) -> tuple[list[int], list[int], int]:
+def pack_tensor(tensor: Tensor) -> tuple[list[int], list[int], int]:
     """Codes, partners and MFE (dcal/mol) of one dense tensor, padding left out."""
     width = len(tensor[0])
     codes = []

@@ -35,7 +35,7 @@ class ScanProcess:
     def descendants(self) -> list[psutil.Process]:
         """Processes that it has started by now and their children; all ever seen are remembered."""
         try:
-            found = psutil.Process(self.process.pid).children(recursive=True)
+            found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             found = []
         self.seen.update((process.pid, process) for process in found)
@@ -111,6 +111,6 @@ def listeners(processes: list[psutil.Process]) -> set[tuple[str, int]]:
 
 def _runs(process: psutil.Process) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -69,7 +69,7 @@ def test_scan_writes_what_the_command_writes(genome, tmp_path):
     summary = scan(genome, str(out), max_copies=5, regions=["chr2:1-7500"])
     assert out.read_text() == (tmp_path / "command.bed").read_text()
     assert summary == json.loads((tmp_path / "hits.bed.summary.json").read_text())
-    assert len(list(read_hits(out))) == summary["hits"] > 0
+    assert 0 < len(list(read_hits(out))) == summary["hits"]
     assert not (tmp_path / "hits.bed.premir-work").exists()
 
 
@@ -130,12 +130,16 @@ def test_read_shard_reads_what_is_there(genome, tmp_path):
     scan(genome, tmp_path / "hits.bed", work_dir=tmp_path / "work", keep_work=True)
     (path,) = (tmp_path / "work" / "shards").iterdir()
     shard = read_shard(path)
+    assert shard.hairpins is not None
+    assert shard.loci is not None
     assert len(shard.hairpins) == len(shard.loci) > 0
     options = ["--candidates", str(tmp_path / "c.bed"), "--work-dir", str(tmp_path / "listed")]
     assert main([str(genome), *options, "--keep-work", "-q"]) == 0
     (path,) = (tmp_path / "listed" / "shards").iterdir()
-    assert read_shard(path).hairpins is None
-    assert len(read_shard(path).loci) >= len(shard.loci)
+    listed = read_shard(path)
+    assert listed.hairpins is None
+    assert listed.loci is not None
+    assert len(listed.loci) >= len(shard.loci)
     path.write_bytes(b"no shard")
     with pytest.raises(PremirError, match="damaged shard, or not one"):
         read_shard(path)
@@ -155,8 +159,10 @@ def hairpins(tmp_path, monkeypatch):
 
 
 def test_networks_are_those_that_the_command_trains(hairpins, tmp_path):
-    model = train_network(*map(str, hairpins), tmp_path / "called", epochs=1, threads=1, seed=3)
-    sets = ["--positives", str(hairpins[0]), "--negatives", str(hairpins[1]), "--threads", "1"]
+    positives, negatives = map(str, hairpins)
+    out = tmp_path / "called"
+    model = train_network(positives, negatives, out, epochs=1, threads=1, seed=3)
+    sets = ["--positives", positives, "--negatives", negatives, "--threads", "1"]
     command = ["custom", *sets, "--epochs", "1", "--seed", "3", "--out", str(tmp_path / "typed")]
     assert train_main([*command, "-q"]) == 0
     typed = load_model(str(tmp_path / "typed"))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from premir.scanner import cli as scan_cli
 from premir.scanner.command import Parser
 from premir.train import cli as train_cli
+from premir.train.commands.registry import COMMANDS
 
 CODES = {0, 1, 2, 3, 4, 130, 141, 143}
 
@@ -108,8 +109,8 @@ def training_actions(words):
     """Options of the sub-command, and some that it may not read."""
     found = Parser(add_help=False)
     for option in STRANGERS:
-        found.add_argument(option, **({"action": "store_true"} if option in FLAGS else {}))
-    command = train_cli.COMMANDS.get(words[0] if words else "", train_cli.COMMANDS["custom"])
+        found.add_argument(option, action="store_true" if option in FLAGS else "store")
+    command = COMMANDS.get(words[0] if words else "", COMMANDS["custom"])
     return [*command.parser()._actions, *found._actions]
 
 

@@ -20,8 +20,11 @@ def demo() -> dict[str, str]:
     return dict(read_records(EXAMPLES / "demo.fa"))
 
 
+Place = tuple[str, int, int, str]
+
+
 @pytest.fixture(scope="module")
-def truth() -> list[tuple[str, int, int, str]]:
+def truth() -> list[Place]:
     rows = [line.split("\t") for line in (EXAMPLES / "demo.truth.bed").read_text().splitlines()]
     assert all(len(row) == 6 for row in rows)
     return [(row[0], int(row[1]), int(row[2]), row[5]) for row in rows]
@@ -39,7 +42,7 @@ def test_making_the_demo_again_gives_the_same_bytes(tmp_path: Path) -> None:
     assert make(tmp_path, "--seed", "1") != committed
 
 
-def test_demo_is_what_it_says(demo: dict[str, str], truth: list) -> None:
+def test_demo_is_what_it_says(demo: dict[str, str], truth: list[Place]) -> None:
     assert {name: len(sequence) for name, sequence in demo.items()} == {
         "chr1": 128_000,
         "chr2": 70_000,
@@ -59,7 +62,7 @@ def test_demo_is_what_it_says(demo: dict[str, str], truth: list) -> None:
         assert contig != other or start > end + 100
 
 
-def test_one_planted_hairpin_is_partly_masked(demo: dict[str, str], truth: list) -> None:
+def test_one_planted_hairpin_is_partly_masked(demo: dict[str, str], truth: list[Place]) -> None:
     masked = [
         sum(letter.islower() for letter in demo[contig][start:end]) / (end - start)
         for contig, start, end, _ in truth
@@ -67,7 +70,7 @@ def test_one_planted_hairpin_is_partly_masked(demo: dict[str, str], truth: list)
     assert sum(0.4 < share < 0.6 for share in masked) == 1
 
 
-def test_planted_hairpins_fold_into_hairpins(demo: dict[str, str], truth: list) -> None:
+def test_planted_hairpins_fold_into_hairpins(demo: dict[str, str], truth: list[Place]) -> None:
     for contig, start, end, strand in truth:
         sequence = demo[contig][start:end].upper()
         sequence = sequence if strand == "+" else builders.reverse_complement(sequence)
@@ -78,7 +81,7 @@ def test_planted_hairpins_fold_into_hairpins(demo: dict[str, str], truth: list) 
         assert structure.rindex("(") < structure.index(")"), f"{contig}:{start} branches"
 
 
-def test_planted_hairpins_are_candidates(truth: list) -> None:
+def test_planted_hairpins_are_candidates(truth: list[Place]) -> None:
     """Found by the rule of a scan's evaluation: half covered, mid-points at most 25 nt apart."""
     with open_genome(EXAMPLES / "demo.fa") as genome:
         [candidates] = candidates_of(genome, Extractor(), folder=None)

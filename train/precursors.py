@@ -93,40 +93,68 @@ def read_precursors(data: Path) -> list[Precursor]:
     for path in precursor_files(data):
         if not path.is_file():
             raise InputError(f"{path}: no such file; check --data")
-    annotated = {
+    mirbase = data / "mirbase"
+    rows = _rows(mirbase / "hairpin.tsv.gz")
+    annotated, accessions = _annotated(data), {row["hairpin_id"]: row["acc"] for row in rows}
+    proven = {row["hairpin_id"] for row in rows if int(row["n_experimental"])}
+    curated = _curated(mirbase / "mirgenedb_ALL_pre.fas.gz")
+    found: dict[str, Precursor] = {}
+    for name, sequence in _read_rna(mirbase / "hairpin.fa.gz").items():
+        species = name.partition("-")[0]
+        if species in NEMATODES | VIRUSES or accessions.get(name) in annotated:
+            continue
+        if sequence in found or len(sequence) > 400 or set(sequence) - set("ACGU"):
+            continue
+        own = _animal(name, sequence, curated.get(species, ()))
+        if own is None and name in proven:
+            own = _plant(name, sequence)
+        if own is not None:
+            found[sequence] = own
+    return list(found.values())
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Read miRBase's table."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines, delimiter="\t"))
+
+
+def _annotated(data: Path) -> set[str]:
+    """Return the accessions of hairpins that nothing is learned from."""
+    return {
         line.split("\t")[6]
         for bed in annotation_files(data)
         for line in bed.read_text(encoding="utf-8").splitlines()
     }
-    with gzip.open(data / "mirbase" / "hairpin.tsv.gz", "rt", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
-    accessions = {row["hairpin_id"]: row["acc"] for row in rows}
-    proven = {row["hairpin_id"] for row in rows if int(row["n_experimental"])}
-    mirbase = data / "mirbase"
-    curated: dict[str, list[tuple[str, str]]] = {}
-    for head, sequence in _read_rna(mirbase / "mirgenedb_ALL_pre.fas.gz").items():
+
+
+def _curated(path: Path) -> dict[str, list[tuple[str, str]]]:
+    """Read MirGeneDB: family and sequence of each hairpin, by species."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for head, sequence in _read_rna(path).items():
         species, _, name = head.partition("-")
         family = "-".join(name.removesuffix("_pre").split("-")[:2])
-        curated.setdefault(species.lower(), []).append((family, sequence))
-    found: dict[str, Precursor] = {}
-    for name, sequence in _read_rna(mirbase / "hairpin.fa.gz").items():
-        species, _, rest = name.partition("-")
-        if species in NEMATODES | VIRUSES or accessions.get(name) in annotated:
-            continue
-        if set(sequence) - set("ACGU"):
-            continue
-        kind, family, core = "", "", (0, len(sequence))
-        for own, inner in curated.get(species, ()):
-            at = sequence.find(inner)
-            if at >= 0:
-                kind, family, core = "animal", own, (at, at + len(inner))
-                break
-        if not kind and name in proven and rest.startswith("MIR"):
-            kind, family = "plant", rest.split("-")[0].rstrip("abcdefghijklmnopqrstuvwxyz")
-        if kind and len(sequence) <= 400 and sequence not in found:
-            codes = encode(sequence)
-            found[sequence] = Precursor(name, species, family, kind, codes, core)
-    return list(found.values())
+        found.setdefault(species.lower(), []).append((family, sequence))
+    return found
+
+
+def _animal(name: str, sequence: str, curated: Sequence[tuple[str, str]]) -> Precursor | None:
+    """Make a precursor of a sequence that holds one that MirGeneDB has of its species."""
+    for family, inner in curated:
+        at = sequence.find(inner)
+        if at >= 0:
+            core = (at, at + len(inner))
+            return Precursor(name, name.partition("-")[0], family, "animal", encode(sequence), core)
+    return None
+
+
+def _plant(name: str, sequence: str) -> Precursor | None:
+    """Make a precursor of a sequence that is named as plants' are."""
+    species, _, rest = name.partition("-")
+    if not rest.startswith("MIR"):
+        return None
+    family = rest.split("-")[0].rstrip("abcdefghijklmnopqrstuvwxyz")
+    return Precursor(name, species, family, "plant", encode(sequence), (0, len(sequence)))
 
 
 def background_contigs(data: Path, genome: str, shortest: int = 5_000) -> list[Codes]:

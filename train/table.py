@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 RESULTS = "results"
 LENGTHS, FLANKS = "lengths.json", "flanks.json"
 BASELINE = "baseline"
+_NEW, _TESTS = "crossspecies-new", ("human-test", "crossspecies-test")
+_CVS, _FOLDS = ("crossspecies-cv", "human-cv"), range(1, CV_FOLDS + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +77,38 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     """Yield all cells, in the order in which they are trained."""
-    folds = range(1, CV_FOLDS + 1)
-    late = (40, 80)  # the paper's rows for new are of epoch 80, all others of epoch 40
-    new, tests = "crossspecies-new", ("human-test", "crossspecies-test")
-    cvs = ("crossspecies-cv", "human-cv")
-    for protocol in (new, *tests):
+    yield from _baselines()
+    yield from _test_sets()
+    yield from _cross_validations()
+
+
+def _baselines() -> Iterator[Cell]:
+    for protocol in (_NEW, *_TESTS):
         yield Cell(protocol, network=BASELINE, recipe=None, epochs=(0,))
-    for protocol in cvs:
-        for fold in folds:
+    for protocol in _CVS:
+        for fold in _FOLDS:
             yield Cell(protocol, fold, network=BASELINE, recipe=None, epochs=(0,))
+
+
+def _test_sets() -> Iterator[Cell]:
+    late = (40, 80)  # the paper's rows for new are of epoch 80, all others of epoch 40
     for seed in range(3):
         for recipe in ("paper", "released"):
-            yield Cell(new, recipe=recipe, seed=seed, epochs=late)
-            for protocol in tests:
+            yield Cell(_NEW, recipe=recipe, seed=seed, epochs=late)
+            for protocol in _TESTS:
                 yield Cell(protocol, recipe=recipe, seed=seed)
-    yield Cell(new, ablate="pairing", epochs=late)
-    for protocol in tests:
+    yield Cell(_NEW, ablate="pairing", epochs=late)
+    for protocol in _TESTS:
         yield Cell(protocol, ablate="pairing")
-    for fold in folds:
+
+
+def _cross_validations() -> Iterator[Cell]:
+    for fold in _FOLDS:
         yield Cell("crossspecies-cv", fold)
-    for fold in folds:
+    for fold in _FOLDS:
         yield Cell("human-cv", fold, epochs=(40, 100), follow=True)
-    for protocol in cvs:
-        for fold in folds:
+    for protocol in _CVS:
+        for fold in _FOLDS:
             yield Cell(protocol, fold, ablate="pairing")
 
 

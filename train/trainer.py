@@ -140,7 +140,7 @@ class Trainer:
     def _drop_out_hidden_units(self) -> None:
         """Drop units between the two fully connected layers, in training only."""
 
-        def drop(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        def drop(_module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
             return (functional.dropout(inputs[0], self.recipe.dropout, self.network.training),)
 
         self.network.last_layer.register_forward_pre_hook(drop)

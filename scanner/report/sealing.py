@@ -28,7 +28,7 @@ from premir.scanner.report.formats.candidates import write_candidates
 from premir.scanner.report.hits import Hits, columns_with
 from premir.scanner.report.material import Material
 from premir.scanner.report.merging import groups_of_contigs, inside, merged_groups
-from premir.scanner.report.second_opinion import refold
+from premir.scanner.report.second_opinion import SecondOpinion, refold
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.engine import Tally
 from premir.scanner.run.rundir import RunDirectory
@@ -105,7 +105,7 @@ def reported_hits(
     job: Job,
     done: Done,
     limits: Limits,
-    refolder: Refolder | None,
+    refolder: SecondOpinion | None,
 ) -> tuple[HitTable, Material]:
     """Return the hits that are written, and material with the folds that are reported of them.
 

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.report.material import Fold, Material
 from premir.scanner.report.table import HitTable
-from premir.scanner.score.refolding import Refolder
 
 
-def refold(table: HitTable, material: Material, refolder: Refolder) -> tuple[HitTable, Material]:
+class SecondOpinion(Protocol):
+    """Folds hits once more (:class:`~premir.scanner.score.refolding.Refolder`).
+
+    Attributes:
+        refolded: hits folded so far.
+        disagreements: those that fold otherwise.
+    """
+
+    refolded: int
+    disagreements: int
+
+    def check(
+        self, hairpins: Hairpins, prob: npt.NDArray[np.float64]
+    ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
+        """Return the hairpins, and their probabilities, as they are to be reported."""
+        ...
+
+
+def refold(
+    table: HitTable, material: Material, refolder: SecondOpinion
+) -> tuple[HitTable, Material]:
     """Fold hits once more, and put what differs in place of the kernel's folds.
 
     Args:

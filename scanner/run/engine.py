@@ -6,11 +6,11 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from premir.scanner.errors import ends_run
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.executors import Executor, WorkerLostError
-from premir.scanner.run.progress import Progress
 from premir.scanner.run.rundir import Record
 from premir.scanner.run.tasks import Job
 
@@ -55,12 +55,24 @@ class Tally:
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
+class TileProgress(Protocol):
+    """Is told how a run goes on (:class:`~premir.scanner.run.progress.Progress` shows it)."""
+
+    def advance(self, nucleotides: int, hits: int, *, reused: bool) -> None:
+        """Count a finished tile."""
+        ...
+
+    def tick(self) -> None:
+        """Take the time, once after each wait."""
+        ...
+
+
 def run_tiles(
     executor: Executor,
     job: Job,
     tiles: Sequence[Tile],
     tally: Tally,
-    progress: Progress,
+    progress: TileProgress,
     *,
     check_stop: Callable[[], None],
     name: Callable[[Tile], str],
@@ -109,7 +121,7 @@ class _Work:
     executor: Executor
     job: Job
     tally: Tally
-    progress: Progress
+    progress: TileProgress
     name: Callable[[Tile], str]
     waiting: deque[Tile]
     ready: deque[Tile] = field(default_factory=deque)

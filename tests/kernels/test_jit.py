@@ -15,9 +15,10 @@ import pytest
 from numba.core import config
 
 from premir.kernels import __main__ as check
-from premir.kernels import _jit, _jit_cache
+from premir.kernels import _jit
 from premir.kernels._jit import COMPILATION, kernel
 from premir.kernels._jit_cache import cache_for
+from premir.kernels.pairing import pack_tensor
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels"
@@ -105,10 +106,10 @@ def test_kernel_states_its_flags() -> None:
 
 
 def test_kernel_lets_other_errors_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(function: Any) -> Any:
+    def broken(_function: Any) -> Any:
         raise RuntimeError("out of registers")
 
-    monkeypatch.setattr(_jit_cache.caching, "FunctionCache", broken)
+    monkeypatch.setattr("premir.kernels._jit_cache.caching.FunctionCache", broken)
     with pytest.raises(RuntimeError, match=r"^out of registers$"):
         kernel("int64(int16[::1])")(add_one)
 
@@ -170,10 +171,10 @@ def test_cache_that_cannot_be_read_or_written_only_warns() -> None:
     class Full:
         """A file on a disk that is full."""
 
-        def load(self, key: Any) -> Any:
+        def load(self, _key: Any) -> Any:
             raise PermissionError(errno.EACCES, "no")
 
-        def save(self, key: Any, value: Any) -> None:
+        def save(self, _key: Any, _value: Any) -> None:
             raise OSError(errno.ENOSPC, "full")
 
         def flush(self) -> None:
@@ -254,7 +255,7 @@ def test_check_reads_gzip_and_takes_no_more_than_the_limit(
 
 def test_check_counts_tensors_that_come_back_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check.count_round_trips(["GGGGAAAACCCC", "AAAAAA", "GGGAAAACCC"]) == 3
-    broken = check.pack_tensor
+    broken = pack_tensor
 
     def wrong(tensor: np.ndarray) -> Any:
         codes, pairs, mfe = broken(tensor)

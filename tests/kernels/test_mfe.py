@@ -28,7 +28,7 @@ from premir.scanner.genome.fasta import read_records
 RNA = pytest.importorskip("RNA")
 
 DATA = Path(os.environ.get("PREMIR_DATA", Path(__file__).parents[3] / "shared" / "data"))
-JIT = not numba.config.DISABLE_JIT
+JIT = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]  # numba sets it when it starts
 compiled_only = pytest.mark.skipif(not JIT, reason="too slow without the compiler")
 sequences = st.text("ACGU", max_size=60 if JIT else 20)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import builders
 import naive
@@ -440,12 +441,12 @@ def test_sequences_side_by_side_know_nothing_of_each_other(
     """All in one call or each in its own: the same energies, spans and selection."""
     codes = [encode(sequence) for sequence in sequences]
     borders = np.cumsum([0, *(part.size for part in codes)])
-    how = {"min_span": 10, "max_span": 60, "costs": costs}
-    energy, span = scan_stems(np.concatenate(codes), borders=borders, **how)
+    scan = partial(scan_stems, min_span=10, max_span=60, costs=costs)
+    energy, span = scan(np.concatenate(codes), borders=borders)
     start, end = select_stems(energy, span, highest=500, radius=12, borders=borders)
     found = []
     for part, first, last in zip(codes, borders[:-1], borders[1:], strict=True):
-        own_energy, own_span = scan_stems(part, **how)
+        own_energy, own_span = scan(part)
         assert np.array_equal(energy[:, first:last], own_energy)
         assert np.array_equal(span[:, first:last], own_span)
         own_start, own_end = select_stems(own_energy, own_span, highest=500, radius=12)

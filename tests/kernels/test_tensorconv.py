@@ -7,16 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from premir.kernels.codes import Codes
+from premir.kernels.pairing import Energies, Offsets, Pairs
 from premir.kernels.tensorconv import (
     convolve_tensors,
     convolve_tensors_backward,
     convolve_tensors_float64,
 )
+from premir.scanner.find.hairpins import Hairpins
 
 LENGTHS = [1, 2, 5, 12, 44, 45, 46, 47, 48, 93, 161]
 
 
-def packed(hairpins):
+def packed(hairpins: Hairpins) -> tuple[Codes, Pairs, Energies, Offsets]:
     return hairpins.codes, hairpins.pairs, hairpins.mfe, hairpins.offsets
 
 

@@ -216,17 +216,17 @@ def test_candidates_of_memory_of_a_file_and_of_the_tiles_of_a_scan_are_the_same(
     tmp_path: Path, sequences: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extractor, folder = replace(PRESETS["animal"], context_nt=9), KernelFolder()
-    options = {"tile_size": 10_000}
+    size = 10_000
     path = builders.write_fasta(tmp_path / "genome.fa.gz", sequences)
     memory = OpenGenome.of(sequences)
-    expected = columns(list(candidates_of(memory, extractor, folder, **options)))
+    expected = columns(list(candidates_of(memory, extractor, folder, tile_size=size)))
     assert len(expected[0]) > 100
     with open_genome(path) as genome:
         assert genome.contigs.names == memory.contigs.names
         assert genome.contigs.digests.tolist() == memory.contigs.digests.tolist()
-        assert columns(list(candidates_of(genome, extractor, folder, **options))) == expected
+        assert columns(list(candidates_of(genome, extractor, folder, tile_size=size))) == expected
     store = read_genome(path, tmp_path / "letters").store
-    tiles = plan_tiles(None, memory.contigs, **options)
+    tiles = plan_tiles(None, memory.contigs, tile_size=size)
     assert len(tiles) > 4
     parts = [candidates_of_tile(store, tile, extractor, folder) for tile in tiles]
     assert columns(parts) == expected
@@ -235,7 +235,7 @@ def test_candidates_of_memory_of_a_file_and_of_the_tiles_of_a_scan_are_the_same(
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     monkeypatch.setattr("premir.scanner.genome.letters._HELD", 1_000)
     with open_genome(path) as genome:  # too large for memory: its letters lie in a nameless file
-        assert columns(list(candidates_of(genome, extractor, folder, **options))) == expected
+        assert columns(list(candidates_of(genome, extractor, folder, tile_size=size))) == expected
         assert list(scratch.iterdir()) == []
 
 

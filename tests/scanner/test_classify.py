@@ -82,9 +82,13 @@ def test_records_that_cannot_be_folded_get_a_row_and_a_remark(rows, capsys):
 
 
 def test_a_long_record_is_not_held_in_memory(tmp_path, monkeypatch):
-    held = []
-    record = hairpin_records._record
-    monkeypatch.setattr(hairpin_records, "_record", lambda *a: held.append(len(a[2])) or record(*a))
+    held, make = [], hairpin_records._record
+
+    def record(*arguments):
+        held.append(len(arguments[2]))
+        return make(*arguments)
+
+    monkeypatch.setattr(hairpin_records, "_record", record)
     (tmp_path / "s.fa").write_text(">long\n" + "ACGT" * 1_000_000 + "\n>a\nACGT\n")
     lengths = [(r.name, r.length) for r in hairpin_records.hairpin_records(tmp_path / "s.fa")]
     assert lengths == [("long", 4_000_000), ("a", 4)]

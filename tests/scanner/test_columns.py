@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,8 +39,8 @@ def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
     unpaired = "." * len(SEQUENCE)
     records = [(0, 0, 16, 1), (0, 4, 20, -1), (1, 8, 24, 1)]
     table, source = hits_in(tmp_path, ["a", "b"], records, [STRUCTURE, STRUCTURE, unpaired])
-    table.columns["copies"] = np.array([0, 7, NO_INT])
-    table.prob[:] = 0.5, 0.0005, 0.0015
+    copies, prob = np.array([0, 7, NO_INT]), np.array([0.5, 0.0005, 0.0015])
+    table = replace(table, prob=prob, columns={"copies": copies})
     chunks = list(source.chunks(table))
     assert [len(chunk.hits) for chunk in chunks] == [2, 1]
 

@@ -42,7 +42,7 @@ def parser():
     ],
 )
 def test_one_line_and_an_exit_code(parser, capsys, error, code, said):
-    def work(options, given):
+    def work(_options, _given):
         raise error
 
     assert run_command(parser, ["-q"], work) == code
@@ -52,7 +52,7 @@ def test_one_line_and_an_exit_code(parser, capsys, error, code, said):
 
 
 def test_other_errors_are_not_hidden(parser):
-    def work(options, given):
+    def work(_options, _given):
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
@@ -66,7 +66,7 @@ def test_options_given_with_their_default_are_given(parser):
     parser.add_argument("files", nargs="*")
     seen = []
 
-    def work(options, given):
+    def work(_options, given):
         seen.append(given)
         return 0
 
@@ -120,7 +120,7 @@ def test_names_forge_no_line(evil, tmp_path, capsys):
     assert "\x1b" not in err + log.read_text() + out.read_text()
 
 
-def test_names_forge_no_row_of_the_table(evil, tmp_path):
+def test_names_forge_no_row_of_the_table(tmp_path):
     listed = tmp_path / "list.tsv"
     path = tmp_path / "b\x1b[2J\x85.fa"
     listed.write_text(f"one\t{path}\n", encoding="utf-8")
@@ -140,10 +140,10 @@ def test_log_file_that_fills_up_is_given_up(tmp_path, capsys):
 
 
 def test_limit_on_address_space_is_told(monkeypatch):
-    monkeypatch.setattr(resource, "getrlimit", lambda what: (900_000 << 10, -1))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (900_000 << 10, -1))
     with pytest.raises(InputError, match="ulimit -v 900000 is too little"):
         command.require_memory()
-    monkeypatch.setattr(resource, "getrlimit", lambda what: (resource.RLIM_INFINITY, -1))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, -1))
     command.require_memory()
 
 
@@ -191,7 +191,7 @@ def test_closed_and_full_streams(line, code, said):
 
 
 def test_terminated(parser):
-    def work(options, given):
+    def work(_options, _given):
         os.kill(os.getpid(), 15)
         return 0
 

@@ -12,7 +12,7 @@ from premir.scanner.cores import available_cores, usable_threads
 
 @pytest.fixture(autouse=True)
 def large_machine(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 128)
 
 

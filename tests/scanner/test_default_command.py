@@ -58,7 +58,7 @@ def test_every_stage_drops_something(default_scan):
     assert counts[-1] == len(rows(text)) > 30
 
 
-def test_columns_are_of_the_fold_that_is_printed(default_genome, default_scan):
+def test_columns_are_of_the_fold_that_is_printed(default_scan):
     """Probability, MFE and structure follow from the sequence alone, by other ways."""
     hits = rows(default_scan[0])
     codes, offsets = pack([encode(hit["sequence"]) for hit in hits])
@@ -119,7 +119,7 @@ def test_a_wrong_fold_kernel_changes_nothing_but_a_warning(
     assert capsys.readouterr().err.count("ViennaRNA's fold is reported") == before["hits"]
 
 
-def test_candidates_are_all_there_are_in_order(tiny_genome, scan, tmp_path):
+def test_candidates_are_all_there_are_in_order(tiny_genome, tmp_path):
     """Also where the default command would let gates drop some, and in regions."""
     name = max(tiny_genome[1], key=lambda contig: len(tiny_genome[1][contig]))
     found = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -41,33 +42,36 @@ class OneByOne:
     """
 
     window: int = 3
-    failures: dict = field(default_factory=dict)
-    reused: dict = field(default_factory=lambda: {"fold": (), "score": ()})
-    most: Counter = field(default_factory=Counter)
-    started: Counter = field(default_factory=Counter)
+    failures: Mapping[tuple[str, int], Sequence[Exception]] = field(default_factory=dict)
+    reused: Mapping[str, Collection[int]] = field(default_factory=lambda: {"fold": (), "score": ()})
+    most: Counter[str] = field(default_factory=Counter)
+    started: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def __post_init__(self):
         self._numbers = itertools.count()
 
-    def fold(self, job, tile):
+    def fold(self, _job, tile):
         self.started["fold", tile.index] += 1
         return next(self._numbers), "fold", tile.index
 
-    def score(self, job, tile):
+    def score(self, _job, tile):
         self.started["score", tile.index] += 1
         return next(self._numbers), "score", tile.index
 
-    def wait(self, handles, timeout):
+    def wait(self, handles, _timeout):
         for stage, number in Counter(stage for _, stage, _ in handles).items():
             self.most[stage] = max(self.most[stage], number)
         return [max(handles)]
 
     def result(self, handle):
         _, stage, index = handle
-        if errors := self.failures.get((stage, index)):
-            raise errors.pop(0)
-        record = {"state": "reused" if index in self.reused[stage] else "new", "seconds": {}}
-        return record | ({"candidates": 5, "folded": 4} if stage == "fold" else {"hits": index})
+        errors, tries = self.failures.get((stage, index), ()), self.started[stage, index]
+        if tries <= len(errors):
+            raise errors[tries - 1]
+        state = "reused" if index in self.reused[stage] else "new"
+        return {"state": state, "seconds": {}} | (
+            {"candidates": 5, "folded": 4} if stage == "fold" else {"hits": index}
+        )
 
 
 class Scored:

@@ -128,7 +128,7 @@ def test_twenty_faults_are_listed_and_the_others_counted(tmp_path):
 def test_nothing_is_yielded_beyond_the_first_fault(tmp_path):
     path = tmp_path / "bad.fa"
     path.write_bytes(b">a\nAC\n>b\nA1\n>c\nGG\n")
-    seen = []
+    seen: list[tuple[str, bytes]] = []
     with pytest.raises(InputError):
         seen.extend(fasta_pieces(path))
     pieces = fasta_pieces(path)
@@ -198,6 +198,7 @@ def test_parser_agrees_with_its_naive_twin(lines, end, size):
     content = end.join([b">first", *lines])
     found, faults = Accepted(), Faults(Path("x"))
     blocks = (content[n : n + size] for n in range(0, len(content), size))
+    records: dict[str, bytes] | None
     try:
         records = {}
         for name, letters in fasta._Parser(found, faults, None).parse(

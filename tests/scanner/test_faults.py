@@ -171,7 +171,7 @@ def kill_at_moments(count, genome, crash_server, tmp_path):
     assert ending.code == 0, ending.errors
     expected, lasts = whole.read_text(), ending.seconds
     draw = random.Random(17)
-    reused = []
+    reused: list[int] = []
     while len(reused) < count:
         folder = tmp_path / str(len(reused))
         folder.mkdir()

@@ -49,17 +49,17 @@ def test_processes_are_made_when_there_is_work_for_them(pool, monkeypatch):
 
 def test_no_more_processes_than_open_files_allow(monkeypatch):
     monkeypatch.setattr(folding, "available_cores", lambda: 500)
-    monkeypatch.setattr(resource, "getrlimit", lambda what: (1024, 1024))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
     assert PoolViennaFolder(100_000)._most == 64
     assert PoolViennaFolder(3)._most == 3
-    monkeypatch.setattr(resource, "getrlimit", lambda what: (resource.RLIM_INFINITY, 0))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, 0))
     assert PoolViennaFolder(100_000)._most == 500
     assert available_cores() < 500
 
 
 @pytest.mark.parametrize("possible", [0, 1])
 def test_where_no_further_process_can_be_made(pool, monkeypatch, possible):
-    make, made = folding._executor, []
+    make, made = folding._executor, list[bool]()
 
     def executor():
         if len(made) == possible:

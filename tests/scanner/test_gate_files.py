@@ -15,6 +15,7 @@ from premir.kernels.gate_features import FOLD_FEATURES, STEM_FEATURES
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
 from premir.scanner.score import gating
+from premir.scanner.score.card import GatesCard
 from premir.scanner.score.gating import GATES, MOST_LEVELS, load_gates
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
@@ -34,12 +35,14 @@ def load(folder, arrays):
     whole = {f"{name}.{key}": array for name in ("stem", "fold") for key, array in sound.items()}
     whole.update(arrays)
     save_file({k: v for k, v in whole.items() if v is not None}, folder / GATES)
-    return load_bytes(folder)
+    found = load_bytes(folder)
+    assert found is not None
+    return found
 
 
 def load_bytes(folder):
     spec = load_model(DEFAULT_MODEL)
-    card = {**spec.card["gates"], "sha256": sha256(folder / GATES)}
+    card: GatesCard = {**spec.card["gates"], "sha256": sha256(folder / GATES)}
     return load_gates(replace(spec, directory=folder, card={**spec.card, "gates": card}))
 
 
@@ -125,7 +128,8 @@ def test_a_file_that_promises_more_than_it_holds_is_refused(folder):
 @st.composite
 def forests(draw):
     """Sound trees, of which a few entries are then changed to something near or far."""
-    nodes, roots = [], []
+    nodes: list[list[int]] = []
+    roots: list[int] = []
 
     def grow(depth):
         at = len(nodes)
@@ -165,6 +169,7 @@ def test_any_nodes_are_refused_or_vote_as_the_naive_ones(folder, forest, seed):
 
 def test_shipped_gates_are_sound():
     found = load_gates(load_model(DEFAULT_MODEL))
+    assert found is not None
     for gate, features in ((found.stem, STEM_FEATURES), (found.fold, FOLD_FEATURES)):
         assert gating.tree_fault(gate.nodes, gate.roots, features) is None
         assert naive.are_trees(gate.nodes.tolist(), gate.roots.tolist(), features)

@@ -15,6 +15,7 @@ from premir.kernels.pairing import pack
 from premir.scanner.errors import ModelError
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.loci import Loci
+from premir.scanner.score.card import Card, GatesCard
 from premir.scanner.score.gating import load_gates
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
@@ -89,6 +90,7 @@ def test_gates_are_off_where_they_were_not_built_for(scan, tmp_path, options, re
 
 def test_gates_for_other_features_are_refused():
     model = load_model(DEFAULT_MODEL)
-    card = {**model.card, "gates": {**model.card["gates"], "features": "gates-v0"}}
+    gates: GatesCard = {**model.card["gates"], "features": "gates-v0"}
+    card: Card = {**model.card, "gates": gates}
     with pytest.raises(ModelError, match="made for features 'gates-v0', this premir computes 'ga"):
         load_gates(replace(model, card=card))

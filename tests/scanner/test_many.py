@@ -13,6 +13,7 @@ from scan_process import ScanProcess
 from premir.scanner import many
 from premir.scanner.cli import main
 from premir.scanner.genome.fasta import read_records
+from premir.scanner.scanning import scan
 
 THRESHOLD = ("--min-prob", "0.2")
 
@@ -138,18 +139,17 @@ def test_genome_that_changes_while_it_is_scanned(
     path, other = tmp_path / "demo.fa", tmp_path / "other.fa"
     path.write_bytes(genomes[0].read_bytes())
     builders.write_fasta(other, {"chr1": "ACGT" * 50})
-    original = many.scan
 
-    def scan(options, session):
+    def changing(options, session):
         early = when == "before it is read"
         if early:
             other.replace(path)
-        code = original(options, session)
+        code = scan(options, session)
         if not early:
             other.replace(path)
         return code
 
-    monkeypatch.setattr(many, "scan", scan)
+    monkeypatch.setattr(many, "scan", changing)
     command = (path, "--out-dir", tmp_path / "hits")
     assert run(*command) == 0
     assert capsys.readouterr().err == (
@@ -189,7 +189,7 @@ def test_table_that_cannot_be_written_is_found_before_work(genomes, tmp_path, ca
 
 
 def test_interrupted_and_run_again(genomes, alone, tmp_path, monkeypatch):
-    def interrupt(outcome):
+    def interrupt(_outcome):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(many, "_say", interrupt)

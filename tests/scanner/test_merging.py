@@ -16,8 +16,7 @@ CONTIGS = Contigs.of(["a", "b"], [2000, 1000], bytes(64))
 
 def scored(records):
     """Records of (contig, start, end, strand, prob)."""
-    columns = list(zip(*records, strict=True)) if records else [[]] * 5
-    contig, start, end, strand, prob = (np.array(column) for column in columns)
+    contig, start, end, strand, prob = np.array(records, float).reshape(-1, 5).T
     count = len(records)
     loci = Loci(
         contig.astype(np.int32),
@@ -28,7 +27,7 @@ def scored(records):
         start.astype(np.int64),
         end.astype(np.int64),
     )
-    return HitTable(loci, prob.astype(float), np.zeros(count, np.int64), np.arange(count))
+    return HitTable(loci, prob, np.zeros(count, np.int64), np.arange(count))
 
 
 def naive_merge(records):
@@ -38,7 +37,7 @@ def naive_merge(records):
         _, start, end, strand, prob = record
         return -prob, start - end, start if strand > 0 else -end
 
-    kept = []
+    kept: list[tuple[int, int, int, int, float]] = []
     for record in sorted(records, key=rank):
         contig, start, end, strand, _ = record
         if not any(

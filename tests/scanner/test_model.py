@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from premir.scanner.errors import ModelError
+from premir.scanner.score.card import Card
 from premir.scanner.score.inference import single_log_odds
 from premir.scanner.score.model import MARGIN, Model, lowest_selected, probabilities
 from premir.scanner.score.networks import NETWORKS
@@ -20,8 +21,13 @@ from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.shipped import DEFAULT_MODEL, SHIPPED, load_model
 from premir.scanner.score.weights import save_model
 
-CARD = {"name": "mine", "description": "", "network": "variable", "feature_schema": "do2018-v1"}
-CARD |= {"context_nt": 0}
+CARD: Card = {
+    "name": "mine",
+    "description": "",
+    "network": "variable",
+    "feature_schema": "do2018-v1",
+    "context_nt": 0,
+}
 
 
 @pytest.fixture(scope="module")

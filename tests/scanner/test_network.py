@@ -88,11 +88,11 @@ def test_float32_batches_come_close_to_canonical_scores(network, hairpins):
     # Six decimals, and all six of them.
     canonical = probabilities(log_odds)
     with torch.inference_mode():
-        exact = [
+        logits = [
             network(PairingBatch.build(hairpins.take([n]), device=CPU, dtype=torch.float64))
             for n in range(len(hairpins))
         ]
-    exact = torch.cat(exact).softmax(dim=1)[:, 1].numpy()
+    exact = torch.cat(logits).softmax(dim=1)[:, 1].numpy()
     assert np.array_equal(canonical, exact.round(6))
     assert not np.array_equal(canonical, exact.round(5))
 
@@ -103,14 +103,15 @@ def test_gradient_reaches_every_weight(hairpins):
     functional.cross_entropy(
         network(batch), torch.ones(len(hairpins), dtype=torch.int64), reduction="sum"
     ).backward()
-    factorised = [parameter.grad.clone() for parameter in network.parameters()]
-    network.zero_grad()
+    factorised = [parameter.grad for parameter in network.parameters()]
+    network.zero_grad()  # which drops them and writes into none
     functional.cross_entropy(
         network.forward_dense(batch),
         torch.ones(len(hairpins), dtype=torch.int64),
         reduction="sum",
     ).backward()
     for found, parameter in zip(factorised, network.parameters(), strict=True):
+        assert found is not None
         torch.testing.assert_close(found, parameter.grad, rtol=1e-3, atol=1e-5)
 
 
@@ -145,7 +146,7 @@ class Small(VariableConvNet):
         return super().forward(batch)
 
 
-def test_batches_that_do_not_fit_are_halved(caplog):
+def test_batches_that_do_not_fit_are_halved():
     hairpins = builders.random_hairpins(np.random.default_rng(1), [60] * 11 + [90] * 3)
     torch.manual_seed(0)
     enough = Small(100)

@@ -151,7 +151,8 @@ def test_no_two_outputs_are_one_file(genome, tmp_path, capsys, way, first, secon
         (("--out", "h", "--log-file", "-"), "messages go to stderr by themselves; give a file"),
     ],
 )  # fmt: skip
-def test_names_that_cross_each_other(genome, tmp_path, capsys, monkeypatch, options, message):
+@pytest.mark.usefixtures("genome")
+def test_names_that_cross_each_other(tmp_path, capsys, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     assert message in refusal(capsys, tmp_path, "genome.fa", *options)
 
@@ -389,7 +390,7 @@ def test_compressed_is_what_htslib_reads_by_blocks(tmp_path):
     lines = [f"{n}\n" for n in range(50_000)]
     with writing(tmp_path / "x.gz") as handle:
         handle.writelines(lines)
-    with pysam.BGZFile(str(tmp_path / "x.gz")) as blocks:
+    with pysam.BGZFile(str(tmp_path / "x.gz")) as blocks:  # type: ignore[call-arg]  # pysam's stub
         assert blocks.read(1 << 20).decode() == "".join(lines)
     assert names(tmp_path) == ["x.gz"]
 

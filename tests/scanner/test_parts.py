@@ -12,7 +12,9 @@ import builders
 import pytest
 
 from premir.scanner.cli import main
+from premir.scanner.genome.letters import Contigs
 from premir.scanner.genome.parts import Part
+from premir.scanner.genome.tiles import plan_tiles
 from premir.scanner.run import tasks
 from premir.scanner.run.rundir import open_run_directory
 
@@ -107,7 +109,7 @@ def test_finalise_refuses_and_says_what_is_missing(undisturbed, out, work, scan,
     check_finished(out, undisturbed, tiles_reused=COUNT, scores_reused=COUNT)
 
 
-def test_finalise_needs_a_run(out, work, scan, capsys):
+def test_finalise_needs_a_run(work, scan, capsys):
     assert scan("--finalise") == 2
     assert f"{work}: there is no run to resume" in capsys.readouterr().err
     assert not work.exists()
@@ -190,11 +192,7 @@ def test_part_of_another_genome_is_refused_and_does_no_harm(
 
 
 def test_parts_share_all_tiles_evenly():
-    class Numbered:
-        def __init__(self, index):
-            self.index = index
-
-    tiles = [Numbered(n) for n in range(103)]
+    tiles = plan_tiles(None, Contigs.of(["c"], [103_000], bytes(32)), tile_size=1_000)
     for count in (1, 2, 7, 103, 200):
         chosen = [Part(number, count).choose(tiles) for number in range(1, count + 1)]
         assert sorted(tile.index for part in chosen for tile in part) == list(range(103))

@@ -171,7 +171,8 @@ def test_the_default_command_on_several_nodes(
 
 
 def test_waiting_for_a_gpu_is_said_and_ends(without_gpu):
-    patience, code, errors = 20, *without_gpu(20).end()
+    patience = 20
+    code, errors = without_gpu(patience).end()
     while re.search("no answer within|no CPU", errors):  # a busy machine gets more time
         patience *= 4
         code, errors = without_gpu(patience).end()

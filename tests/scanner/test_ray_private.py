@@ -158,7 +158,7 @@ def test_an_instance_that_does_not_start_in_time_is_said_in_one_line(small_genom
 def test_an_instance_that_cannot_start_says_why_also_where_ray_does_not(monkeypatch):
     import ray
 
-    def fail(**options):
+    def fail(**_options):
         raise AssertionError  # as Ray's own assertions do, without a word
 
     monkeypatch.setattr(ray, "init", fail)

@@ -335,7 +335,7 @@ def test_run_of_a_version_without_mark_goes_on(genome, reference, scan, work, su
 
 
 @pytest.mark.parametrize("files", [[], ["lock"], ["lock", "lock.json", ".genome.seq.0123abcd.tmp"]])
-def test_directory_killed_in_its_first_moments_is_taken_up(genome, scan, tmp_path, files):
+def test_directory_killed_in_its_first_moments_is_taken_up(scan, tmp_path, files):
     work = tmp_path / "work"
     work.mkdir()
     for name in (".premir-run", *files):
@@ -403,7 +403,7 @@ def test_heart_beats_while_a_run_lasts(tmp_path, monkeypatch):
     monkeypatch.setattr("premir.scanner.run.locks._BEAT", 0.01)
     path = tmp_path / "work" / "lock.json"
     with open_run_directory(tmp_path / "work"):
-        written = set()
+        written: set[tuple[int, int]] = set()
         while len(written) < 3:
             written.add((path.stat().st_ino, path.stat().st_mtime_ns))
             time.sleep(0.001)

@@ -254,7 +254,7 @@ def test_stdout_carries_the_hits_only(small_genome, reference, capsys):
     assert captured.err == ""
 
 
-def test_candidates_without_out_are_not_folded(small_genome, scan, tmp_path, monkeypatch):
+def test_candidates_without_out_are_not_folded(small_genome, tmp_path, monkeypatch):
     path = tmp_path / "candidates.bed"
     both = ["--candidates", str(path), "-q"]
     assert main([str(small_genome[0]), "--out", str(tmp_path / "hits.bed"), *both]) == 0

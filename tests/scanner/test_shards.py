@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from premir.kernels.pairing import pairing_tensors
+from premir.kernels.pairing import MAX_LENGTH, pairing_tensors
 from premir.scanner.errors import ShardError
 from premir.scanner.find import shards
 from premir.scanner.find.loci import Loci
@@ -204,7 +204,7 @@ def test_faults_are_found_beyond_the_first_block(tmp_path):
 
 
 def test_hairpins_longer_than_pair_tables_can_tell_are_refused(tmp_path):
-    hairpins, _ = make(lengths=(shards.MAX_LENGTH + 1,))
+    hairpins, _ = make(lengths=(MAX_LENGTH + 1,))
     shards.write_shard(tmp_path / "a.h5", hairpins=hairpins)
     with pytest.raises(ShardError, match="a hairpin is longer than 32767 nt"):
         shards.read_hairpins(tmp_path / "a.h5")

@@ -6,22 +6,28 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hit_rows import STRUCTURE, folds, hits_in, rows
 
 from premir.scanner.cli import main
+from premir.scanner.find.candidates import PRESETS
 from premir.scanner.report import evidence, formats, sealing
 from premir.scanner.report.columns import NO_INT, Column
 from premir.scanner.report.documenting import columns_table
 from premir.scanner.report.evidence.track import Track, add_tracks
 from premir.scanner.report.filtering import at_least, within
 from premir.scanner.report.formats.format import Format
-from premir.scanner.report.hits import columns_with
+from premir.scanner.report.hits import Hits, columns_with
+from premir.scanner.report.material import Material
 from premir.scanner.report.reading import read_hits
 from premir.scanner.report.second_opinion import refold
+from premir.scanner.report.table import HitTable
+from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.run.tasks import Job
 
 
-def paired(table, material):
+def paired(table: HitTable, material: Material) -> list[npt.NDArray[np.float64]]:
     """Share of the letters that pair; no value for hits on the minus strand."""
     shares = [
         np.diff(np.concatenate([[0], np.cumsum(chunk.hairpins.pairs >= 0)])[chunk.hairpins.offsets])
@@ -41,7 +47,8 @@ def toy(monkeypatch):
     monkeypatch.setattr(evidence, "TRACKS", (*evidence.TRACKS, TOY))
 
 
-def test_a_track_is_a_column_of_hits_and_of_the_docs(toy, default_genome, default_scan, tmp_path):
+@pytest.mark.usefixtures("toy")
+def test_a_track_is_a_column_of_hits_and_of_the_docs(default_genome, default_scan, tmp_path):
     out = tmp_path / "hits.bed"
     assert main([str(default_genome[0]), "--out", str(out), "--quiet"]) == 0
     hits, before = rows(out.read_text()), rows(default_scan[0])
@@ -71,7 +78,7 @@ def test_a_format_is_chosen_by_the_name_of_the_file(out, tmp_path, monkeypatch):
     monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, Format("toy", write_names)))
     path = tmp_path / out
     table, material = hits_in(tmp_path / "run", ["c"], [(0, 10, 26, 1), (0, 50, 66, -1)])
-    hits = sealing.Hits(columns_with(()), table, material, ["x"])
+    hits = Hits(columns_with(()), table, material, ["x"])
     formats.write_hits(path, hits)
     if out.endswith(".gz"):
         assert not path.with_name(f"{out}.tbi").exists()
@@ -85,10 +92,10 @@ def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monke
     """Evidence of merged candidates, threshold, limits and the second opinion, in this order."""
     table, material = hits_in(tmp_path, ["c"], [(0, 100 * n, 100 * n + 16, 1) for n in range(8)])
     table = replace(table, prob=np.array([0.2, 0.9, 0.4, 0.8, 0.3, 0.7, 0.6, 0.5]))
-    seen = []
+    seen: list[tuple[str, list[float], list[str] | None]] = []
 
     def track(name, *, late):
-        def compute(table, material):
+        def compute(table, _material):
             seen.append((name, table.prob.tolist(), sorted(table.columns)))
             return [np.arange(len(table))]
 
@@ -104,7 +111,8 @@ def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monke
     tracks = (track("late", late=True), track("early", late=False))
     monkeypatch.setattr(evidence, "TRACKS", tracks)
     monkeypatch.setattr(sealing, "_merged", lambda *_: table)
-    job, done = type("Job", (), {"min_prob": 0.5}), sealing.Done()
+    job = Job(RunDirectory(tmp_path), PRESETS["animal"], "kernel", None, 0.5, "", None, "")
+    done = sealing.Done()
     hits, _ = sealing.reported_hits(material, None, job, done, {"late": 2}, Refolder())
     assert seen == [
         ("early", table.prob.tolist(), []),
@@ -130,7 +138,7 @@ def test_thresholds_and_limits_are_inclusive_and_hits_without_a_value_stay(tmp_p
     assert at_least(table, 0.5).prob.tolist() == [0.5, 0.9]
     columns = {"n": np.array([3, NO_INT, 4, 2]), "x": np.array([np.nan, 0.5, 0.1, 0.6])}
     table = replace(table, columns=columns)
-    counts = {}
+    counts: dict[str, int] = {}
     assert within(table, {"n": 3, "x": 0.5}, counts).row.tolist() == [0, 1]
     assert counts == {"over_max_n": 1, "over_max_x": 1}
 
@@ -141,7 +149,9 @@ def test_what_viennarna_folds_otherwise_is_what_is_written(tmp_path):
     other = "(((((......)))))"
 
     class Refolder:
-        def check(self, hairpins, prob):
+        refolded = disagreements = 0
+
+        def check(self, _hairpins, prob):
             return folds([STRUCTURE, other, STRUCTURE, STRUCTURE, other]), prob + [0, 0.1, 0, 0, 0]
 
     hits, reported = refold(table, material, Refolder())

@@ -64,7 +64,7 @@ def test_numbers_that_are_not_finite_are_named():
         with pytest.raises(CollapseError, match=f"epoch 1: the loss is {loss}: no model is saved"):
             check_finite("epoch 1", loss, network)
     with torch.no_grad():
-        network.conv3.bias[5] = -torch.inf
+        network.get_parameter("conv3.bias")[5] = -torch.inf
     with pytest.raises(CollapseError, match=r"epoch 1: conv3\.bias holds numbers that are not fin"):
         check_finite("epoch 1", 0.5, VariableConvNet(), network)
 

@@ -479,7 +479,7 @@ def test_words_on_the_card_are_no_part_of_the_identity(data, trained, tmp_path):
     assert (new.name, new.digest) == ("renamed", old.digest)
 
 
-def test_cuts_of_something_else_are_not_taken(contigs, tmp_path, capsys):
+def test_cuts_of_something_else_are_not_taken(contigs, tmp_path):
     def repeats(name, seed):
         rng = np.random.default_rng(seed)
         return plant_tandem_repeats(tmp_path / name, 9, contigs, rng)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from premir.train import results, table
+from premir.train import table
 from premir.train.cli import main
 from premir.train.judging import Scored
 from premir.train.results import TABLES, collect, differences, generate
-from premir.train.table import Cell, cells, write_scored_sets
+from premir.train.table import Cell, cells, read_scored_sets, write_scored_sets
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "results"
@@ -60,7 +60,8 @@ def test_rows_are_means_over_seeds_and_folds(folder):
         found = seeds.values[column]["se"]
         assert found["mean"] == pytest.approx(np.mean(se), abs=1e-4)
         assert found["sd"] == pytest.approx(np.std(se, ddof=1), abs=1e-4)
-        assert found["low"] <= found["mean"] <= found["high"]
+        known = {name: value for name, value in found.items() if value is not None}
+        assert known["low"] <= known["mean"] <= known["high"]
     assert folds.values["as_published"]["f"]["sd"] is None
     assert seeds.removed == (done[0].judgement().removed_positives,
                              done[0].judgement().removed_negatives)  # fmt: skip
@@ -158,7 +159,7 @@ def test_committed_tables_are_those_of_the_committed_cells(tmp_path):
 def test_committed_cells_say_what_their_probabilities_say():
     for path in sorted((COMMITTED / "cells").glob("*.npz")):
         judged = json.loads(path.with_suffix(".json").read_text())["judged"]
-        scored = results.read_scored_sets(path)
+        scored = read_scored_sets(path)
         assert {
             str(epochs): each.judgement().rounded() for epochs, each in scored.items()
         } == judged

@@ -37,6 +37,7 @@ def test_networks_measure_what_their_cards_say(spec: Model, tmp_path, monkeypatc
     (protocol,) = BENCHMARKS[spec.card["protocol"]].build(data_sets.benchmark_dir())
     scored = evaluate_model(spec, protocol, device_name="cpu", threads=1, folder=KernelFolder())
     found, said = scored.judgement().rounded(), spec.card["test_metrics"]
+    assert said is not None
     for part, values in said.items():
         if isinstance(values, dict):
             assert found[part] == pytest.approx(values, abs=2e-4), part

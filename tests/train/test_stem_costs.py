@@ -153,11 +153,13 @@ def test_refine_never_makes_it_worse() -> None:
     rng = np.random.default_rng(0)
     planted = [plant(precursors(30), rng, limit=30, flank=200)]
     backgrounds = {"random": WeightedBackground(random_codes(rng, 20_000, 0.5), 1.0)}
-    options = {"max_span": 120, "recalls": (0.9,)}
+    span, recalls = 120, (0.9,)
     values = {k: float(v) for k, v in asdict(ANIMAL).items() if k != "min_loop"}
-    costs, losses = refine(values, planted, backgrounds, **options, steps=6, rng=rng)
+    costs, losses = refine(
+        values, planted, backgrounds, max_span=span, recalls=recalls, steps=6, rng=rng
+    )
     assert losses[1] <= losses[0]
-    assert loss(costs, planted, backgrounds, **options) == losses[1]
+    assert loss(costs, planted, backgrounds, span, recalls) == losses[1]
 
 
 def test_default_costs_find_hairpins_they_have_not_seen() -> None:

@@ -15,6 +15,7 @@ from premir.train.collapse import CollapseError
 from premir.train.metrics import evaluate
 from premir.train.protocols import BENCHMARKS
 from premir.train.recipes import RECIPES
+from premir.train.run import train
 from premir.train.table import Cell, cells, read_scored_sets
 
 
@@ -161,7 +162,6 @@ def test_a_training_that_comes_to_nothing_is_recorded_and_the_others_go_on(
             raise CollapseError("epoch 2: the loss is nan")
         return train(*arguments, **options)
 
-    train = table.train
     monkeypatch.setattr(table, "train", late)
     diverging = replace(RECIPES["released"], optimizer="sgd", learning_rate=1e30, group=4)
     monkeypatch.setitem(RECIPES, "released", diverging)

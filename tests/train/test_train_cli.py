@@ -328,7 +328,7 @@ def test_tampered_download_is_refused(server, capsys, monkeypatch):
     assert error.endswith("download the data set yourself and give its folder with --data")
 
 
-def test_cross_validation_trains_one_network_per_fold(tmp_path, monkeypatch, capsys):
+def test_cross_validation_trains_one_network_per_fold(tmp_path, capsys):
     data = tmp_path / "data" / "cv" / "human"
     rng = np.random.default_rng(3)
     for part in ("train", "val"):
@@ -419,7 +419,7 @@ def options_of(name):
     found = {}
     for action in COMMANDS[name].parser()._actions:
         if action.option_strings and action.dest not in ("help", "version", "verbose", "quiet"):
-            value = (action.choices or ["0.5" if action.dest in REALS else "1"])[0]
+            value = next(iter(action.choices or ["0.5" if action.dest in REALS else "1"]))
             found[action.option_strings[-1 if action.dest != "class_weights" else 0]] = (
                 [] if action.nargs == 0 else [value]
             )

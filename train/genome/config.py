@@ -214,42 +214,68 @@ def parse_config(path: Path, data: Path) -> GenomeConfig:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as TOML: {error}") from error
+    config = _Reader(path, data).config(raw)
+    _check(path, config)
+    return config
 
-    def build(kind: Any, table: Any, where: str) -> Any:
-        if not isinstance(table, dict):
-            raise InputError(f"{path}: {where} must be a table")
-        if unknown := set(table) - {f.name for f in fields(kind)}:
-            raise InputError(f"{path}: {where}: unknown key {sorted(unknown)[0]!r}")
-        try:
-            return kind(**{k: data / v if k in _FILES else v for k, v in table.items()})
-        except TypeError as error:
-            raise InputError(f"{path}: {where}: {error}") from error
 
-    def build_source(kind: Any, table: Any, where: str) -> Any:
-        source = build(kind, table, where)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns the tables of a file into what they describe.
+
+    Attributes:
+        path: the file, which messages name.
+        data: folder that its paths are relative to.
+    """
+
+    path: Path
+    data: Path
+
+    def config(self, raw: dict[str, Any]) -> GenomeConfig:
+        """Build the whole of it; ``raw`` loses what no card shall hold."""
+        for name in ("known", "backgrounds", "contexts", "limits"):
+            if not isinstance(raw.get(name, []), list):
+                raise InputError(f"{self.path}: {name} must be a list")
+        table = dict(raw)
+        for name, kind in (("known", Known), ("backgrounds", Background)):
+            tables = raw.get(name, [])
+            table[name] = tuple(self.source(kind, each, f"[[{name}]]") for each in tables)
+            # A card says what was trained on, by digests of its own: where it came from stays here.
+            raw[name] = [{k: v for k, v in each.items() if k not in _ORIGIN} for each in tables]
+        table |= {name: tuple(raw[name]) for name in ("contexts", "limits") if name in raw}
+        config: GenomeConfig = self.build(GenomeConfig, {**table, "raw": raw}, "the file")
+        return config
+
+    def source(self, kind: Any, table: Any, where: str) -> Any:
+        """Build an entry of a list of sources, and check what it says of its origin."""
+        source = self.build(kind, table, where)
         sha256 = table.get("sha256", {})
         if not isinstance(sha256, dict) or not all(
             key in _FILES and key in table and re.fullmatch("[0-9a-f]{64}", str(digest))
             for key, digest in sha256.items()
         ):
             raise InputError(
-                f"{path}: {where}: sha256 must be a table: its files' keys, and 64 hex digits each"
+                f"{self.path}: {where}: sha256 must be a table: its files' keys, and 64 hex digits "
+                "each"
             )
         if not all(isinstance(table.get(key, ""), str) for key in ("description", "url")):
-            raise InputError(f"{path}: {where}: description and url must be text")
+            raise InputError(f"{self.path}: {where}: description and url must be text")
         return source
 
-    for name in ("known", "backgrounds", "contexts", "limits"):
-        if not isinstance(raw.get(name, []), list):
-            raise InputError(f"{path}: {name} must be a list")
-    table = dict(raw)
-    for name, kind in (("known", Known), ("backgrounds", Background)):
-        tables = raw.get(name, [])
-        table[name] = tuple(build_source(kind, each, f"[[{name}]]") for each in tables)
-        # A card says what was trained on, by digests of its own: where it came from stays here.
-        raw[name] = [{k: v for k, v in each.items() if k not in _ORIGIN} for each in tables]
-    table |= {name: tuple(raw[name]) for name in ("contexts", "limits") if name in raw}
-    config: GenomeConfig = build(GenomeConfig, {**table, "raw": raw}, "the file")
+    def build(self, kind: Any, table: Any, where: str) -> Any:
+        """Build one of a kind from its table."""
+        if not isinstance(table, dict):
+            raise InputError(f"{self.path}: {where} must be a table")
+        if unknown := set(table) - {f.name for f in fields(kind)}:
+            raise InputError(f"{self.path}: {where}: unknown key {sorted(unknown)[0]!r}")
+        try:
+            return kind(**{k: self.data / v if k in _FILES else v for k, v in table.items()})
+        except TypeError as error:
+            raise InputError(f"{self.path}: {where}: {error}") from error
+
+
+def _check(path: Path, config: GenomeConfig) -> None:
+    """Refuse what no training can start from."""
     if config.preset not in PRESETS:
         raise InputError(f"{path}: preset must be one of {', '.join(PRESETS)}")
     if not config.known or not config.backgrounds:
@@ -258,4 +284,3 @@ def parse_config(path: Path, data: Path) -> GenomeConfig:
         given = (known.mirbase, known.fasta, known.bed and known.genome)
         if sum(each is not None for each in given) != 1:
             raise InputError(f"{path}: [[known]]: give mirbase, or fasta, or bed with genome")
-    return config

@@ -40,7 +40,7 @@ class Choice:
     rule: Callable[[Planted, Loci], npt.NDArray[np.bool_]]
     planted: Planted
 
-    def __call__(self, loci: Loci, codes: Codes, offsets: Offsets) -> npt.NDArray[np.bool_]:
+    def __call__(self, loci: Loci, _codes: Codes, _offsets: Offsets) -> npt.NDArray[np.bool_]:
         """Say it of each candidate, from where it lies alone."""
         return self.rule(self.planted, loci)
 
