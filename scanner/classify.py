@@ -9,7 +9,7 @@ from pathlib import Path
 
 from premir.kernels.pairing import dot_bracket, pack
 from premir.scanner.find.folding import Folder, make_folder
-from premir.scanner.genome.hairpin_records import Record, hairpin_records, left_out
+from premir.scanner.genome.hairpin_records import HairpinRecord, hairpin_records, left_out
 from premir.scanner.outputs import check_writable, writing
 from premir.scanner.run.progress import SequenceProgress
 from premir.scanner.score.inference import one_thread
@@ -67,9 +67,9 @@ def classify(
     return 0
 
 
-def _blocks(records: Iterable[Record], nucleotides: int) -> Iterator[list[Record]]:
+def _blocks(records: Iterable[HairpinRecord], nucleotides: int) -> Iterator[list[HairpinRecord]]:
     """Group records until they have so many nucleotides together."""
-    block: list[Record] = []
+    block: list[HairpinRecord] = []
     size = 0
     for record in records:
         block.append(record)
@@ -95,7 +95,7 @@ class _Classifier:
         self._left_out: Counter[str] = Counter()
         self._short = self._long = 0
 
-    def rows(self, block: list[Record], folder: Folder) -> Iterator[str]:
+    def rows(self, block: list[HairpinRecord], folder: Folder) -> Iterator[str]:
         """Yield a line for each record, in their order."""
         self._records += len(block)
         hairpins = folder.fold(*pack([r.codes for r in block if r.codes is not None]))

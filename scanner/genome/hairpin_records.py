@@ -24,7 +24,7 @@ _TOO_LONG = f"longer than {LONGEST} nt"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class HairpinRecord:
     """One record of a FASTA file of hairpins.
 
     Attributes:
@@ -42,7 +42,7 @@ class Record:
     remark: str = ""
 
 
-def hairpin_records(path: Path, *, say: bool = True) -> Iterator[Record]:
+def hairpin_records(path: Path, *, say: bool = True) -> Iterator[HairpinRecord]:
     """Read a FASTA file record by record; no more than ``LONGEST`` letters of one are held.
 
     Args:
@@ -67,15 +67,15 @@ def left_out(kinds: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
 
 
-def _record(name: str, length: int, letters: bytes) -> Record:
+def _record(name: str, length: int, letters: bytes) -> HairpinRecord:
     if length == 0:
-        return Record(name, length, None, _EMPTY, "no sequence")
+        return HairpinRecord(name, length, None, _EMPTY, "no sequence")
     if length > LONGEST:
-        return Record(name, length, None, _TOO_LONG, f"{length} nt, longer than {LONGEST}")
+        return HairpinRecord(name, length, None, _TOO_LONG, f"{length} nt, longer than {LONGEST}")
     codes = encode(letters)
     unknown = np.flatnonzero(codes == UNKNOWN)
     if unknown.size:
         first = int(unknown[0])
         remark = f"letter {chr(letters[first])} at {first + 1} cannot be folded"
-        return Record(name, length, None, _UNKNOWN, remark)
-    return Record(name, length, codes)
+        return HairpinRecord(name, length, None, _UNKNOWN, remark)
+    return HairpinRecord(name, length, codes)
