@@ -80,6 +80,8 @@ def test_while_it_runs_nobody_else_can_enter_and_ctrl_c_ends_all(larger_genome, 
     assert not listeners([board])  # Ray starts it for other ends; it serves nobody
     (server,) = [process for process in processes if "gcs_server" in process.name()]
     assert server.environ()["RAY_USAGE_STATS_ENABLED"] == "0"
+    workers = [process for process in processes if process.name().startswith("ray::fold")]
+    assert {worker.nice() for worker in workers} == {psutil.Process().nice()}
     scan.interrupt()
     code, errors = scan.end()
     assert code == 130

@@ -50,6 +50,8 @@ class PrivateInstance:
             _environment(
                 **_start_times(patience),
                 RAY_USAGE_STATS_ENABLED="0",
+                # Workers of niceness 15, Ray's default, starve beside anything else that computes.
+                RAY_worker_niceness="0",
                 # The name misleads: on Linux, too, all listeners are on the loopback interface.
                 RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
                 # From the environment, Ray does not write it to a file.
