@@ -17,8 +17,6 @@ from premir.train.protocols import BENCHMARKS, own_files, released
 from premir.train.recipes import RECIPES
 from premir.train.training import judge_by_protocols, train_protocols
 
-__all__ = ["judge_model", "list_protocols", "train_genome_network", "train_network"]
-
 _Path = str | os.PathLike[str]
 _Device = Literal["auto", "cpu", "cuda"]
 

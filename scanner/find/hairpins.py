@@ -42,6 +42,14 @@ class Hairpins:
         flat, offsets = gather(self.offsets, order)
         return Hairpins(self.codes[flat], self.pairs[flat], self.mfe[order], offsets)
 
+    def differing(self, other: Hairpins) -> list[int]:
+        """Return which of the same sequences fold differently, or with another energy."""
+        return [
+            n
+            for n in range(len(self))
+            if self[n][2] != other[n][2] or not np.array_equal(self[n][1], other[n][1])
+        ]
+
     def __getitem__(self, n: int) -> tuple[Codes, Pairs, int]:
         """Return codes, pair table and MFE (dcal/mol) of hairpin ``n``."""
         part = slice(self.offsets[n], self.offsets[n + 1])

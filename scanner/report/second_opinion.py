@@ -49,11 +49,6 @@ def refold(
         reported, probabilities = refolder.check(chunk.hairpins, chunk.hits.prob)
         prob.append(probabilities)
         if reported is not chunk.hairpins:
-            for n in _differing(chunk.hairpins, reported):
+            for n in chunk.hairpins.differing(reported):
                 corrected[int(chunk.hits.tile[n]), int(chunk.hits.row[n])] = reported[n]
     return replace(table, prob=np.concatenate(prob)), replace(material, corrected=corrected)
-
-
-def _differing(a: Hairpins, b: Hairpins) -> list[int]:
-    """Which of the same sequences fold differently."""
-    return [n for n in range(len(a)) if a[n][2] != b[n][2] or not np.array_equal(a[n][1], b[n][1])]

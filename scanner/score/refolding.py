@@ -58,11 +58,7 @@ class Refolder:
         mine = hairpins.take(chosen)
         theirs = self._folder.fold(mine.codes, mine.offsets)
         self.refolded += chosen.size
-        differing = [
-            k
-            for k in range(chosen.size)
-            if mine[k][2] != theirs[k][2] or not np.array_equal(mine[k][1], theirs[k][1])
-        ]
+        differing = mine.differing(theirs)
         if not differing:
             return hairpins, prob
         self.disagreements += len(differing)

@@ -9,7 +9,7 @@ from premir.scanner.option_types import path
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.train.commands import groups
 from premir.train.commands.command import Command
-from premir.train.commands.shared import print_json
+from premir.train.commands.shared import train_genome_and_report
 
 
 def _add_options(parser: Parser) -> None:
@@ -19,32 +19,16 @@ def _add_options(parser: Parser) -> None:
     add("--contigs", default="", metavar="A,B,...", help="use these contigs only")
     add("--start", default=DEFAULT_MODEL, metavar="MODEL", help="shipped model or model directory "
         "to go on from; default: %(default)s")  # fmt: skip
-    groups.add_sources(parser)
-    groups.add_own_seed(parser)
-    groups.add_output(parser)
-    groups.add_machine(parser)
+    groups.add_genome_training(parser)
 
 
 def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
     start = load_model(options.start)
 
-    from premir.train.genome.configured import train_configured
     from premir.train.genome.sources import Adaptation
 
     contigs = tuple(filter(None, options.contigs.split(",")))
-    model = train_configured(
-        options.config,
-        options.data,
-        out=options.out,
-        seed=options.seed,
-        name=options.name,
-        device_name=options.device,
-        threads=options.threads,
-        start=start,
-        adapt=Adaptation(options.genome, contigs),
-    )
-    print_json(model.card["held_out"])
-    return 0
+    return train_genome_and_report(options, start, Adaptation(options.genome, contigs))
 
 
 COMMAND = Command(

@@ -7,30 +7,15 @@ import argparse
 from premir.scanner.command import Parser
 from premir.train.commands import groups
 from premir.train.commands.command import Command
-from premir.train.commands.shared import print_json
+from premir.train.commands.shared import train_genome_and_report
 
 
 def _add_options(parser: Parser) -> None:
-    groups.add_sources(parser)
-    groups.add_own_seed(parser)
-    groups.add_output(parser)
-    groups.add_machine(parser)
+    groups.add_genome_training(parser)
 
 
 def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
-    from premir.train.genome.configured import train_configured
-
-    model = train_configured(
-        options.config,
-        options.data,
-        out=options.out,
-        seed=options.seed,
-        name=options.name,
-        device_name=options.device,
-        threads=options.threads,
-    )
-    print_json(model.card["held_out"])
-    return 0
+    return train_genome_and_report(options)
 
 
 COMMAND = Command(

@@ -75,6 +75,14 @@ def add_own_seed(parser: Parser) -> None:
         "--config")  # fmt: skip
 
 
+def add_genome_training(parser: Parser) -> None:
+    """Add all that a training from a configuration reads."""
+    add_sources(parser)
+    add_own_seed(parser)
+    add_output(parser)
+    add_machine(parser)
+
+
 def add_sources(parser: Parser) -> None:
     """Add what a genome network is trained on."""
     add = parser.add_argument

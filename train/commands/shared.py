@@ -15,6 +15,8 @@ from premir.train.commands.groups import CUSTOM, RECIPE, SETS
 from premir.train.protocols import Protocol, own_files, released
 
 if TYPE_CHECKING:
+    from premir.scanner.score.model import Model
+    from premir.train.genome.sources import Adaptation
     from premir.train.judging import Judgement
 
 _log = logging.getLogger(__name__)
@@ -57,6 +59,27 @@ def train_and_report(options: argparse.Namespace, label: str, protocols: Sequenc
     )
     if judgement is not None:
         report(judgement)
+    return 0
+
+
+def train_genome_and_report(
+    options: argparse.Namespace, start: Model | None = None, adapt: Adaptation | None = None
+) -> int:
+    """Train from a configuration as the options say, and print how the network is judged."""
+    from premir.train.genome.configured import train_configured
+
+    model = train_configured(
+        options.config,
+        options.data,
+        out=options.out,
+        seed=options.seed,
+        name=options.name,
+        device_name=options.device,
+        threads=options.threads,
+        start=start,
+        adapt=adapt,
+    )
+    print_json(model.card["held_out"])
     return 0
 
 
