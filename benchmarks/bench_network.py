@@ -26,7 +26,7 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.inference import batch_log_odds, single_log_odds
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
-from premir.scanner.score.networks.network import Network
+from premir.scanner.score.networks.network import TensorNetwork
 from premir.scanner.score.networks.variable import VariableConvNet
 
 CPU = torch.device("cpu")
@@ -40,18 +40,18 @@ def read_hairpins(paths: Sequence[Path], limit: int) -> Hairpins:
     return KernelFolder().fold(*pack(codes[:: max(1, len(codes) // limit)][:limit]))
 
 
-def dense_logits(network: Network, batch: PairingBatch) -> torch.Tensor:
+def dense_logits(network: TensorNetwork, batch: PairingBatch) -> torch.Tensor:
     return network.forward_dense(batch)
 
 
-def score(network: Network, hairpins: Hairpins) -> None:
+def score(network: TensorNetwork, hairpins: Hairpins) -> None:
     with torch.inference_mode():
         for index in batches_by_length(hairpins.lengths, cells=_CELLS):
             dense_logits(network, PairingBatch.build(hairpins.take(index), device=CPU))
 
 
 def train(
-    logits: Callable[[PairingBatch], torch.Tensor], network: Network, hairpins: Hairpins
+    logits: Callable[[PairingBatch], torch.Tensor], network: TensorNetwork, hairpins: Hairpins
 ) -> None:
     for index in batches_by_length(hairpins.lengths, cells=_CELLS):
         network.zero_grad()

@@ -43,7 +43,7 @@ from premir.scanner.genome.fasta import read_records
 from premir.scanner.genome.letters import open_genome
 from premir.scanner.score.model import Model, lowest_selected
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
-from premir.scanner.score.networks.network import Network
+from premir.scanner.score.networks.network import TensorNetwork
 from premir.scanner.score.shipped import load_model
 
 CPU = torch.device("cpu")
@@ -78,7 +78,7 @@ def rna_fold_seconds(path: Path, count: int) -> Callable[[], float]:
     return measure
 
 
-def dense_scores(network: Network, hairpins: Hairpins) -> None:
+def dense_scores(network: TensorNetwork, hairpins: Hairpins) -> None:
     with torch.inference_mode():
         for index in batches_by_length(hairpins.lengths, cells=_DENSE_CELLS):
             dense_logits(network, PairingBatch.build(hairpins.take(index), device=CPU))

@@ -333,6 +333,176 @@ def fold_features(sequence, pairs, mfe, before, after, per_step, steps):
     return row + inside[0] + inside[1] + composition(sequence[before : size - after])
 
 
+# stemwise.py
+
+
+def main_stem(pairs):
+    """Pairs around the most deeply nested terminal loop, the first of several, inside out."""
+    found = []
+    for i, j in enumerate(pairs):
+        if j > i and all(k < 0 for k in pairs[i + 1 : j]):
+            around = [(a, pairs[a]) for a in range(i, -1, -1) if pairs[a] >= j]
+            if len(around) > len(found):
+                found = around
+    return found
+
+
+def facing_letters(lefts, rights):
+    """Two lists of positions, nearest first, side by side; None where one has ended."""
+    return list(itertools.zip_longest(lefts, rights))
+
+
+def stem_columns(sequence, pairs):
+    """Columns as a dictionary each, by the names of the fields; fields that are 0 are left out."""
+    stem = main_stem(pairs)
+    size = len(sequence)
+    first, last = stem[0] if stem else (-1, size)
+    inside = list(range(first + 1, last))
+    half = len(inside) // 2
+    middle = [(inside[half], None)] if len(inside) % 2 else []
+    rest = facing_letters(reversed(inside[:half]), inside[len(inside) - half :])
+    rows = [(*pair, "loop", len(inside), 0) for pair in middle + rest]
+    for number, (i, j) in enumerate(stem):
+        helix = next(n for n in range(number + 1) if all(
+            stem[m] == (stem[m + 1][0] + 1, stem[m + 1][1] - 1) for m in range(n, number)
+        ))  # fmt: skip
+        rows.append((i, j, "paired", 0, number - helix + 1))
+        out = stem[number + 1] if number + 1 < len(stem) else (-1, size)
+        lefts, rights = range(i - 1, out[0], -1), range(j + 1, out[1])
+        kind = "fault" if number + 1 < len(stem) else "outside"
+        rows += [
+            (*pair, kind, len(lefts) + len(rights), 0) for pair in facing_letters(lefts, rights)
+        ]
+    columns = []
+    walked = skew = seen = 0
+    for number, (left, right, kind, letters, run) in enumerate(rows):
+        column = {} if kind == "fault" else {kind: 1}
+        for side, at in (("left", left), ("right", right)):
+            column |= letter_fields(side, at, sequence, kind != "paired" and pairs)
+        if kind == "paired":
+            seen += 1
+            walked = max(walked, len(inside))
+        elif kind != "loop":
+            walked += (left is not None) + (right is not None)
+            skew += (left is not None) - (right is not None)
+        column |= {
+            "pairs in a row so far, by 8": run / 8,
+            "unpaired letters of this fault, by 8": letters / 8 if kind in ("loop", "fault") else 0,
+            "left less right letters so far, by 8": skew / 8,
+            "letters from the apex, by 64": (2 * number if kind == "loop" else walked) / 64,
+            "pairs so far, by 16": seen / 16,
+            "pairs still to come, by 16": (len(stem) - seen) / 16,
+        }
+        walked += 2 * (kind == "paired")
+        columns.append(column)
+    return columns
+
+
+def letter_fields(side, at, sequence, pairs):
+    """What a column says of the letter on one of its sides; ``pairs`` where it is not paired."""
+    if at is None:
+        return {f"{side} gap": 1}
+    fields = {f"{side} {sequence[at]}": 1} if sequence[at] in LETTERS else {}
+    return fields | ({f"{side} branched": 1} if pairs and pairs[at] >= 0 else {})
+
+
+def per_thousand(count, of):
+    return 1000 * count // max(1, of)
+
+
+def fold_numbers(sequence, pairs, mfe, periods=24):
+    """Numbers of a fold by their names."""
+    size = len(sequence)
+    stem = main_stem(pairs)
+
+    def paired(first, last):
+        return sum(j >= 0 for j in pairs[max(0, first) : max(0, last)])
+
+    def gc(part):
+        return per_thousand(part.count("G") + part.count("C"), len(part))
+
+    words = [sequence[k : k + 3] for k in range(size - 2)]
+    repeats = [
+        (per_thousand(sum(a == b for a, b in zip(sequence, sequence[p:], strict=False)), size - p),
+         -p)
+        for p in range(1, min(periods, size - 1) + 1)
+    ]  # fmt: skip
+    share, period = max([(0, 0), *repeats])
+    numbers = {
+        "length": size,
+        "mfe in dcal/mol": mfe,
+        "mfe per 100 nt": 100 * mfe // max(1, size),
+        "terminal loops": sum(
+            j > i and all(k < 0 for k in pairs[i + 1 : j]) for i, j in enumerate(pairs)
+        ),
+        "paired letters among the first 20": paired(0, 20),
+        "paired letters among the last 20": paired(size - 20, size),
+        **{f"{x} per thousand": per_thousand(sequence.count(x), size) for x in LETTERS},
+        "G and C per thousand of the first 20": gc(sequence[:20]),
+        "G and C per thousand of the last 20": gc(sequence[-20:]),
+        "different 3-mers per thousand": per_thousand(
+            len({word for word in words if set(word) <= set(LETTERS)}), min(64, size - 2)
+        ),
+        "longest homopolymer": max(len(list(run)) for _, run in itertools.groupby(sequence)),
+        "best tandem period": -period,
+        "letters that repeat at it per thousand": share,
+    }  # fmt: skip
+    if not stem:
+        return numbers
+    (i, j), (a, b) = stem[0], stem[-1]
+    faults = [
+        (p - r - 1, s - q - 1)
+        for (p, q), (r, s) in itertools.pairwise(stem)
+        if (r, s) != (p - 1, q + 1)
+    ]
+    runs = [1]
+    for (p, q), (r, s) in itertools.pairwise(stem):
+        if (r, s) == (p - 1, q + 1):
+            runs[-1] += 1
+        else:
+            runs.append(1)
+    longest, second, *_ = sorted([*runs, 0], reverse=True)
+    kinds = ["".join(sorted(sequence[p] + sequence[q])) for p, q in stem]
+    after = sequence[b + 1 : b + 31]
+    total = sum(k >= 0 for k in pairs) // 2
+    return numbers | {
+        "pairs of the stem": len(stem),
+        "pairs outside the stem": total - len(stem),
+        "size of the loop": j - i - 1,
+        "longest run of pairs": longest,
+        "second longest run of pairs": second,
+        "bulges": sum(0 in fault for fault in faults),
+        "interior loops": sum(0 not in fault for fault in faults),
+        "unpaired or branched letters inside the stem": sum(map(sum, faults)),
+        "largest fault": max(map(sum, faults), default=0),
+        "sum of asymmetries": sum(abs(left - right) for left, right in faults),
+        "left less right letters": sum(left - right for left, right in faults),
+        "branched letters inside the stem": paired(a, i + 1) + paired(j, b + 1) - 2 * len(stem),
+        "A-U pairs of the stem": kinds.count("AU"),
+        "C-G pairs of the stem": kinds.count("CG"),
+        "G-U pairs of the stem": kinds.count("GU"),
+        "letters before the stem": a,
+        "letters after the stem": size - 1 - b,
+        "branched letters before the stem": paired(0, a),
+        "branched letters after the stem": paired(b + 1, size),
+        "paired letters of the 22 before the loop": paired(i - 21, i + 1),
+        "paired letters of the 22 after the loop": paired(j, j + 22),
+        "paired letters of the next 11 before the loop": paired(i - 32, i - 21),
+        "paired letters of the next 11 after the loop": paired(j + 22, j + 33),
+        "span of the stem": b - a + 1,
+        "G and C per thousand of the stem's span": gc(sequence[a : b + 1]),
+        "CNNC within 30 nt after the stem": int(bool(re.search("C..C", after))),
+        "UG within 3 nt of the stem's begin": int("UG" in sequence[max(0, a - 3) : a + 5]),
+        "UGU or GUG in the loop or beside it": int(
+            any(word in sequence[max(0, i - 2) : j + 3] for word in ("UGU", "GUG"))
+        ),
+        "unpaired letters of the three pairs' width beside the loop": (
+            6 - paired(i - 2, i + 1) - paired(j, j + 3)
+        ),
+        "share of the stem's pairs per thousand of all": per_thousand(len(stem), total),
+    }
+
+
 def votes(row, nodes, roots):
     """Votes of all trees for one row of features."""
     total = 0

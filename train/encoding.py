@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch.nn.utils import parametrize
 
-from premir.scanner.score.networks.network import Network
+from premir.scanner.score.networks.network import Network, TensorNetwork
 
 _GROUPS = (slice(1, 5), slice(5, 9))
 """The row and the column one-hots among the nine channels."""
@@ -36,7 +36,9 @@ class SoftEncoding(torch.nn.Module):
 
 def with_plain_encoding(network: Network) -> Network:
     """Return the network with any :class:`SoftEncoding` worked into its weights."""
-    if not parametrize.is_parametrized(network.first_layer):
+    if not isinstance(network, TensorNetwork) or not parametrize.is_parametrized(
+        network.first_layer
+    ):
         return network
     # Not by remove_parametrizations on a copy: copies share the class that it would change.
     weight = network.first_layer.weight.detach()

@@ -72,16 +72,16 @@ def train(
             ``out`` holds a model of another training.
         CollapseError: the network has come to nothing; no model is written.
     """
+    if network not in NETWORKS:
+        raise InputError(f"--network {network}: no such network; there is {', '.join(NETWORKS)}")
     head = {
         "name": name,
-        "description": f"Do et al. (2018) {network}-size network: {protocol.description}",
+        "description": f"{NETWORKS[network].title}: {protocol.description}",
         "network": network,
         "feature_schema": FEATURE_SCHEMA,
         "context_nt": 0,
     }
     check_new_card(out / CARD, head)
-    if network not in NETWORKS:
-        raise InputError(f"--network {network}: no such network; there is {', '.join(NETWORKS)}")
     torch.set_num_threads(threads)
     device = choose_device(device_name)
     training = _load(protocol.training, folder)

@@ -13,9 +13,10 @@ import torch
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from premir.scanner.errors import InputError
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
-from premir.scanner.score.networks.network import Network
+from premir.scanner.score.networks.network import Network, TensorNetwork
 from premir.train.checkpoint import load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.dataset import Dataset
@@ -63,7 +64,7 @@ class Trainer:
             self._drop_out_hidden_units()
         if softness := ENCODINGS[self.recipe.encoding]:
             parametrize.register_parametrization(
-                self.network.first_layer, "weight", SoftEncoding(softness)
+                self._tensor_network().first_layer, "weight", SoftEncoding(softness)
             )
         self.optimizer = self.recipe.make_optimizer(self.network.parameters())
 
@@ -124,9 +125,17 @@ class Trainer:
         )
         return self.losses[-1]
 
+    def _tensor_network(self) -> TensorNetwork:
+        if not isinstance(self.network, TensorNetwork):
+            raise InputError(
+                f"--network {self.network_name}: reads no pairing tensor, so that --encoding and "
+                "--ablate change nothing; leave them out"
+            )
+        return self.network
+
     def _keep_out_the_pairing_matrix(self) -> None:
         """Hold the first layer's weights of channel 0 at zero: the network sees sequence only."""
-        weight = self.network.first_layer.weight
+        weight = self._tensor_network().first_layer.weight
         with torch.no_grad():
             weight[:, 0] = 0.0
 

@@ -56,7 +56,6 @@ class Card(TypedDict, total=False):
     context_nt: int
     min_prob: float
     weights_sha256: str
-    members: int
     calibration: Calibration
     gates: GatesCard
     preset: str
@@ -131,7 +130,6 @@ _FIELDS = {
     "context_nt": _whole(0, 200),
     "min_prob": _PROBABILITY,
     "weights_sha256": _DIGEST,
-    "members": _whole(1, 64),
     "calibration": _TABLE,
     "gates": _TABLE,
 }
@@ -146,7 +144,7 @@ _GATES = {
     "min_prob": _PROBABILITY,
     "judged": _TABLE,
 }
-_OPTIONAL = frozenset({"min_prob", "members", "calibration", "gates"})
+_OPTIONAL = frozenset({"min_prob", "calibration", "gates"})
 
 
 def read_card(path: Path) -> Card:

@@ -19,6 +19,9 @@ from premir.scanner.score.model import Model, read_model
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.network import Network
 
+MEMBERS = " + "
+"""Stands between the networks of a model on its card."""
+
 
 def load_networks(
     model: Model, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
@@ -38,14 +41,15 @@ def load_networks(
         raise ModelError(f"{path}: weights are missing")
     if sha256(path) != model.digest:
         raise ModelError(f"{path}: digest differs from the card's; fetch or train the model again")
-    if card["network"] not in NETWORKS:
-        raise ModelError(f"{model.directory / CARD}: unknown network {card['network']!r}")
+    kinds = card["network"].split(MEMBERS)
+    if unknown := [kind for kind in kinds if kind not in NETWORKS]:
+        raise ModelError(f"{model.directory / CARD}: unknown network {unknown[0]!r}")
     if card["feature_schema"] != FEATURE_SCHEMA:
         raise ModelError(
             f"{model.directory / CARD}: made for feature schema {card['feature_schema']!r}, "
             f"this premir computes {FEATURE_SCHEMA!r}"
         )
-    networks = tuple(NETWORKS[card["network"]]() for _ in range(card.get("members", 1)))
+    networks = tuple(NETWORKS[kind]() for kind in kinds)
     tensors = _read_weights(path, _tensors(networks))
     for prefix, network in _prefixed(networks):
         own = {name: tensors[prefix + name] for name in network.state_dict()}
@@ -104,15 +108,17 @@ def save_model(directory: Path, networks: Sequence[Network], card: Mapping[str, 
 
     Args:
         directory: of the model.
-        networks: one, or several of the same kind.
-        card: says what they are.
+        networks: one, or several.
+        card: says what they are; which networks, it is told.
 
     Raises:
         ModelError: no card may hold what is in this one; nothing is written.
     """
-    own = {name: value for name, value in card.items() if name not in ("gates", "members")}
-    if len(networks) > 1:
-        own["members"] = len(networks)
+    kinds = {network: kind for kind, network in NETWORKS.items()}
+    own = {
+        **{name: value for name, value in card.items() if name != "gates"},
+        "network": MEMBERS.join(kinds[type(network)] for network in networks),
+    }
     check_new_card(directory / CARD, own)
     directory.mkdir(parents=True, exist_ok=True)
     with whole_file(directory / WEIGHTS) as temporary:

@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 
 import premir.kernels
-from premir.kernels import cutting, gate_features, kmers, mfe, overlaps, pairing, stems, tensorconv
+from premir.kernels import (
+    cutting,
+    gate_features,
+    kmers,
+    mfe,
+    overlaps,
+    pairing,
+    stems,
+    stemwise,
+    tensorconv,
+)
 from premir.kernels.codes import decode, encode, reverse_complement
 from premir.kernels.energies import current_parameters
 from premir.scanner.find.stem_costs import ANIMAL
@@ -93,6 +103,15 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         ),
         (*STEMS, np.array([0, 1_000, 3_000])),
     ),
+    "stemwise.count_columns": (stemwise.count_columns, (HAIRPINS.pairs, HAIRPINS.offsets)),
+    "stemwise.fill_columns": (
+        in_place(
+            stemwise.fill_columns,
+            np.zeros((len(HAIRPINS), len(stemwise.COLUMN_FIELDS), 200), np.float32),
+        ),
+        (HAIRPINS.codes, HAIRPINS.pairs, HAIRPINS.offsets),
+    ),
+    "stemwise.numbers_of": (stemwise.numbers_of, PACKED),
     "tensorconv.convolve_tensors": (
         in_place(tensorconv.convolve_tensors, np.zeros_like(MAPS)),
         (*PACKED, WEIGHT, 4, 10),

@@ -17,6 +17,7 @@ from premir.scanner.score.inference import single_log_odds
 from premir.scanner.score.model import MARGIN, Model, lowest_selected, probabilities
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.network import Network
+from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.shipped import DEFAULT_MODEL, SHIPPED, load_model
 from premir.scanner.score.weights import save_model
@@ -84,9 +85,11 @@ def test_a_calibration_that_is_none_is_refused(tmp_path, field, value, kind):
 
 
 def test_several_networks_score_by_their_mean(hairpins, tmp_path):
-    members = networks(3)
-    model = load_model(str(save_model(tmp_path / "three", members, CARD).directory))
-    assert model.card["members"] == len(model.networks()) == 3
+    torch.manual_seed(2)
+    members = [StemConvNet(), *networks(1), StemConvNet()]
+    model = load_model(str(save_model(tmp_path / "mixed", members, CARD).directory))
+    assert model.card["network"] == "stem + variable + stem"
+    assert [type(member) for member in model.networks()] == [type(member) for member in members]
     expected = np.mean([alone(member, hairpins) for member in members], axis=0)
     assert model.score(hairpins).tolist() == expected.tolist()
     np.testing.assert_allclose(model.select(hairpins), expected, atol=1e-4)
@@ -113,16 +116,12 @@ def test_whatever_score_may_lift_to_a_threshold_is_selected():
 class Pairs(Network):
     """A toy: the share of paired nucleotides, seen by a network that others know nothing of."""
 
+    title = "toy"
     cells: ClassVar = {"cpu": 10_000}
 
     def __init__(self):
         super().__init__()
-        self.channels = nn.Conv2d(9, 1, 1)
         self.out = nn.Linear(1, 2)
-
-    @property
-    def first_layer(self):
-        return self.channels
 
     @property
     def last_layer(self):
@@ -137,8 +136,6 @@ class Pairs(Network):
         record = torch.repeat_interleave(torch.arange(batch.lengths.numel()), batch.lengths)
         total = torch.zeros(batch.lengths.numel(), dtype=batch.dtype).index_add(0, record, paired)
         return self.out((total / batch.lengths)[:, None])
-
-    forward_dense = forward
 
 
 def test_a_network_is_one_file_and_one_line(hairpins, tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ class PairingBatch:
         mfe: int32 (N,), dcal/mol.
         offsets: int64 (N + 1,).
         lengths: int64 (N,), length of each hairpin in nt.
-        host_lengths: the same, on the host.
+        hairpins: the same hairpins, on the host.
         dtype: of the pairing tensors.
     """
 
@@ -72,7 +72,7 @@ class PairingBatch:
     mfe: Tensor
     offsets: Tensor
     lengths: Tensor
-    host_lengths: npt.NDArray[np.int64]
+    hairpins: Hairpins
     dtype: torch.dtype
 
     @classmethod
@@ -80,7 +80,6 @@ class PairingBatch:
         cls, hairpins: Hairpins, *, device: torch.device, dtype: torch.dtype = torch.float32
     ) -> PairingBatch:
         """Send a packed batch to a device; a GPU gets it from pinned memory, without waiting."""
-        lengths = hairpins.lengths
 
         def send(array: npt.NDArray[Any]) -> Tensor:
             tensor = torch.from_numpy(array)
@@ -93,10 +92,15 @@ class PairingBatch:
             pairs=send(hairpins.pairs),
             mfe=send(hairpins.mfe),
             offsets=send(hairpins.offsets),
-            lengths=send(lengths),
-            host_lengths=lengths,
+            lengths=send(hairpins.lengths),
+            hairpins=hairpins,
             dtype=dtype,
         )
+
+    @property
+    def host_lengths(self) -> npt.NDArray[np.int64]:
+        """Length of each hairpin, int64 (N,), in nt, on the host."""
+        return self.hairpins.lengths
 
     def dense(self) -> Tensor:
         """Build the pairing tensors, (N, 9, W, W), on the device; W is the longest length."""

@@ -19,9 +19,11 @@ class Network(nn.Module, ABC):
     It is made without arguments, and scores do not depend on the other members of a batch.
 
     Attributes:
+        title: what it is, in few words, for cards.
         cells: padded matrix cells that a batch may have, by type of device.
     """
 
+    title: ClassVar[str]
     cells: ClassVar[dict[str, int]]
 
     @staticmethod
@@ -34,21 +36,12 @@ class Network(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def first_layer(self) -> nn.Conv2d:
-        """The layer that reads pairing tensors, whose channels trainings soften or keep out."""
-
-    @property
-    @abstractmethod
     def last_layer(self) -> nn.Linear:
         """The layer that turns hidden units, which trainings drop, into logits."""
 
     @abstractmethod
     def forward(self, batch: PairingBatch) -> Tensor:
         """Return logits (N, 2); class 1 is pre-miRNA."""
-
-    @abstractmethod
-    def forward_dense(self, batch: PairingBatch) -> Tensor:
-        """Return the same logits from whole pairing tensors: the reference path."""
 
     def batches(
         self, lengths: npt.NDArray[np.int64], device_type: str
@@ -57,3 +50,16 @@ class Network(nn.Module, ABC):
         return batches_by_length(
             lengths, cells=self.cells[device_type], groups=self.map_sizes(lengths)
         )
+
+
+class TensorNetwork(Network):
+    """A network that reads pairing tensors, as those of Do et al. (2018) do."""
+
+    @property
+    @abstractmethod
+    def first_layer(self) -> nn.Conv2d:
+        """The layer that reads pairing tensors, whose channels trainings soften or keep out."""
+
+    @abstractmethod
+    def forward_dense(self, batch: PairingBatch) -> Tensor:
+        """Return the logits from whole pairing tensors: the reference path."""

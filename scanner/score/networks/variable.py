@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from premir.kernels.pairing import CHANNELS
 from premir.scanner.score.networks.batches import PairingBatch, pairing_conv2d
-from premir.scanner.score.networks.network import Network
+from premir.scanner.score.networks.network import TensorNetwork
 
 
 def _masked(maps: Tensor, sizes: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def _adaptive_average(maps: Tensor, sizes: Tensor, bins: int) -> Tensor:
     return torch.einsum("nkx,ncxy,nly->nckl", weights, maps, weights)
 
 
-class VariableConvNet(Network):
+class VariableConvNet(TensorNetwork):
     """Algorithm 1 of Do et al. (2018), layer sizes as in the authors' released code.
 
     conv 11x11 stride 4 pad 10, 32 -> ReLU -> 2x2 sum-pool -> conv 5x5 stride 2 pad 4, 64 -> ReLU
@@ -42,6 +42,7 @@ class VariableConvNet(Network):
     does not fill, so that a mask after each pool suffices), and the last pool has bins per sample.
     """
 
+    title = "Do et al. (2018) variable-size network"
     cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 24}
     """Some 120 hairpins of 93 nt, whose maps a core's cache holds; on a GPU 1,900, whose dense
     tensors take 600 MB."""
