@@ -1,12 +1,17 @@
 """Stem scan: the best single stem-loop of every hairpin centre, for a whole tile at once.
 
 A stem-loop is one helix closed by a hairpin loop and interrupted by bulges and interior loops; it
-is found by a dynamic programme over spans ``d = j - i`` with affine loop costs (design: rows of
-contiguous int16, so that the compiler vectorises every inner loop).
+is found by a dynamic programme over spans ``d = j - i`` with affine loop costs:
 
     P(i, j) = e(i, j) + min(hairpin(d), P(i + 1, j - 1), L(i + 1, j - 1))        if i, j can pair
     L(i, j) = min(P(i, j) + loop_open, L(i + 1, j) + bulge, L(i, j - 1) + bulge,
                   L(i + 1, j - 1) + interior)
+
+For each span there is a row of contiguous int16 by hairpin centre ``i + j``, so that the compiler
+vectorises every inner loop. (i + 1, j - 1) has the centre of (i, j): a row takes the place of the
+one two spans shorter, and reads the one between them, of the centres half a nucleotide to the left
+and to the right. Every element is read whether its value is used or not: one that is read under a
+condition needs a masked load, which int16 have only in AVX-512, and the loop is scalar elsewhere.
 
 Energies are int16 in centibits: minus 100 log2 of the odds that a stem-loop is one that is sought
 rather than chance, up to a constant. What is sought is the caller's business: it brings the costs.
@@ -36,7 +41,11 @@ LOWEST = -32000
 """What lies inside a pair counts no lower than this, in centibits: int16 must not wrap."""
 
 _BLOCK = 4096
-"""Starts scanned together; the rolling rows of a block stay in the first-level cache."""
+"""Hairpin centres of one parity scanned together; the rows of a block stay in the caches."""
+
+_LINE = 32
+"""int16 in a cache line. Rows are written from its multiples on: few vectors lie across two lines,
+which takes longer."""
 
 # The codes A, C, G, U, unknown are mapped to numbers whose pairwise sums tell the pair types apart:
 # A+U = 5, C+G = 11, G+U = 6 and no other two letters add up to these.
@@ -130,55 +139,53 @@ def _tilts(codes: Codes, borders: npt.NDArray[np.int64], window: int, tilt: int,
 
 
 @kernel(
-    "void(const int16[::1], const int16[::1], const int16[::1], const int16[::1], "
-    "const int16[::1], int16[::1], int16, int16, int16, int16)"
+    "void(const int16[::1], const int16[::1], const int16[::1], const int16[::1], int16[::1], "
+    "int16, int16, int16, int16)"
 )
 def _pair_row(
     left: _I16,
     right: _I16,
     tilt: _I16,
-    inner_pair: _I16,
-    inner_loop: _I16,
-    out: _I16,
+    loop: _I16,
+    pair: _I16,
     closed: np.int16,
     cg: np.int16,
     au: np.int16,
     gu: np.int16,
 ) -> None:
-    """P of one span from P and L of the span inside it (rows already shifted to start at 0)."""
+    """P of one span in the place of P of the span inside it, whose L is given."""
     far = np.int16(INFINITE)
-    for i in range(out.size):
+    for i in range(pair.size):
         total = np.int16(left[i] + right[i])
+        weak, strong = np.int16(au - tilt[i]), np.int16(cg + tilt[i])
         energy = far
-        energy = np.int16(au - tilt[i]) if total == np.int16(_AU) else energy
-        energy = np.int16(cg + tilt[i]) if total == np.int16(_CG) else energy
+        energy = weak if total == np.int16(_AU) else energy
+        energy = strong if total == np.int16(_CG) else energy
         energy = gu if total == np.int16(_GU) else energy
-        inside = min(inner_pair[i], inner_loop[i])
+        inside = min(pair[i], loop[i])
         inside = max(min(inside, closed), np.int16(LOWEST))
         value = np.int16(energy + inside)
-        out[i] = value if energy < far else far
+        pair[i] = value if energy < far else far
 
 
 @kernel(
-    "void(const int16[::1], const int16[::1], const int16[::1], const int16[::1], int16[::1], "
-    "int16, int16, int16)"
+    "void(const int16[::1], const int16[::1], const int16[::1], int16[::1], int16, int16, int16)"
 )
 def _loop_row(
     pair: _I16,
     drop_left: _I16,
     drop_right: _I16,
-    drop_both: _I16,
-    out: _I16,
+    loop: _I16,
     loop_open: np.int16,
     bulge: np.int16,
     interior: np.int16,
 ) -> None:
-    """L of one span from its P and from the L of spans one and two shorter."""
-    for i in range(out.size):
+    """L of one span in the place of L two shorter, from its P and from L one shorter."""
+    for i in range(loop.size):
         opened = np.int16(pair[i] + loop_open)
         one = np.int16(min(drop_left[i], drop_right[i]) + bulge)
-        both = np.int16(drop_both[i] + interior)
-        out[i] = min(opened, min(one, both))
+        both = np.int16(loop[i] + interior)
+        loop[i] = min(opened, min(one, both))
 
 
 @kernel("void(const int16[::1], int16[::1], int16[::1], int16, int16)")
@@ -188,9 +195,9 @@ def _centre_row(
     """Keep the lowest P of each hairpin centre, its length considered, and its span."""
     for i in range(pair.size):
         value = np.int16(pair[i] + length_cost)
-        better = value < best[i]
-        best_span[i] = span if better else best_span[i]
-        best[i] = min(value, best[i])
+        before, span_before = best[i], best_span[i]
+        best_span[i] = span if value < before else span_before
+        best[i] = min(value, before)
 
 
 @kernel(
@@ -221,46 +228,51 @@ def _scan(
     shortest = 1
     while shortest < max_span and hairpin_loops[shortest] >= INFINITE:
         shortest += 1
-    width = _BLOCK + max_span + 2
+    # One line on both sides is read and never computed.
+    lead = (max_span // 2 // _LINE + 2) * _LINE
+    width = _BLOCK + 2 * lead
     far = np.int16(INFINITE)
-    pair_rows = np.empty((3, width), np.int16)
-    loop_rows = np.empty((3, width), np.int16)
+    pair_rows = np.empty((2, width), np.int16)
+    loop_rows = np.empty((2, width), np.int16)
     for number in range(borders.size - 1):
         begin, end = borders[number], borders[number + 1]
-        # Backwards: a centre's short spans lie in later blocks than its long ones, and of equal
-        # energies the shortest span is to stay.
-        for start in range(begin + (end - begin - 1) // _BLOCK * _BLOCK, begin - 1, -_BLOCK):
-            used = min(width, end - start)
+        for block in range(begin, end, _BLOCK):
+            origin = block - lead
+            used = min(width, end - origin)
             pair_rows[:, :used] = far
             loop_rows[:, :used] = far
             for d in range(shortest, max_span):
-                # Inner starts reach beyond the block: L(i, d) needs L(i + 1, d - 1).
-                count = min(_BLOCK + max_span - d, end - d - start)
-                if count <= 0:
+                odd = d % 2
+                # Column x is the centre of what goes from x - before to x + after. What encloses it
+                # has a centre no further away than half the difference of the spans.
+                before, after = d // 2, (d + 1) // 2
+                halo = ((max_span - d) // 2 // _LINE + 1) * _LINE
+                first = max(block - halo, begin + before)
+                last = min(block + _BLOCK + halo, end - after)
+                if first >= last:
                     break
-                pair = pair_rows[d % 3][:count]
-                loop = loop_rows[d % 3][:count]
-                inner_pair = pair_rows[(d + 1) % 3][1 : 1 + count]
-                inner_loop = loop_rows[(d + 1) % 3][1 : 1 + count]
-                shorter = loop_rows[(d + 2) % 3]
-                left = letters[start : start + count]
-                right = letters[start + d : start + d + count]
-                first = start + d // 2
-                tilt = tilts[d % 2][first : first + count]
+                here, there = first - origin, last - origin
+                pair, loop = pair_rows[odd, here:there], loop_rows[odd, here:there]
+                shorter = loop_rows[1 - odd]
                 _pair_row(
-                    left, right, tilt, inner_pair, inner_loop, pair, hairpin_loops[d], cg, au, gu
-                )
-                _loop_row(
-                    pair, shorter[1 : 1 + count], shorter[:count], inner_loop, loop, loop_open,
-                    bulge, interior,
+                    letters[first - before : last - before],
+                    letters[first + after : last + after],
+                    tilts[odd, first:last],
+                    loop, pair, hairpin_loops[d], cg, au, gu,
                 )  # fmt: skip
-                if d + 1 < min_span:
+                _loop_row(
+                    pair,
+                    shorter[here + odd : there + odd],
+                    shorter[here + odd - 1 : there + odd - 1],
+                    loop, loop_open, bulge, interior,
+                )  # fmt: skip
+                first, last = max(first, block), min(last, block + _BLOCK)
+                if d + 1 < min_span or first >= last:
                     continue
-                keep = min(_BLOCK, count)
                 _centre_row(
-                    pair[:keep],
-                    best[d % 2][first : first + keep],
-                    best_span[d % 2][first : first + keep],
+                    pair_rows[odd, first - origin : last - origin],
+                    best[odd, first:last],
+                    best_span[odd, first:last],
                     np.int16(d + 1),
                     length_costs[d],
                 )
