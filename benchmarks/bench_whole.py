@@ -129,7 +129,9 @@ def stages(
             lap("gates")
             counts["scored"] += len(hairpins)
             if naive:
-                dense_scores(spec.networks()[0], hairpins)
+                (network,) = spec.networks()
+                assert isinstance(network, TensorNetwork)
+                dense_scores(network, hairpins)
             else:
                 rough = spec.select(hairpins)
                 counts["selected"] += int((rough >= lowest_selected(spec.min_prob)).sum())

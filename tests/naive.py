@@ -376,7 +376,7 @@ def stem_columns(sequence, pairs):
     columns = []
     walked = skew = seen = 0
     for number, (left, right, kind, letters, run) in enumerate(rows):
-        column = {} if kind == "fault" else {kind: 1}
+        column: dict[str, float] = {} if kind == "fault" else {kind: 1}
         for side, at in (("left", left), ("right", right)):
             column |= letter_fields(side, at, sequence, kind != "paired" and pairs)
         if kind == "paired":
