@@ -338,7 +338,7 @@ def fold_features(sequence, pairs, mfe, before, after, per_step, steps):
 
 def main_stem(pairs):
     """Pairs around the most deeply nested terminal loop, the first of several, inside out."""
-    found = []
+    found: list[tuple[int, int]] = []
     for i, j in enumerate(pairs):
         if j > i and all(k < 0 for k in pairs[i + 1 : j]):
             around = [(a, pairs[a]) for a in range(i, -1, -1) if pairs[a] >= j]
