@@ -27,6 +27,7 @@ from premir.scanner.score.model import read_model
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.cli import main
 from premir.train.genome import ablation
+from premir.train.genome.backgrounds import held_out
 from premir.train.genome.config import ANIMAL_CONFIG, Known, read_config
 from premir.train.genome.cuts import Choice, cut_genome, matching, touching
 from premir.train.genome.judging import Curve, calibrate, judge
@@ -36,7 +37,7 @@ from premir.train.genome.planting import (
     plant_known,
     plant_tandem_repeats,
 )
-from premir.train.genome.sources import held_out, prepare, read_known
+from premir.train.genome.sources import prepare, read_known
 from premir.train.genome.stream import ADAPTED_SHARE, Stream, background, balanced, mutated
 from premir.train.genome.trainer import GenomeTrainer
 
@@ -209,7 +210,7 @@ def test_what_judges_never_trains(sources, data):
     assert training.isdisjoint(sources.known.groups)
     names = {contig.name for each in sources.held for contig in each.cuts.contigs}
     assert names == {name for name in "abcdefgh" if held_out(f"{data.name}-background/{name}", 0.3)}
-    folders = [path.parents[1] for path in sources.negatives]
+    folders = [path.parents[1] for path in sources.negative_shards]
     train = next(folder for folder in folders if "train" in folder.name)
     headers = train.with_suffix(".fa").read_text().split("\n")[::2]
     assert names.isdisjoint(header.removeprefix(">") for header in headers)
@@ -242,24 +243,24 @@ def test_large_families_count_less(sources):
 
 
 def test_a_window_bounds_what_is_in_memory(sources):
-    sizes = [len(read_hairpins(path)) for path in sources.negatives]
+    sizes = [len(read_hairpins(path)) for path in sources.negative_shards]
     window = max(sizes)
     assert sum(sizes) > window
     seen = set()
     for n in range(8):
-        stream = Stream(sources.negatives, window=window)
+        stream = Stream(sources.negative_shards, window=window)
         first, _ = stream.load(np.random.default_rng(n))
-        again, _ = Stream(sources.negatives, window=window).load(np.random.default_rng(n))
+        again, _ = Stream(sources.negative_shards, window=window).load(np.random.default_rng(n))
         assert np.array_equal(first.codes, again.codes)
         assert len(first) <= window
         seen.add(len(first))
     assert len(seen) > 1
-    whole, _ = Stream(sources.negatives).load(np.random.default_rng(0))
+    whole, _ = Stream(sources.negative_shards).load(np.random.default_rng(0))
     assert len(whole) == sum(sizes)
 
 
 def test_most_negatives_come_from_the_genome_to_adapt_to(sources):
-    shards = sources.negatives
+    shards = sources.negative_shards
     stream = background(shards[:1], shards[1:2])
     _, shares = stream.load(np.random.default_rng(0))
     own = len(read_hairpins(shards[1]))
@@ -294,7 +295,7 @@ def trainer(sources, data, **changes):
         config,
         config.identity(),
         balanced(sources.positives, config.family_balance),
-        background(sources.negatives, ()),
+        background(sources.negative_shards, ()),
         CPU,
     )
 

@@ -144,7 +144,7 @@ def test_preparing_says_what_of_each_source(data, caplog):
     told = [record.getMessage() for record in caplog.records]
     assert told[0].startswith("preparing candidates of known hairpins (6) and genomes (1); ")
     (line,) = [each for each in told if each.startswith(f"{data.name}-lent-train: ")]
-    counts = ", ".join(str(len(read_loci(path))) for path in prepared.negatives)
+    counts = ", ".join(str(len(read_loci(path))) for path in prepared.negative_shards)
     assert line.endswith(f" Mb, candidates with 10, 20 nt of context: {counts}")
     assert {each.partition(":")[0] for each in told} >= {"known-0", "known-held-out"}
 
