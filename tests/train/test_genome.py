@@ -127,8 +127,20 @@ def test_faulty_configurations_are_told(data, tmp_path, change, message, capsys)
 
 def test_the_shipped_configuration_keeps_to_the_splits():
     backgrounds = tomllib.loads(ANIMAL_CONFIG.read_text())["backgrounds"]
-    lenders = {Path(each["genome"]).parent.name for each in backgrounds}
-    assert lenders == {"human_clones", "mouse_pieces", "fly_1pct", "arabidopsis_1pct"}
+    named = {Path(each["genome"]).parent.name: each for each in backgrounds}
+    assert set(named) == {
+        "human_clones", "mouse_pieces", "fly_1pct", "arabidopsis_1pct", "mammals_windows",
+        "encode_vertebrates", "vertebrate_misc", "insect_misc", "brassica_part",
+    }  # fmt: skip
+    assert [name for name, each in named.items() if each["judging"] == []] == [
+        "human_clones", "mouse_pieces", "fly_1pct", "arabidopsis_1pct",
+    ]  # fmt: skip
+    assert named["encode_vertebrates"]["lends"] is False
+    assert named["brassica_part"]["judges"] is False
+    assert len(named["brassica_part"]["judging"]) == 13
+    cells = named["mammals_windows"]
+    assert len(cells["judging"]) == 3 + 5
+    assert {"groups", "left_out"} <= set(cells)
 
 
 def test_known_hairpins_of_a_genome_keep_their_flanks_and_strands(data):
@@ -371,6 +383,45 @@ def test_a_family_of_n_weighs_the_root_of_n(sources):
     known = replace(sources.known, groups=("x",) * 4 + ("y",) * rest)
     curve = judge(VariableConvNet(), known, sources.held, CPU)
     assert curve.weights.tolist() == pytest.approx([0.5] * 4 + [rest**-0.5] * rest)
+
+
+def test_plantings_of_a_hairpin_count_as_one(data, sources, tmp_path):
+    torch.manual_seed(4)
+    network = VariableConvNet()
+    once = judge(network, sources.known, sources.held, CPU)
+    config = replace(read_config(data / "tiny.toml", data), judged_plantings=3, planted=1)
+    often = prepare(config, tmp_path, KernelFolder()).known
+    assert often.groups == sources.known.groups * 3
+    curve = judge(network, often, sources.held, CPU)
+    assert (curve.hairpins, curve.families) == (once.hairpins, once.families)
+    assert curve.hairpins == len(once.known)
+    assert curve.weights.sum() == pytest.approx(once.weights.sum())
+    assert np.allclose(curve.weights[: once.known.size] * 3, once.weights)
+    assert np.array_equal(curve.known[: once.known.size], once.known)
+    assert not np.array_equal(curve.known[once.known.size : 2 * once.known.size], once.known)
+
+
+def test_background_is_scored_shard_by_shard(data, sources, tmp_path, monkeypatch):
+    torch.manual_seed(4)
+    network = VariableConvNet()
+    whole = judge(network, sources.known, sources.held, CPU)
+    monkeypatch.setattr("premir.train.genome.cuts.TILE_SIZE", 5_000)
+    config = replace(read_config(data / "tiny.toml", data), planted=1)
+    tiled = prepare(config, tmp_path, KernelFolder())
+    assert len(tiled.held[0].cuts.shards) > len(sources.held[0].cuts.shards)
+    sizes = []
+    score = batch_log_odds
+
+    def watched(network, hairpins, device):
+        sizes.append(len(hairpins))
+        return score(network, hairpins, device=device)
+
+    monkeypatch.setattr("premir.train.genome.judging.batch_log_odds", watched)
+    curve = judge(network, tiled.known, tiled.held, CPU)
+    assert max(sizes) < whole.cuts.size
+    np.testing.assert_allclose(np.sort(curve.cuts), np.sort(whole.cuts), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(curve.calls, whole.calls, rtol=1e-4, atol=1e-5)
+    assert curve.megabases == whole.megabases
 
 
 def arguments(data, config="tiny.toml", command=("genome",)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.codes import UNKNOWN, encode, reverse_complement
+from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
 from premir.kernels.stretches import Stretches
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256
@@ -34,6 +34,7 @@ from premir.train.genome.config import GenomeConfig, Known, Source
 from premir.train.genome.cuts import Choice, Cuts, Rule, cut_genome, matching, touching
 from premir.train.genome.planting import (
     FLANK,
+    Planted,
     plant_inverted_repeats,
     plant_known,
     plant_tandem_repeats,
@@ -229,24 +230,13 @@ def prepare(
     own = [replace(preset, context_nt=config.context_nt)]
     cut = partial(_cut, folder=folder, threads=threads)
 
+    # All that can be faulty is read before the first candidate is folded.
+    neutral = [read_bed(each.neutral) if each.neutral else [] for each in config.backgrounds]
     divided, rule = _divided(config, work)
-    negatives: list[Negatives] = []
-    lending, held, lending_held = [], [], []
-    for background, parts in zip(config.backgrounds, divided, strict=True):
-        for part in parts.training:
-            lending.append(read_codes(part.fasta, _SHORTEST))
-            cuts = cut(part.fasta, extractors, choice=rule, left_out=parts.left_out)
-            negatives.append(_negatives(part.label, cuts))
-        for part in parts.judging:
-            lending_held.append(read_codes(part.fasta, _SHORTEST))
-            (judging,) = cut(part.fasta, own, choice=rule, left_out=parts.left_out)
-            held.append(Held(judging, _neutral(background.neutral, judging)))
-    adapted: list[Path] = []
-    if adapt is not None:
-        path = _chosen(adapt, work)
-        lending.append(read_codes(path, _SHORTEST))
-        adapted += _shards(cut(path, extractors, choice=adapt.rule))
-    lending, lending_held = [each for each in lending if each], [e for e in lending_held if e]
+    chosen = _chosen(adapt, work) if adapt is not None else None
+    training = [part.fasta for parts in divided for part in parts.training]
+    lending = _lending([*training, *([chosen] if chosen is not None else [])])
+    lending_held = _lending([part.fasta for parts in divided for part in parts.judging])
     sides = [[p for p in known if held_out(p.family, config.validation) == side] for side in (0, 1)]
     if not lending or not lending_held or not all(sides):
         raise InputError(
@@ -255,16 +245,21 @@ def prepare(
         )
     _log.info("%d known hairpins to train on, %d to judge by", *map(len, sides))
 
-    for kind, count, plant, stage in (
-        ("inverted", config.inverted_repeats, plant_inverted_repeats, 1),
-        ("tandem", config.tandem_repeats, plant_tandem_repeats, 5),
-    ):
-        if count:
-            rng = np.random.default_rng([config.seed, stage])
-            path = work / f"{kind}-repeats.fa"
-            repeats = plant(path, count, lending, rng)
-            cuts = cut(path, extractors, choice=Choice(touching, repeats))
-            negatives.append(_negatives(path.stem, cuts))
+    negatives: list[Negatives] = []
+    held: list[Held] = []
+    for parts, places in zip(divided, neutral, strict=True):
+        for part in parts.training:
+            cuts = cut(part.fasta, extractors, choice=rule, left_out=parts.left_out)
+            negatives.append(_negatives(part.label, cuts))
+        for part in parts.judging:
+            (judging,) = cut(part.fasta, own, choice=rule, left_out=parts.left_out)
+            held.append(Held(judging, _neutral(places, judging)))
+    adapted: list[Path] = []
+    if adapt is not None and chosen is not None:
+        adapted += _shards(cut(chosen, extractors, choice=adapt.rule))
+    for path, repeats in _synthetic_repeats(config, work, lending):
+        cuts = cut(path, extractors, choice=Choice(touching, repeats))
+        negatives.append(_negatives(path.stem, cuts))
     positives = []
     for copy in range(config.planted):
         rng = np.random.default_rng([config.seed, 2, copy])
@@ -282,6 +277,20 @@ def prepare(
         tuple(held),
         tuple(adapted),
     )
+
+
+def _synthetic_repeats(
+    config: GenomeConfig, work: Path, lending: Sequence[Sequence[Codes]]
+) -> Iterator[tuple[Path, Planted]]:
+    """Plant each kind of repeats that is asked for."""
+    for kind, count, plant, stage in (
+        ("inverted", config.inverted_repeats, plant_inverted_repeats, 1),
+        ("tandem", config.tandem_repeats, plant_tandem_repeats, 5),
+    ):
+        if count:
+            path = work / f"{kind}-repeats.fa"
+            rng = np.random.default_rng([config.seed, stage])
+            yield path, plant(path, count, lending, rng)
 
 
 def _divided(config: GenomeConfig, work: Path) -> tuple[list[Divided], Unlike | None]:
@@ -358,6 +367,12 @@ def _chosen(adapt: Adaptation, work: Path) -> Path:
     return path
 
 
+def _lending(files: Sequence[Path]) -> list[list[Codes]]:
+    """Read the contigs of each file that flanks are cut from; files without any do not count."""
+    found = [read_codes(path, _SHORTEST) for path in files]
+    return [contigs for contigs in found if contigs]
+
+
 def _cut(
     fasta: Path,
     extractors: Sequence[Extractor],
@@ -400,11 +415,8 @@ def _shards(cuts: Sequence[Cuts]) -> list[Path]:
     return [path for each in cuts for path in each.shards]
 
 
-def _neutral(bed: Path | None, cuts: Cuts) -> npt.NDArray[np.int64]:
+def _neutral(places: Sequence[tuple[str, int, int, str, str]], cuts: Cuts) -> npt.NDArray[np.int64]:
+    """Return contig, start and end of those places that lie in a genome."""
     numbers = {contig.name: number for number, contig in enumerate(cuts.contigs)}
-    rows = [
-        (numbers[chrom], start, end)
-        for chrom, start, end, _, _ in (read_bed(bed) if bed is not None else [])
-        if chrom in numbers
-    ]
+    rows = [(numbers[chrom], start, end) for chrom, start, end, _, _ in places if chrom in numbers]
     return np.array(rows, np.int64).reshape(-1, 3)
