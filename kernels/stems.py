@@ -2,7 +2,9 @@
 
 A stem-loop is one helix closed by a hairpin loop and interrupted by bulges and interior loops; it
 is found by a dynamic programme over spans ``d = j - i`` with affine loop costs (design: rows of
-contiguous int16, so that the compiler vectorises every inner loop).
+contiguous int16, so that the compiler vectorises every inner loop; every element is read whether
+its value is used or not, as one that is read under a condition would keep the loop scalar on
+machines without masked loads of int16, which came with AVX-512).
 
     P(i, j) = e(i, j) + min(hairpin(d), P(i + 1, j - 1), L(i + 1, j - 1))        if i, j can pair
     L(i, j) = min(P(i, j) + loop_open, L(i + 1, j) + bulge, L(i, j - 1) + bulge,
@@ -149,9 +151,10 @@ def _pair_row(
     far = np.int16(INFINITE)
     for i in range(out.size):
         total = np.int16(left[i] + right[i])
+        weak, strong = np.int16(au - tilt[i]), np.int16(cg + tilt[i])
         energy = far
-        energy = np.int16(au - tilt[i]) if total == np.int16(_AU) else energy
-        energy = np.int16(cg + tilt[i]) if total == np.int16(_CG) else energy
+        energy = weak if total == np.int16(_AU) else energy
+        energy = strong if total == np.int16(_CG) else energy
         energy = gu if total == np.int16(_GU) else energy
         inside = min(inner_pair[i], inner_loop[i])
         inside = max(min(inside, closed), np.int16(LOWEST))
@@ -188,9 +191,9 @@ def _centre_row(
     """Keep the lowest P of each hairpin centre, its length considered, and its span."""
     for i in range(pair.size):
         value = np.int16(pair[i] + length_cost)
-        better = value < best[i]
-        best_span[i] = span if better else best_span[i]
-        best[i] = min(value, best[i])
+        before, span_before = best[i], best_span[i]
+        best_span[i] = span if value < before else span_before
+        best[i] = min(value, before)
 
 
 @kernel(

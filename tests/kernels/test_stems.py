@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import builders
 import naive
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from premir.kernels import stems
 from premir.kernels.codes import encode, reverse_complement
 from premir.kernels.stems import INFINITE, StemCosts, scan_stems, select_stems
 from premir.scanner.find.stem_costs import ANIMAL, HIGHEST
@@ -231,6 +236,22 @@ def test_as_twin_with_wide_bulges() -> None:
 def test_as_twin_across_blocks(n: int) -> None:
     sequence = builders.random_sequence(np.random.default_rng(n), n)
     assert_as_twin(sequence, 15, 30, ANIMAL)
+
+
+# Speed
+
+
+@pytest.mark.parametrize("name", ["_pair_row", "_loop_row", "_centre_row"])
+def test_rows_are_vectorised_without_masked_loads(name: str) -> None:
+    """Only AVX-512 has masked loads of int16: a loop that needs them is scalar elsewhere."""
+    if os.environ.get("NUMBA_DISABLE_JIT"):
+        pytest.skip("nothing is compiled")
+    row: Any = getattr(stems, name)
+    again = numba.njit(nogil=True, error_model="numpy")(row.py_func)  # a cache holds no LLVM code
+    again.compile(row.signatures[0])
+    (code,) = again.inspect_llvm().values()
+    assert re.search(r"<\d+ x i16>", code)
+    assert "llvm.masked." not in code
 
 
 # Invariances
