@@ -36,9 +36,10 @@ from premir.scanner.report.table import HitTable
 from premir.scanner.score.shipped import load_model
 from premir.train.dataset import load_dataset
 from premir.train.flanks import NTS, lengthened, random_flanks
+from premir.train.genome.backgrounds import held_out
 from premir.train.genome.config import ANIMAL_CONFIG, read_config
 from premir.train.genome.cuts import Cuts, cut_genome, read_cuts
-from premir.train.genome.sources import held_out, read_known
+from premir.train.genome.sources import read_known
 from premir.train.protocols import BENCHMARKS
 
 RECALLS = tuple(tenths / 10 for tenths in range(1, 10))

@@ -575,6 +575,19 @@ def copies(
     return max(values, default=None)
 
 
+# stretches.py
+
+
+def stretches(codes: list[int], fewest: int, k: int) -> set[tuple[int, ...]]:
+    """Stretches of k known letters that have enough different words of three letters."""
+    found = {tuple(codes[n : n + k]) for n in range(len(codes) - k + 1)}
+    return {
+        each
+        for each in found
+        if 4 not in each and len({each[n : n + 3] for n in range(k - 2)}) >= fewest
+    }
+
+
 def fasta(content: bytes) -> tuple[dict[str, bytes], bool]:
     """Records of a FASTA file, line by line, and whether something in it could be misread."""
     records: dict[str, bytes] = {}

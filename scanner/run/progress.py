@@ -73,6 +73,38 @@ class SequenceProgress(_Display):
             )
 
 
+class CuttingProgress(_Display):
+    """Counts megabases of a genome whose candidates are cut and folded.
+
+    Args:
+        name: of the genome.
+        nucleotides: how many there are.
+        quiet: no bar.
+    """
+
+    def __init__(self, name: str, nucleotides: int, *, quiet: bool) -> None:
+        super().__init__("Mb", quiet=quiet, total=round(nucleotides / 1e6, 3))
+        self._name = name
+        self._total = nucleotides
+        self._done = self._candidates = 0
+
+    def advance(self, nucleotides: int, candidates: int) -> None:
+        """Count a finished tile, and say where we are if it is time."""
+        self._done += nucleotides
+        self._candidates += candidates
+        if self._bar is not None:
+            self._bar.update(round(nucleotides / 1e6, 3))
+        if (seconds := self._due()) is not None:
+            _log.info(
+                "%s: %.2f of %.2f Mb done, %.2f Mb/min, %d candidates",
+                self._name,
+                self._done / 1e6,
+                self._total / 1e6,
+                self._done / 1e6 / seconds * 60,
+                self._candidates,
+            )
+
+
 class Progress(_Display):
     """Counts megabases and hits of a scan."""
 

@@ -23,6 +23,7 @@ from premir.kernels import (
     pairing,
     stems,
     stemwise,
+    stretches,
     tensorconv,
 )
 from premir.kernels.codes import decode, encode, reverse_complement
@@ -41,6 +42,7 @@ ARMS = np.stack([np.stack([START, START + 30], 1), np.stack([END - 30, END], 1)]
 SAMPLE = kmers.sample_arms(CODES, START, END, ARMS)
 TABLE = SAMPLE.table()
 COUNTS = np.ones(TABLE.keys.size, np.uint32)
+STRETCHES = stretches.Stretches.of(CODES, np.array([0, 1_000, 3_000]))
 NODES = np.array([[1, 70, 1, 2, 0], [-1, 0, 0, 0, 3], [-1, 0, 0, 0, -4]], np.int32)
 WEIGHT = RNG.normal(size=(9, 11, 11, 4)).astype(np.float32)
 MAPS = RNG.normal(size=(3, 33, 33, 4)).astype(np.float32)
@@ -112,6 +114,19 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         (HAIRPINS.codes, HAIRPINS.pairs, HAIRPINS.offsets),
     ),
     "stemwise.numbers_of": (stemwise.numbers_of, PACKED),
+    "stretches.Stretches.of": (stretches.Stretches.of, (CODES, np.array([0, 1_000, 3_000]))),
+    "stretches.Stretches.shared_with": (
+        stretches.Stretches.shared_with,
+        (STRETCHES, CODES, START, END),
+    ),
+    "stretches.Stretches.count": (
+        in_place(stretches.Stretches.count, np.zeros(STRETCHES.keys.size, np.int64)),
+        (STRETCHES, CODES),
+    ),
+    "stretches.Stretches.take": (
+        stretches.Stretches.take,
+        (STRETCHES, STRETCHES.keys % 2 == 0),
+    ),
     "tensorconv.convolve_tensors": (
         in_place(tensorconv.convolve_tensors, np.zeros_like(MAPS)),
         (*PACKED, WEIGHT, 4, 10),
@@ -132,6 +147,7 @@ APART = frozenset(
     }
 )  # fmt: skip
 """Exported functions that are given no array: texts, files, or what others here are given."""
+PACKED_KINDS = (kmers.ArmKmers, kmers.KmerTable, stretches.Stretches)
 
 
 def read_only(value: Any) -> Any:
@@ -140,14 +156,14 @@ def read_only(value: Any) -> Any:
         copy = value.copy()
         copy.flags.writeable = False
         return copy
-    if isinstance(value, kmers.ArmKmers | kmers.KmerTable):
+    if isinstance(value, PACKED_KINDS):
         fields = {name: read_only(getattr(value, name)) for name in type(value).__slots__}
         return replace(value, **fields)
     return value
 
 
 def flat(value: Any) -> list[Any]:
-    if isinstance(value, kmers.ArmKmers | kmers.KmerTable):
+    if isinstance(value, PACKED_KINDS):
         return [getattr(value, name) for name in type(value).__slots__]
     return list(value) if isinstance(value, tuple) else [value]
 

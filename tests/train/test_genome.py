@@ -27,6 +27,7 @@ from premir.scanner.score.model import read_model
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.cli import main
 from premir.train.genome import ablation
+from premir.train.genome.backgrounds import held_out
 from premir.train.genome.config import ANIMAL_CONFIG, Known, read_config
 from premir.train.genome.cuts import Choice, cut_genome, matching, touching
 from premir.train.genome.judging import Curve, calibrate, judge
@@ -36,7 +37,7 @@ from premir.train.genome.planting import (
     plant_known,
     plant_tandem_repeats,
 )
-from premir.train.genome.sources import held_out, prepare, read_known
+from premir.train.genome.sources import prepare, read_known
 from premir.train.genome.stream import ADAPTED_SHARE, Stream, background, balanced, mutated
 from premir.train.genome.trainer import GenomeTrainer
 
@@ -126,8 +127,20 @@ def test_faulty_configurations_are_told(data, tmp_path, change, message, capsys)
 
 def test_the_shipped_configuration_keeps_to_the_splits():
     backgrounds = tomllib.loads(ANIMAL_CONFIG.read_text())["backgrounds"]
-    lenders = {Path(each["genome"]).parent.name for each in backgrounds}
-    assert lenders == {"human_clones", "mouse_pieces", "fly_1pct", "arabidopsis_1pct"}
+    named = {Path(each["genome"]).parent.name: each for each in backgrounds}
+    assert set(named) == {
+        "human_clones", "mouse_pieces", "fly_1pct", "arabidopsis_1pct", "mammals_windows",
+        "encode_vertebrates", "vertebrate_misc", "insect_misc", "brassica_part",
+    }  # fmt: skip
+    assert [name for name, each in named.items() if each["judging"] == []] == [
+        "human_clones", "mouse_pieces", "fly_1pct", "arabidopsis_1pct",
+    ]  # fmt: skip
+    assert named["encode_vertebrates"]["lends"] is False
+    assert named["brassica_part"]["judges"] is False
+    assert len(named["brassica_part"]["judging"]) == 13
+    cells = named["mammals_windows"]
+    assert len(cells["judging"]) == 3 + 5
+    assert {"groups", "left_out"} <= set(cells)
 
 
 def test_known_hairpins_of_a_genome_keep_their_flanks_and_strands(data):
@@ -209,7 +222,7 @@ def test_what_judges_never_trains(sources, data):
     assert training.isdisjoint(sources.known.groups)
     names = {contig.name for each in sources.held for contig in each.cuts.contigs}
     assert names == {name for name in "abcdefgh" if held_out(f"{data.name}-background/{name}", 0.3)}
-    folders = [path.parents[1] for path in sources.negatives]
+    folders = [path.parents[1] for path in sources.negative_shards]
     train = next(folder for folder in folders if "train" in folder.name)
     headers = train.with_suffix(".fa").read_text().split("\n")[::2]
     assert names.isdisjoint(header.removeprefix(">") for header in headers)
@@ -242,24 +255,24 @@ def test_large_families_count_less(sources):
 
 
 def test_a_window_bounds_what_is_in_memory(sources):
-    sizes = [len(read_hairpins(path)) for path in sources.negatives]
+    sizes = [len(read_hairpins(path)) for path in sources.negative_shards]
     window = max(sizes)
     assert sum(sizes) > window
     seen = set()
     for n in range(8):
-        stream = Stream(sources.negatives, window=window)
+        stream = Stream(sources.negative_shards, window=window)
         first, _ = stream.load(np.random.default_rng(n))
-        again, _ = Stream(sources.negatives, window=window).load(np.random.default_rng(n))
+        again, _ = Stream(sources.negative_shards, window=window).load(np.random.default_rng(n))
         assert np.array_equal(first.codes, again.codes)
         assert len(first) <= window
         seen.add(len(first))
     assert len(seen) > 1
-    whole, _ = Stream(sources.negatives).load(np.random.default_rng(0))
+    whole, _ = Stream(sources.negative_shards).load(np.random.default_rng(0))
     assert len(whole) == sum(sizes)
 
 
 def test_most_negatives_come_from_the_genome_to_adapt_to(sources):
-    shards = sources.negatives
+    shards = sources.negative_shards
     stream = background(shards[:1], shards[1:2])
     _, shares = stream.load(np.random.default_rng(0))
     own = len(read_hairpins(shards[1]))
@@ -294,7 +307,7 @@ def trainer(sources, data, **changes):
         config,
         config.identity(),
         balanced(sources.positives, config.family_balance),
-        background(sources.negatives, ()),
+        background(sources.negative_shards, ()),
         CPU,
     )
 
@@ -370,6 +383,46 @@ def test_a_family_of_n_weighs_the_root_of_n(sources):
     known = replace(sources.known, groups=("x",) * 4 + ("y",) * rest)
     curve = judge(VariableConvNet(), known, sources.held, CPU)
     assert curve.weights.tolist() == pytest.approx([0.5] * 4 + [rest**-0.5] * rest)
+
+
+def test_plantings_of_a_hairpin_count_as_one(data, sources, tmp_path):
+    torch.manual_seed(4)
+    network = VariableConvNet()
+    once = judge(network, sources.known, sources.held, CPU)
+    config = replace(read_config(data / "tiny.toml", data), judged_plantings=3, planted=1)
+    often = prepare(config, tmp_path, KernelFolder()).known
+    assert often.groups == sources.known.groups * 3
+    curve = judge(network, often, sources.held, CPU)
+    assert (curve.hairpins, curve.families) == (once.hairpins, once.families)
+    assert curve.hairpins == len(once.known)
+    assert curve.weights.sum() == pytest.approx(once.weights.sum())
+    assert np.allclose(curve.weights[: once.known.size] * 3, once.weights)
+    assert np.allclose(curve.known[: once.known.size], once.known, rtol=1e-5)
+    flanked = {contig.sha256 for contig in often.cuts.contigs}
+    assert len(flanked) == 3 * curve.hairpins
+
+
+def test_background_is_scored_shard_by_shard(data, sources, tmp_path, monkeypatch):
+    torch.manual_seed(4)
+    network = VariableConvNet()
+    whole = judge(network, sources.known, sources.held, CPU)
+    monkeypatch.setattr("premir.train.genome.cuts.TILE_SIZE", 5_000)
+    config = replace(read_config(data / "tiny.toml", data), planted=1)
+    tiled = prepare(config, tmp_path, KernelFolder())
+    assert len(tiled.held[0].cuts.shards) > len(sources.held[0].cuts.shards)
+    sizes = []
+    score = batch_log_odds
+
+    def watched(network, hairpins, device):
+        sizes.append(len(hairpins))
+        return score(network, hairpins, device=device)
+
+    monkeypatch.setattr("premir.train.genome.judging.batch_log_odds", watched)
+    curve = judge(network, tiled.known, tiled.held, CPU)
+    assert max(sizes) < whole.cuts.size
+    np.testing.assert_allclose(np.sort(curve.cuts), np.sort(whole.cuts), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(curve.calls, whole.calls, rtol=1e-4, atol=1e-5)
+    assert curve.megabases == whole.megabases
 
 
 def arguments(data, config="tiny.toml", command=("genome",)):

@@ -40,3 +40,10 @@ def test_a_large_family_is_found_no_more_than_its_weight():
     assert summary["recall_at_10_per_mb"] == pytest.approx(1 / 3, abs=1e-4)
     assert summary["false_per_mb_at_recall_0.5"] == 50
     assert summary["false_per_mb_at_recall_0.7"] == 90
+
+
+def test_a_curve_says_what_it_is_of():
+    calls = np.arange(100.0)[::-1]
+    curve = Curve(calls, np.ones(100), calls, calls, 61.2345, hairpins=50, families=7)
+    told = curve.summary()
+    assert (told["megabases"], told["hairpins"], told["families"]) == (61.234, 50, 7)

@@ -16,7 +16,7 @@ import pytest
 from premir.scanner.files import sha256
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.shards import read_loci
-from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, list_models
 from premir.train.cli import main
 from premir.train.genome.config import (
     ANIMAL_CONFIG,
@@ -127,14 +127,18 @@ def test_faulty_origins_are_told(data, capsys, line, message):
 def test_the_default_model_says_where_its_sources_are(capsys):
     data = data_sets.genomes_dir().parent
     assert main(["sources", "--data", str(data)]) == 0
-    assert capsys.readouterr().out.count(" as expected ") == 9
+    assert capsys.readouterr().out.count(" as expected ") == 1 + 9 * 2 + 2
     config = parse_config(ANIMAL_CONFIG, data)
     assert all(source.url and source.description for source in config.sources())
 
 
-def test_the_default_configuration_is_that_of_the_default_models_card():
-    card = load_model(DEFAULT_MODEL).card
-    assert parse_config(ANIMAL_CONFIG, Path("nowhere")).raw == card["configuration"]
+def test_the_configuration_is_that_of_the_card_of_the_model_of_its_name():
+    raw = parse_config(ANIMAL_CONFIG, Path("nowhere")).raw
+    cards = [model.card for model in list_models()]
+    genome = {card["name"]: card["configuration"] for card in cards if "configuration" in card}
+    assert DEFAULT_MODEL in genome
+    assert raw["name"].startswith("premir-animal@")
+    assert genome.get(raw["name"], raw) == raw
     assert "url" in tomllib.loads(ANIMAL_CONFIG.read_text())["known"][0]
 
 
@@ -144,7 +148,7 @@ def test_preparing_says_what_of_each_source(data, caplog):
     told = [record.getMessage() for record in caplog.records]
     assert told[0].startswith("preparing candidates of known hairpins (6) and genomes (1); ")
     (line,) = [each for each in told if each.startswith(f"{data.name}-lent-train: ")]
-    counts = ", ".join(str(len(read_loci(path))) for path in prepared.negatives)
+    counts = ", ".join(str(len(read_loci(path))) for path in prepared.negative_shards)
     assert line.endswith(f" Mb, candidates with 10, 20 nt of context: {counts}")
     assert {each.partition(":")[0] for each in told} >= {"known-0", "known-held-out"}
 

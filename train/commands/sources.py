@@ -31,7 +31,7 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
         state = state_of(source)
         if state not in RIGHT:
             wrong.append(f"{source.place} ({state})")
-        lines.append(f"  {source.key:<8}{state:<12}{source.sha256 or '-':<66}{source.path}")
+        lines.append(f"  {source.key:<9}{state:<12}{source.sha256 or '-':<66}{source.path}")
         sys.stdout.writelines(f"{printable(line).rstrip()}\n" for line in lines)
     if wrong:
         raise InputError(f"not all sources are as they should be: {', '.join(wrong)}")

@@ -11,13 +11,13 @@ from typing import Any
 from premir.scanner.errors import InputError
 from premir.scanner.find.candidates import PRESETS
 
-_FILES = ("mirbase", "fasta", "bed", "genome", "neutral")
+_FILES = ("mirbase", "fasta", "bed", "genome", "neutral", "groups", "left_out")
 """Keys of sources that are files or folders."""
 _ORIGIN = ("description", "url", "sha256")
 """Keys of sources that say where they come from, for people."""
 
 ANIMAL_CONFIG = Path(__file__).parent / "animal.toml"
-"""What ``premir-animal@1`` was trained on."""
+"""What ``premir-animal@2`` is trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,16 @@ class Background:
     Attributes:
         genome: FASTA.
         neutral: BED of known hairpins, which are not counted as false calls in validation.
+        groups: table without header: contig, then its groups, with tabs between them. Without it a
+            contig's group is its name up to the first dot.
+        judging: groups. A contig judges where all of its groups are named here, trains where none
+            is, and is left aside otherwise. Without this key `validation` of the contigs judge.
+        lends: whether anything of it trains; else what would train is left aside.
+        judges: whether anything of it judges; else what would judge is left aside.
+        apart: whether the last of a contig's groups is a genome of its own where genomes weigh
+            alike; else all of the background is one.
+        left_out: BED of what neither trains nor counts: candidates with their mid-point there, nor
+            its Mb.
         description: what it is, for ``premir-train sources``.
         url: where others get it.
         sha256: of its files, by key (``genome``, ``neutral``); nothing depends on it but what
@@ -59,6 +69,12 @@ class Background:
 
     genome: Path
     neutral: Path | None = None
+    groups: Path | None = None
+    judging: tuple[str, ...] | None = None
+    lends: bool = True
+    judges: bool = True
+    apart: bool = False
+    left_out: Path | None = None
     description: str = ""
     url: str = ""
     sha256: dict[str, str] = field(default_factory=dict)
@@ -108,6 +124,8 @@ class GenomeConfig:
             others are seen in training only.
         validation: share of families and of background contigs that judge and never train.
         planted: how often each known hairpin is planted in background, with flanks drawn anew.
+        judged_plantings: how often each held-out hairpin is, in held-out background; all of them
+            count as one.
         inverted_repeats: synthetic inverted repeats among the negatives.
         tandem_repeats: synthetic tandem repeats among the negatives.
         samples: hairpins seen in training.
@@ -135,6 +153,7 @@ class GenomeConfig:
     limits: tuple[str, ...] = ()
     validation: float = 0.25
     planted: int = 3
+    judged_plantings: int = 1
     inverted_repeats: int = 0
     tandem_repeats: int = 0
     samples: int = 400_000
@@ -260,6 +279,8 @@ class _Reader:
             )
         if not all(isinstance(table.get(key, ""), str) for key in ("description", "url")):
             raise InputError(f"{self.path}: {where}: description and url must be text")
+        if not all(isinstance(table.get(key, True), bool) for key in ("lends", "judges", "apart")):
+            raise InputError(f"{self.path}: {where}: lends, judges and apart must be true or false")
         return source
 
     def build(self, kind: Any, table: Any, where: str) -> Any:
@@ -268,6 +289,11 @@ class _Reader:
             raise InputError(f"{self.path}: {where} must be a table")
         if unknown := set(table) - {f.name for f in fields(kind)}:
             raise InputError(f"{self.path}: {where}: unknown key {sorted(unknown)[0]!r}")
+        if "judging" in table:
+            groups = table["judging"]
+            if not isinstance(groups, list) or not all(isinstance(each, str) for each in groups):
+                raise InputError(f"{self.path}: {where}: judging must be a list of groups")
+            table = {**table, "judging": tuple(groups)}
         try:
             return kind(**{k: self.data / v if k in _FILES else v for k, v in table.items()})
         except TypeError as error:

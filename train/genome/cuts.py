@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +25,28 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.identity import identity_of
 from premir.scanner.find.loci import Loci
 from premir.scanner.genome.letters import Contigs, Genome, read_genome
-from premir.scanner.genome.tiles import TILE_SIZE, plan_tiles
-from premir.scanner.run.rundir import RunDirectory, open_run_directory
+from premir.scanner.genome.regions import Intervals, merge_intervals, subtract
+from premir.scanner.genome.tiles import TILE_SIZE, Tile, plan_tiles
+from premir.scanner.run.progress import CuttingProgress
+from premir.scanner.run.rundir import Record, RunDirectory, open_run_directory
 from premir.scanner.run.tasks import commit_candidates
+from premir.train.genome.backgrounds import Place
 from premir.train.genome.planting import Planted
 from premir.train.precursors import FOUND_WITHIN
+
+_log = logging.getLogger(__name__)
+
+
+class Rule(Protocol):
+    """Says which candidates are worth folding."""
+
+    def __call__(self, loci: Loci, codes: Codes, offsets: Offsets, /) -> npt.NDArray[np.bool_]:
+        """Say it of each (:data:`premir.scanner.find.candidates.Keep`)."""
+        ...
+
+    def identity(self) -> dict[str, str]:
+        """Return what tells it from other rules."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +79,26 @@ class Cuts:
         contigs: of the genome, in its order.
         shards: files of hairpins with their loci.
         candidates: how many hairpins they hold.
+        rejected: how many candidates were not chosen.
+        megabases: where candidates were looked for.
     """
 
     contigs: Contigs
     shards: tuple[Path, ...]
     candidates: int
+    rejected: int
+    megabases: float
 
 
 def cut_genome(
-    fasta: Path, work: Path, extractor: Extractor, folder: Folder, choice: Choice | None = None
+    fasta: Path,
+    work: Path,
+    extractor: Extractor,
+    folder: Folder,
+    choice: Rule | None = None,
+    *,
+    left_out: Sequence[Place] = (),
+    threads: int = 1,
 ) -> Cuts:
     """Find and fold the candidates of a genome; shards of the same that are there are kept.
 
@@ -79,6 +111,9 @@ def cut_genome(
         extractor: how candidates are found and cut.
         folder: folds them.
         choice: which candidates to keep; all where None.
+        left_out: candidates with their mid-point there are not looked for; what of it lies in no
+            contig means nothing.
+        threads: workers; shards are the same whatever their number.
 
     Raises:
         PlanMismatchError: ``work`` holds candidates of something else; the field is named.
@@ -86,17 +121,57 @@ def cut_genome(
     """
     with open_run_directory(work) as opened:
         run = opened.run
-        genome = _bind(fasta, run, extractor, choice)
-        tiles = plan_tiles(None, genome.contigs, tile_size=TILE_SIZE)
-        records = [commit_candidates(run, tile, extractor, folder, choice) for tile in tiles]
+        genome = _bind(fasta, run, extractor, choice, left_out)
+        intervals = _intervals(genome.contigs, left_out)
+        tiles = plan_tiles(intervals, genome.contigs, tile_size=TILE_SIZE)
+        commit = partial(commit_candidates, run, extractor=extractor, folder=folder, keep=choice)
+        records = _commit_all(fasta.stem, tiles, commit, threads)
+        folded = sum(record["folded"] for record in records)
         return Cuts(
             genome.contigs,
             tuple(run.shard(tile) for tile in tiles),
-            sum(record["folded"] for record in records),
+            folded,
+            sum(record["candidates"] for record in records) - folded,
+            sum(tile.length for tile in tiles) / 1e6,
         )
 
 
-def _bind(fasta: Path, run: RunDirectory, extractor: Extractor, choice: Choice | None) -> Genome:
+def _commit_all(
+    name: str, tiles: Sequence[Tile], commit: Callable[[Tile], Record], threads: int
+) -> list[Record]:
+    """Cut tiles in threads: our kernels and zlib release the GIL."""
+    total, quiet = sum(tile.length for tile in tiles), not _log.isEnabledFor(logging.INFO)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="cuts")
+    try:
+        with CuttingProgress(name, total, quiet=quiet) as progress:
+            work = {pool.submit(commit, tile): tile for tile in tiles}
+            for done in as_completed(work):
+                progress.advance(work[done].length, done.result()["folded"])
+        return [each.result() for each in work]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _intervals(contigs: Contigs, left_out: Sequence[Place]) -> Intervals | None:
+    """Return all but what is left out; None where nothing is."""
+    numbers = {name: number for number, name in enumerate(contigs.names)}
+    taken: Intervals = {}
+    for name, start, end in left_out:
+        if name in numbers:
+            taken.setdefault(numbers[name], []).append((start, end))
+    if not taken:
+        return None
+    whole = {number: [(0, int(length))] for number, length in enumerate(contigs.lengths)}
+    return subtract(whole, {number: merge_intervals(parts) for number, parts in taken.items()})
+
+
+def _bind(
+    fasta: Path,
+    run: RunDirectory,
+    extractor: Extractor,
+    choice: Rule | None,
+    left_out: Sequence[Place],
+) -> Genome:
     """Read the genome and tie the folder to it."""
     fresh = read_genome(fasta, run.store)
     identity = {
@@ -105,6 +180,8 @@ def _bind(fasta: Path, run: RunDirectory, extractor: Extractor, choice: Choice |
         "kept": choice.identity() if choice is not None else "all",
         "genome": fresh.digest(),
     }
+    if (intervals := _intervals(fresh.contigs, left_out)) is not None:
+        identity["where"] = hashlib.sha256(repr(sorted(intervals.items())).encode()).hexdigest()
     try:
         with suppress(FileNotFoundError):
             if different := run.difference(identity):

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from premir.scanner.find.hairpins import concatenate
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import merge
 from premir.scanner.report.table import HitTable
@@ -30,10 +29,13 @@ class Curve:
     Attributes:
         known: float64 (N,), log odds of each hairpin's best cut; minus infinity where no
             candidate matches.
-        weights: float64 (N,), one over the root of the family's size.
+        weights: float64 (N,), one over the root of the family's size; where each hairpin was
+            planted several times, all of them together.
         cuts: float64 (M,), log odds of all background candidates.
         calls: float64 (K,), of those that remain after merging, descending.
         megabases: of background.
+        hairpins: how many known hairpins there are, however often each was planted.
+        families: of how many families.
     """
 
     known: npt.NDArray[np.float64]
@@ -41,6 +43,8 @@ class Curve:
     cuts: npt.NDArray[np.float64]
     calls: npt.NDArray[np.float64]
     megabases: float
+    hairpins: int = 0
+    families: int = 0
 
     def threshold(self, calls_per_mb: float) -> float:
         """Return the log odds that so many false calls per Mb exceed."""
@@ -54,7 +58,7 @@ class Curve:
         return labels, np.concatenate([known, self.cuts])
 
     def summary(self) -> dict[str, Any]:
-        """Return false calls per Mb at some recalls, and recall at some false calls per Mb."""
+        """Return false calls per Mb at some recalls, recall at some false calls per Mb, of what."""
         order = np.argsort(-self.known)
         reached = np.cumsum(self.weights[order]) / self.weights.sum()
         result: dict[str, Any] = {}
@@ -66,6 +70,8 @@ class Curve:
             found = self.known > self.threshold(budget)
             share = float(self.weights[found].sum() / self.weights.sum())
             result[f"recall_at_{budget:g}_per_mb"] = round(share, 4)
+        result["megabases"] = round(self.megabases, 3)
+        result |= {"hairpins": self.hairpins, "families": self.families}
         return result
 
 
@@ -84,7 +90,8 @@ def judge(
     for path in known.cuts.shards:
         hairpins, loci = read_cuts(path)
         np.maximum.at(best, loci.contig, batch_log_odds(network, hairpins, device=device))
-    _, inverse, counts = np.unique(known.groups, return_inverse=True, return_counts=True)
+    families, inverse, counts = np.unique(known.groups, return_inverse=True, return_counts=True)
+    sizes = counts[inverse] / known.plantings
     cuts, calls = [], []
     for each in held:
         loci, scores = _scored(network, each.cuts, device)
@@ -93,10 +100,12 @@ def judge(
         calls.append(_merged(loci.take(counted), scores[counted], each.cuts))
     return Curve(
         known=best,
-        weights=counts[inverse].astype(np.float64) ** -0.5,
+        weights=sizes**-0.5 / known.plantings,
         cuts=np.concatenate(cuts),
         calls=np.sort(np.concatenate(calls))[::-1],
-        megabases=sum(contig.length for each in held for contig in each.cuts.contigs) / 1e6,
+        megabases=sum(each.cuts.megabases for each in held),
+        hairpins=len(known.groups) // known.plantings,
+        families=len(families),
     )
 
 
@@ -119,10 +128,13 @@ def calibrate(curve: Curve) -> tuple[float, float]:
 def _scored(
     network: Network, cuts: Cuts, device: torch.device
 ) -> tuple[Loci, npt.NDArray[np.float64]]:
-    parts = [read_cuts(path) for path in cuts.shards]
-    hairpins = concatenate([hairpins for hairpins, _ in parts])
-    scores = batch_log_odds(network, hairpins, device=device).astype(np.float64)
-    return Loci.concatenate([loci for _, loci in parts]), scores
+    """Score a genome shard by shard: hairpins are large, their loci and scores are not."""
+    loci, scores = [], [np.empty(0)]
+    for path in cuts.shards:
+        hairpins, own = read_cuts(path)
+        loci.append(own)
+        scores.append(batch_log_odds(network, hairpins, device=device).astype(np.float64))
+    return Loci.concatenate(loci), np.concatenate(scores)
 
 
 def _overlap(loci: Loci, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

@@ -94,12 +94,12 @@ def train_genome(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from error
-    sources = prepare(config, work or out / "work", folder, adapt)
+    sources = prepare(config, work or out / "work", folder, adapt, threads=threads)
     trainer = GenomeTrainer(
         config,
         identity,
         balanced(sources.positives, config.family_balance),
-        background(sources.negatives, sources.adapted),
+        background(sources.negative_shards, sources.adapted),
         device,
         start.networks()[0] if start is not None else None,
     )
@@ -187,7 +187,7 @@ def _digest(sources: Sources) -> str:
     table = hashlib.sha256()
     shards = [path for each in sources.positives for path in each.cuts.shards]
     for folder in sorted(
-        {path.parents[1] for path in [*shards, *sources.negatives, *sources.adapted]}
+        {path.parents[1] for path in [*shards, *sources.negative_shards, *sources.adapted]}
     ):
         table.update(f"{folder.name} {sha256(folder / 'genome.seq')}\n".encode())
     return table.hexdigest()

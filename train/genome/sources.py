@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import UNKNOWN, Codes, encode, reverse_complement
+from premir.kernels.stretches import Stretches
 from premir.scanner.errors import InputError
-from premir.scanner.files import sha256, whole_file
+from premir.scanner.files import sha256
 from premir.scanner.find.candidates import PRESETS, Extractor
 from premir.scanner.find.folding import Folder
 from premir.scanner.genome.fasta import read_records
-from premir.train.genome.config import Background, GenomeConfig, Known, Source
-from premir.train.genome.cuts import Choice, Cuts, cut_genome, matching, touching
+from premir.scanner.genome.letters import open_genome
+from premir.train.genome.backgrounds import (
+    Divided,
+    Place,
+    bed_rows,
+    divide,
+    held_out,
+    read_codes,
+    stem_of,
+    write_contigs,
+)
+from premir.train.genome.config import GenomeConfig, Known, Source
+from premir.train.genome.cuts import Choice, Cuts, Rule, cut_genome, matching, touching
 from premir.train.genome.planting import (
     FLANK,
     Planted,
@@ -27,6 +39,7 @@ from premir.train.genome.planting import (
     plant_known,
     plant_tandem_repeats,
 )
+from premir.train.genome.relatives import REPEATED, Unlike, count_stretches, known_stretches
 from premir.train.precursors import Precursor, precursor_files, read_precursors
 
 _log = logging.getLogger(__name__)
@@ -45,10 +58,29 @@ class KnownCuts:
     Attributes:
         cuts: of a planted genome.
         groups: family of each of its contigs.
+        plantings: how often each hairpin was planted.
     """
 
     cuts: Cuts
     groups: tuple[str, ...]
+    plantings: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Negatives:
+    """Candidates to train on that count as one genome.
+
+    Attributes:
+        label: the genome, or the kind of repeats.
+        shards: files of candidates, of all contexts.
+        candidates: how many they hold, all contexts together.
+        megabases: where they were looked for.
+    """
+
+    label: str
+    shards: tuple[Path, ...]
+    candidates: int
+    megabases: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +102,22 @@ class Sources:
 
     Attributes:
         positives: cuts of known hairpins to train on.
-        negatives: shards of background candidates to train on.
+        negatives: background candidates to train on, by genome, and those of synthetic repeats.
         known: cuts of known hairpins of other families, to judge by.
         held: background contigs to judge by.
         adapted: shards of candidates of the genome that the network adapts to, if any.
     """
 
     positives: tuple[KnownCuts, ...]
-    negatives: tuple[Path, ...]
+    negatives: tuple[Negatives, ...]
     known: KnownCuts
     held: tuple[Held, ...]
     adapted: tuple[Path, ...] = ()
 
-
-def held_out(name: str, share: float) -> bool:
-    """Whether a family or contig judges, chosen by its name."""
-    return zlib.crc32(name.lower().encode()) % 10_000 < share * 10_000
+    @property
+    def negative_shards(self) -> list[Path]:
+        """Shards of all negatives but those of the genome to adapt to."""
+        return [path for each in self.negatives for path in each.shards]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +127,13 @@ class Adaptation:
     Attributes:
         genome: FASTA.
         contigs: names of the contigs to take; all where empty.
+        rule: which of its candidates are negatives (:class:`~premir.train.genome.relatives.Unlike`
+            leaves known families out); all where None.
     """
 
     genome: Path
     contigs: tuple[str, ...] = ()
+    rule: Rule | None = None
 
 
 def digests(config: GenomeConfig, adapt: Adaptation | None = None) -> dict[str, str]:
@@ -111,10 +146,17 @@ def digests(config: GenomeConfig, adapt: Adaptation | None = None) -> dict[str, 
     for number, lending in enumerate(config.backgrounds):
         # Its name decides, with those of its contigs, what of it judges.
         place = f"backgrounds.{number}.genome"
-        found[place] = f"{_stem(lending)} {found[place]}"
+        found[place] = f"{stem_of(lending)} {found[place]}"
+        if lending.judging is not None:
+            found[f"backgrounds.{number}.judging"] = " ".join(sorted(lending.judging))
+        for key, usual in (("lends", True), ("judges", True), ("apart", False)):
+            if getattr(lending, key) != usual:
+                found[f"backgrounds.{number}.{key}"] = str(not usual).lower()
     if adapt is not None:
         found["adapt.genome"] = _sha256(adapt.genome)
         found["adapt.contigs"] = " ".join(sorted(adapt.contigs))
+        if adapt.rule is not None:
+            found["adapt.rule"] = " ".join(adapt.rule.identity().values())
     return found
 
 
@@ -153,7 +195,12 @@ def _sha256(path: Path) -> str:
 
 
 def prepare(
-    config: GenomeConfig, work: Path, folder: Folder, adapt: Adaptation | None = None
+    config: GenomeConfig,
+    work: Path,
+    folder: Folder,
+    adapt: Adaptation | None = None,
+    *,
+    threads: int = 1,
 ) -> Sources:
     """Cut and fold everything; what is there from an earlier call for the same is kept.
 
@@ -162,12 +209,13 @@ def prepare(
         work: folder for shards.
         folder: folds candidates.
         adapt: genome to adapt to; it lends candidates and flanks.
+        threads: workers; what comes out is the same whatever their number.
 
     Raises:
         InputError: a source is faulty, or the split leaves nothing to train on or to judge by.
         PlanMismatchError: ``work`` holds candidates of something else.
     """
-    stems = [_stem(lending) for lending in config.backgrounds]
+    stems = [stem_of(lending) for lending in config.backgrounds]
     if len(set(stems)) < len(stems):
         raise InputError(f"two backgrounds are named {max(stems, key=stems.count)}: rename a file")
     work.mkdir(parents=True, exist_ok=True)
@@ -180,55 +228,91 @@ def prepare(
     preset = PRESETS[config.preset]
     extractors = [replace(preset, context_nt=context) for context in config.contexts]
     own = [replace(preset, context_nt=config.context_nt)]
+    cut = partial(_cut, folder=folder, threads=threads)
 
-    genomes = [_split(background, config.validation, work) for background in config.backgrounds]
-    negatives: list[Path] = []
-    lending, held, lending_held = [], [], []
-    for background, (training, judging) in zip(config.backgrounds, genomes, strict=True):
-        if contigs := _contigs(training):
-            lending.append(contigs)
-            negatives += _shards(_cut(training, extractors, folder))
-        if contigs := _contigs(judging):
-            lending_held.append(contigs)
-            (cuts,) = _cut(judging, own, folder)
-            held.append(Held(cuts, _neutral(background.neutral, cuts)))
-    adapted: list[Path] = []
-    if adapt is not None:
-        path = _chosen(adapt, work)
-        lending.append(_contigs(path))
-        adapted += _shards(_cut(path, extractors, folder))
+    # All that can be faulty is read before the first candidate is folded.
+    neutral = [read_bed(each.neutral) if each.neutral else [] for each in config.backgrounds]
+    divided, rule = _divided(config, work)
+    chosen = _chosen(adapt, work) if adapt is not None else None
+    training = [part.fasta for parts in divided for part in parts.training]
+    lending = _lending([*training, *([chosen] if chosen is not None else [])])
+    lending_held = _lending([part.fasta for parts in divided for part in parts.judging])
     sides = [[p for p in known if held_out(p.family, config.validation) == side] for side in (0, 1)]
-    if not lending or not held or not all(sides):
+    if not lending or not lending_held or not all(sides):
         raise InputError(
             "nothing is left to train on or to judge by: give more known hairpins and background "
             "contigs, or change validation"
         )
     _log.info("%d known hairpins to train on, %d to judge by", *map(len, sides))
 
+    negatives: list[Negatives] = []
+    held: list[Held] = []
+    for parts, places in zip(divided, neutral, strict=True):
+        for part in parts.training:
+            cuts = cut(part.fasta, extractors, choice=rule, left_out=parts.left_out)
+            negatives.append(_negatives(part.label, cuts))
+        for part in parts.judging:
+            (judging,) = cut(part.fasta, own, choice=rule, left_out=parts.left_out)
+            held.append(Held(judging, _neutral(places, judging)))
+    adapted: list[Path] = []
+    if adapt is not None and chosen is not None:
+        adapted += _shards(cut(chosen, extractors, choice=adapt.rule))
+    for path, repeats in _synthetic_repeats(config, work, lending):
+        cuts = cut(path, extractors, choice=Choice(touching, repeats))
+        negatives.append(_negatives(path.stem, cuts))
+    positives = []
+    for copy in range(config.planted):
+        rng = np.random.default_rng([config.seed, 2, copy])
+        planted = plant_known(work / f"known-{copy}.fa", sides[0], lending, rng)
+        cuts = cut(planted.fasta, extractors, choice=Choice(matching, planted))
+        positives += [KnownCuts(each, planted.groups) for each in cuts]
+    rng = np.random.default_rng([config.seed, 3])
+    judges = sides[1] * config.judged_plantings
+    planted = plant_known(work / "known-held-out.fa", judges, lending_held, rng)
+    (judging,) = cut(planted.fasta, own, choice=Choice(matching, planted))
+    return Sources(
+        tuple(positives),
+        tuple(negatives),
+        KnownCuts(judging, planted.groups, config.judged_plantings),
+        tuple(held),
+        tuple(adapted),
+    )
+
+
+def _synthetic_repeats(
+    config: GenomeConfig, work: Path, lending: Sequence[Sequence[Codes]]
+) -> Iterator[tuple[Path, Planted]]:
+    """Plant each kind of repeats that is asked for."""
     for kind, count, plant, stage in (
         ("inverted", config.inverted_repeats, plant_inverted_repeats, 1),
         ("tandem", config.tandem_repeats, plant_tandem_repeats, 5),
     ):
         if count:
-            rng = np.random.default_rng([config.seed, stage])
             path = work / f"{kind}-repeats.fa"
-            repeats = plant(path, count, lending, rng)
-            negatives += _shards(_cut(path, extractors, folder, Choice(touching, repeats)))
-    positives = []
-    for copy in range(config.planted):
-        rng = np.random.default_rng([config.seed, 2, copy])
-        planted = plant_known(work / f"known-{copy}.fa", sides[0], lending, rng)
-        positives += _known_cuts(planted, extractors, folder)
-    rng = np.random.default_rng([config.seed, 3])
-    judges = plant_known(work / "known-held-out.fa", sides[1], lending_held, rng)
-    (judging_cuts,) = _known_cuts(judges, own, folder)
-    return Sources(
-        tuple(positives),
-        tuple(negatives),
-        judging_cuts,
-        tuple(held),
-        tuple(adapted),
+            rng = np.random.default_rng([config.seed, stage])
+            yield path, plant(path, count, lending, rng)
+
+
+def _divided(config: GenomeConfig, work: Path) -> tuple[list[Divided], Unlike | None]:
+    """Divide the backgrounds, and say which of their candidates resemble no known hairpin."""
+    folders = [known.mirbase for known in config.known if known.mirbase is not None]
+    sets = [known_stretches(folder) for folder in folders]
+    counts = [np.zeros(each.keys.size, np.int64) for each in sets]
+    divided = []
+    for background in config.backgrounds:
+        with open_genome(background.genome) as genome:
+            divided.append(divide(background, genome, config.validation, work))
+            for stretches, found in zip(sets, counts, strict=True):
+                count_stretches(stretches, genome, found)
+    if not sets:
+        return divided, None
+    rare = [each.take(found <= REPEATED) for each, found in zip(sets, counts, strict=True)]
+    _log.info(
+        "%d stretches of known hairpins; %d more are repeats",
+        sum(each.keys.size for each in rare),
+        sum(each.keys.size for each in sets) - sum(each.keys.size for each in rare),
     )
+    return divided, Unlike(Stretches.union(rare))
 
 
 def read_known(sources: Sequence[Known]) -> list[Precursor]:
@@ -268,90 +352,71 @@ def read_bed(path: Path) -> list[tuple[str, int, int, str, str]]:
     Raises:
         InputError: a line is not BED6.
     """
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line or line.startswith(("#", "track", "browser")):
-            continue
-        fields = line.split("\t")
-        try:
-            rows.append((fields[0], int(fields[1]), int(fields[2]), fields[3], fields[5]))
-        except (IndexError, ValueError) as error:
-            raise InputError(f"{path}: line {number}: not BED6: {line[:60]!r}") from error
-    return rows
-
-
-def _stem(background: Background) -> str:
-    return f"{background.genome.parent.name}-{background.genome.name.partition('.')[0]}"
-
-
-def _split(background: Background, share: float, work: Path) -> tuple[Path, Path]:
-    """Write the contigs of a background to two files: those that train, those that judge."""
-    source, stem = background.genome, _stem(background)
-    paths = work / f"{stem}-train.fa", work / f"{stem}-held-out.fa"
-    records = read_records(source)
-    for path, side in zip(paths, (False, True), strict=True):
-        with whole_file(path) as temporary, temporary.open("w", encoding="ascii") as handle:
-            for name, letters in records:
-                if held_out(f"{stem}/{name}", share) == side:
-                    handle.write(f">{name}\n{letters}\n")
-    return paths
+    return [(row[0], int(row[1]), int(row[2]), row[3], row[5]) for row in bed_rows(path, 6)]
 
 
 def _chosen(adapt: Adaptation, work: Path) -> Path:
     """Write the contigs to adapt to."""
-    records = read_records(adapt.genome)
-    for name in adapt.contigs:
-        if name not in dict(records):
-            raise InputError(f"{adapt.genome}: no contig {name!r}; see --contigs")
     path = work / "adapted.fa"
-    with whole_file(path) as temporary, temporary.open("w", encoding="ascii") as handle:
-        for name, letters in records:
-            if not adapt.contigs or name in adapt.contigs:
-                handle.write(f">{name}\n{letters}\n")
+    with open_genome(adapt.genome) as genome:
+        for name in adapt.contigs:
+            if name not in genome.contigs.names:
+                raise InputError(f"{adapt.genome}: no contig {name!r}; see --contigs")
+        chosen = [c for c in genome.contigs if not adapt.contigs or c.name in adapt.contigs]
+        write_contigs(path, genome, chosen)
     return path
 
 
-def _contigs(path: Path) -> list[Codes]:
-    if not path.stat().st_size:
-        return []
-    codes = [encode(letters) for _, letters in read_records(path)]
-    return [each for each in codes if each.size > _SHORTEST]
+def _lending(files: Sequence[Path]) -> list[list[Codes]]:
+    """Read the contigs of each file that flanks are cut from; files without any do not count."""
+    found = [read_codes(path, _SHORTEST) for path in files]
+    return [contigs for contigs in found if contigs]
 
 
 def _cut(
-    fasta: Path, extractors: Sequence[Extractor], folder: Folder, choice: Choice | None = None
+    fasta: Path,
+    extractors: Sequence[Extractor],
+    *,
+    folder: Folder,
+    threads: int,
+    choice: Rule | None = None,
+    left_out: Sequence[Place] = (),
 ) -> list[Cuts]:
     """Cut a genome with each extractor, and say what there is of it."""
     found = [
-        cut_genome(fasta, fasta.with_suffix(f".context{each.context_nt}"), each, folder, choice)
+        cut_genome(
+            fasta,
+            fasta.with_suffix(f".context{each.context_nt}"),
+            each,
+            folder,
+            choice,
+            left_out=left_out,
+            threads=threads,
+        )
         for each in extractors
     ]
     _log.info(
-        "%s: %.2f Mb, candidates with %s nt of context: %s",
+        "%s: %.2f Mb, candidates with %s nt of context: %s%s",
         fasta.stem,
-        found[0].contigs.lengths.sum() / 1e6,
+        found[0].megabases,
         ", ".join(str(each.context_nt) for each in extractors),
         ", ".join(f"{cuts.candidates:,}" for cuts in found),
+        f"; {found[0].rejected:,} resemble known hairpins" if isinstance(choice, Unlike) else "",
     )
     return found
+
+
+def _negatives(label: str, cuts: Sequence[Cuts]) -> Negatives:
+    candidates = sum(each.candidates for each in cuts)
+    return Negatives(label, tuple(_shards(cuts)), candidates, cuts[0].megabases)
 
 
 def _shards(cuts: Sequence[Cuts]) -> list[Path]:
     return [path for each in cuts for path in each.shards]
 
 
-def _known_cuts(
-    planted: Planted, extractors: Sequence[Extractor], folder: Folder
-) -> list[KnownCuts]:
-    cuts = _cut(planted.fasta, extractors, folder, Choice(matching, planted))
-    return [KnownCuts(each, planted.groups) for each in cuts]
-
-
-def _neutral(bed: Path | None, cuts: Cuts) -> npt.NDArray[np.int64]:
+def _neutral(places: Sequence[tuple[str, int, int, str, str]], cuts: Cuts) -> npt.NDArray[np.int64]:
+    """Return contig, start and end of those places that lie in a genome."""
     numbers = {contig.name: number for number, contig in enumerate(cuts.contigs)}
-    rows = [
-        (numbers[chrom], start, end)
-        for chrom, start, end, _, _ in (read_bed(bed) if bed is not None else [])
-        if chrom in numbers
-    ]
+    rows = [(numbers[chrom], start, end) for chrom, start, end, _, _ in places if chrom in numbers]
     return np.array(rows, np.int64).reshape(-1, 3)
