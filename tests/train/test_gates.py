@@ -43,7 +43,7 @@ def gated(tmp_path_factory, ebv):
         "--judge",
         ebv,
         "--planted",
-        150,
+        200,
         "--loss",
         0.05,
         "--best-per-mb",
