@@ -17,6 +17,13 @@ from premir.scanner.files import whole_file
 
 History = list[dict[str, Any]]
 
+_NAME = "checkpoint{}.safetensors"
+
+
+def checkpoint_name(member: int = 0) -> str:
+    """Return the name of the checkpoint of one of a model's networks."""
+    return _NAME.format(f"-{member}" if member else "")
+
 
 def save_checkpoint(
     path: Path,

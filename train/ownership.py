@@ -10,12 +10,16 @@ from typing import Any
 
 from premir.scanner.errors import InputError, ModelError, PlanMismatchError
 from premir.scanner.outputs import Named, check_apart
-from premir.scanner.score.card import CARD, WEIGHTS, read_card
+from premir.scanner.score.card import CARD, MOST_MEMBERS, WEIGHTS, read_card
 from premir.scanner.score.gating import GATES
+from premir.train.checkpoint import checkpoint_name
 
 TRAINING = "training_identity"
 """Field of a card: the digest of the identity of the training that wrote it."""
-_WRITTEN = (CARD, WEIGHTS, GATES, "checkpoint.safetensors", "history.json")
+_WRITTEN = (
+    *(CARD, WEIGHTS, GATES, "history.json"),
+    *(checkpoint_name(member) for member in range(MOST_MEMBERS)),
+)
 """What a training may write into its directory."""
 
 

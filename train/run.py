@@ -21,6 +21,7 @@ from premir.scanner.score.model import Model
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.weights import save_model
 from premir.train.baseline import fit_baseline
+from premir.train.checkpoint import checkpoint_name
 from premir.train.collapse import check_learned
 from premir.train.dataset import Dataset, load_dataset
 from premir.train.judging import Judgement, Scored, contaminated, scored
@@ -31,7 +32,7 @@ from premir.train.recipes import Recipe
 from premir.train.trainer import Trainer
 
 _log = logging.getLogger(__name__)
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT = checkpoint_name()
 
 
 def train(

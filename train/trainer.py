@@ -23,9 +23,6 @@ from premir.train.dataset import Dataset
 from premir.train.encoding import SoftEncoding, with_plain_encoding
 from premir.train.recipes import ENCODINGS, Recipe
 
-_CELLS = 400_000
-"""Padded matrix cells in a micro-batch: some 46 hairpins of 93 nt."""
-
 
 @dataclass
 class Trainer:
@@ -102,7 +99,7 @@ class Trainer:
         for first in range(0, order.size, self.recipe.group):
             group = order[first : first + self.recipe.group]
             self.optimizer.zero_grad()
-            for index in batches_by_length(lengths[group], cells=_CELLS):
+            for index in batches_by_length(lengths[group], cells=self.network.training_cells):
                 chosen = group[index]
                 batch = PairingBatch.build(data.hairpins.take(chosen), device=self.device)
                 labels = torch.from_numpy(data.labels[chosen]).to(self.device)

@@ -19,6 +19,9 @@ from premir.scanner.errors import ModelError
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 """Files of a model directory."""
+MEMBERS = " + "
+"""Stands between the networks of a model on its card."""
+MOST_MEMBERS = 16
 _MOST_BYTES = 1 << 24
 _DEEPEST = 32
 """Nested tables and lists; those of our own cards nest four deep."""

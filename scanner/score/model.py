@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
-from premir.scanner.score.card import CARD, WEIGHTS, Card, read_card
+from premir.scanner.score.card import CARD, MEMBERS, WEIGHTS, Card, read_card
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +64,11 @@ class Model:
     def description(self) -> str:
         """One sentence."""
         return self.card["description"]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Its networks, by what :data:`premir.scanner.score.networks.NETWORKS` calls them."""
+        return tuple(self.card["network"].split(MEMBERS))
 
     @property
     def context_nt(self) -> int:

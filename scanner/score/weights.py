@@ -14,13 +14,17 @@ from safetensors.torch import save_file
 from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256, whole_file, write_json
-from premir.scanner.score.card import CARD, WEIGHTS, check_new_card, read_card
+from premir.scanner.score.card import (
+    CARD,
+    MEMBERS,
+    MOST_MEMBERS,
+    WEIGHTS,
+    check_new_card,
+    read_card,
+)
 from premir.scanner.score.model import Model, read_model
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.network import Network
-
-MEMBERS = " + "
-"""Stands between the networks of a model on its card."""
 
 
 def load_networks(
@@ -41,15 +45,16 @@ def load_networks(
         raise ModelError(f"{path}: weights are missing")
     if sha256(path) != model.digest:
         raise ModelError(f"{path}: digest differs from the card's; fetch or train the model again")
-    kinds = card["network"].split(MEMBERS)
-    if unknown := [kind for kind in kinds if kind not in NETWORKS]:
+    if len(model.kinds) > MOST_MEMBERS:
+        raise ModelError(f"{model.directory / CARD}: more than {MOST_MEMBERS} networks")
+    if unknown := [kind for kind in model.kinds if kind not in NETWORKS]:
         raise ModelError(f"{model.directory / CARD}: unknown network {unknown[0]!r}")
     if card["feature_schema"] != FEATURE_SCHEMA:
         raise ModelError(
             f"{model.directory / CARD}: made for feature schema {card['feature_schema']!r}, "
             f"this premir computes {FEATURE_SCHEMA!r}"
         )
-    networks = tuple(NETWORKS[kind]() for kind in kinds)
+    networks = tuple(NETWORKS[kind]() for kind in model.kinds)
     tensors = _read_weights(path, _tensors(networks))
     for prefix, network in _prefixed(networks):
         own = {name: tensors[prefix + name] for name in network.state_dict()}

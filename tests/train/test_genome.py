@@ -307,8 +307,9 @@ def trainer(sources, data, **changes):
         config,
         config.identity(),
         balanced(sources.positives, config.family_balance),
-        background(sources.negative_shards, ()),
+        background(sources.negatives, ()),
         CPU,
+        KernelFolder(),
     )
 
 
@@ -388,11 +389,11 @@ def test_a_family_of_n_weighs_the_root_of_n(sources):
 def test_plantings_of_a_hairpin_count_as_one(data, sources, tmp_path):
     torch.manual_seed(4)
     network = VariableConvNet()
-    once = judge(network, sources.known, sources.held, CPU)
+    once = judge([network], sources.known, sources.held, CPU)
     config = replace(read_config(data / "tiny.toml", data), judged_plantings=3, planted=1)
     often = prepare(config, tmp_path, KernelFolder()).known
     assert often.groups == sources.known.groups * 3
-    curve = judge(network, often, sources.held, CPU)
+    curve = judge([network], often, sources.held, CPU)
     assert (curve.hairpins, curve.families) == (once.hairpins, once.families)
     assert curve.hairpins == len(once.known)
     assert curve.weights.sum() == pytest.approx(once.weights.sum())
@@ -405,7 +406,7 @@ def test_plantings_of_a_hairpin_count_as_one(data, sources, tmp_path):
 def test_background_is_scored_shard_by_shard(data, sources, tmp_path, monkeypatch):
     torch.manual_seed(4)
     network = VariableConvNet()
-    whole = judge(network, sources.known, sources.held, CPU)
+    whole = judge([network], sources.known, sources.held, CPU)
     monkeypatch.setattr("premir.train.genome.cuts.TILE_SIZE", 5_000)
     config = replace(read_config(data / "tiny.toml", data), planted=1)
     tiled = prepare(config, tmp_path, KernelFolder())
@@ -418,7 +419,7 @@ def test_background_is_scored_shard_by_shard(data, sources, tmp_path, monkeypatc
         return score(network, hairpins, device=device)
 
     monkeypatch.setattr("premir.train.genome.judging.batch_log_odds", watched)
-    curve = judge(network, tiled.known, tiled.held, CPU)
+    curve = judge([network], tiled.known, tiled.held, CPU)
     assert max(sizes) < whole.cuts.size
     np.testing.assert_allclose(np.sort(curve.cuts), np.sort(whole.cuts), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(curve.calls, whole.calls, rtol=1e-4, atol=1e-5)

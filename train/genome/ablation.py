@@ -24,10 +24,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without tandem repeats": {"tandem_repeats": 0},
     "without hard negatives": {"hard_negatives": 0.0},
     "without mutation": {"mutation": 0.0},
-    "one context": {"contexts": (20,)},
     "no context": {"contexts": (0,)},
     "families as they come": {"family_balance": 0.0},
+    "genomes as they come": {"genome_balance": 0.0},
+    "no shortened context": {"shortened": 0.0},
     "planted once": {"planted": 1},
+    "the map-wise network alone": {"networks": ("variable",)},
+    "the stem-wise network alone": {"networks": ("stem",)},
 }
 """Changes to the configuration, by what a table calls them."""
 

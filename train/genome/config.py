@@ -10,9 +10,11 @@ from typing import Any
 
 from premir.scanner.errors import InputError
 from premir.scanner.find.candidates import PRESETS
+from premir.scanner.score.card import MOST_MEMBERS
 
 _FILES = ("mirbase", "fasta", "bed", "genome", "neutral", "groups", "left_out")
 """Keys of sources that are files or folders."""
+_LISTS = ("known", "backgrounds", "contexts", "limits", "networks")
 _ORIGIN = ("description", "url", "sha256")
 """Keys of sources that say where they come from, for people."""
 
@@ -116,6 +118,7 @@ class GenomeConfig:
     Attributes:
         name: the model's name.
         preset: what the extractor looks for, as ``premir-scan --preset``.
+        networks: the model's networks, trained one after another; their log odds are averaged.
         description: for the model's card.
         limits: of the model in plain words, for its card.
         known: positives.
@@ -133,8 +136,13 @@ class GenomeConfig:
         batch: hairpins in an optimiser step.
         negatives_per_positive: in each batch.
         hard_negatives: share of a round's negatives that are the most hairpin-like, to the network
-            as it then is, of six times as many.
+            as it then is, of many.
+        hard_pool: how many candidates each of those is the most hairpin-like of.
         family_balance: a hairpin is drawn in proportion to its family's size to minus this power.
+        genome_balance: background is drawn in proportion to its genome's candidates to minus this
+            power: 0 for all candidates alike, 1 for all genomes alike.
+        shortened: share of hairpins whose context is cut back, by up to all of it on either side,
+            and which are folded anew: candidates near the end of a sequence.
         mutation: up to this share of the letters of every other hairpin is drawn anew; pairs stay
             pairs, so that the fold can stay.
         learning_rate: after a short rise; the running mean of the weights stands in for its fall.
@@ -148,6 +156,7 @@ class GenomeConfig:
     preset: str
     known: tuple[Known, ...]
     backgrounds: tuple[Background, ...]
+    networks: tuple[str, ...] = ("variable",)
     contexts: tuple[int, ...] = (20,)
     description: str = "trained on candidates of genomes"
     limits: tuple[str, ...] = ()
@@ -161,7 +170,10 @@ class GenomeConfig:
     batch: int = 64
     negatives_per_positive: int = 3
     hard_negatives: float = 0.0
+    hard_pool: int = 6
     family_balance: float = 0.5
+    genome_balance: float = 0.0
+    shortened: float = 0.0
     mutation: float = 0.0
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
@@ -252,7 +264,7 @@ class _Reader:
 
     def config(self, raw: dict[str, Any]) -> GenomeConfig:
         """Build the whole of it; ``raw`` loses what no card shall hold."""
-        for name in ("known", "backgrounds", "contexts", "limits"):
+        for name in _LISTS:
             if not isinstance(raw.get(name, []), list):
                 raise InputError(f"{self.path}: {name} must be a list")
         table = dict(raw)
@@ -261,7 +273,7 @@ class _Reader:
             table[name] = tuple(self.source(kind, each, f"[[{name}]]") for each in tables)
             # A card says what was trained on, by digests of its own: where it came from stays here.
             raw[name] = [{k: v for k, v in each.items() if k not in _ORIGIN} for each in tables]
-        table |= {name: tuple(raw[name]) for name in ("contexts", "limits") if name in raw}
+        table |= {name: tuple(raw[name]) for name in _LISTS[2:] if name in raw}
         config: GenomeConfig = self.build(GenomeConfig, {**table, "raw": raw}, "the file")
         return config
 
@@ -304,6 +316,8 @@ def _check(path: Path, config: GenomeConfig) -> None:
     """Refuse what no training can start from."""
     if config.preset not in PRESETS:
         raise InputError(f"{path}: preset must be one of {', '.join(PRESETS)}")
+    if not 0 < len(config.networks) <= MOST_MEMBERS:
+        raise InputError(f"{path}: networks must name one to {MOST_MEMBERS}")
     if not config.known or not config.backgrounds:
         raise InputError(f"{path}: needs at least one [[known]] and one [[backgrounds]]")
     for known in config.known:

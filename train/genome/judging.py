@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import merge
 from premir.scanner.report.table import HitTable
@@ -76,12 +78,12 @@ class Curve:
 
 
 def judge(
-    network: Network, known: KnownCuts, held: tuple[Held, ...], device: torch.device
+    networks: Sequence[Network], known: KnownCuts, held: tuple[Held, ...], device: torch.device
 ) -> Curve:
     """Score what was held out.
 
     Args:
-        network: in float32, on ``device``.
+        networks: in float32, on ``device``; their log odds are averaged.
         known: cuts of known hairpins.
         held: background.
         device: where to compute.
@@ -89,12 +91,12 @@ def judge(
     best = np.full(len(known.groups), -np.inf)
     for path in known.cuts.shards:
         hairpins, loci = read_cuts(path)
-        np.maximum.at(best, loci.contig, batch_log_odds(network, hairpins, device=device))
+        np.maximum.at(best, loci.contig, _mean_log_odds(networks, hairpins, device))
     families, inverse, counts = np.unique(known.groups, return_inverse=True, return_counts=True)
     sizes = counts[inverse] / known.plantings
     cuts, calls = [], []
     for each in held:
-        loci, scores = _scored(network, each.cuts, device)
+        loci, scores = _scored(networks, each.cuts, device)
         counted = ~_overlap(loci, each.neutral)
         cuts.append(scores[counted])
         calls.append(_merged(loci.take(counted), scores[counted], each.cuts))
@@ -126,15 +128,22 @@ def calibrate(curve: Curve) -> tuple[float, float]:
 
 
 def _scored(
-    network: Network, cuts: Cuts, device: torch.device
+    networks: Sequence[Network], cuts: Cuts, device: torch.device
 ) -> tuple[Loci, npt.NDArray[np.float64]]:
     """Score a genome shard by shard: hairpins are large, their loci and scores are not."""
     loci, scores = [], [np.empty(0)]
     for path in cuts.shards:
         hairpins, own = read_cuts(path)
         loci.append(own)
-        scores.append(batch_log_odds(network, hairpins, device=device).astype(np.float64))
+        scores.append(_mean_log_odds(networks, hairpins, device))
     return Loci.concatenate(loci), np.concatenate(scores)
+
+
+def _mean_log_odds(
+    networks: Sequence[Network], hairpins: Hairpins, device: torch.device
+) -> npt.NDArray[np.float64]:
+    scores = [batch_log_odds(network, hairpins, device=device) for network in networks]
+    return np.asarray(np.mean(scores, axis=0, dtype=np.float64))
 
 
 def _overlap(loci: Loci, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, write_json
 from premir.scanner.find.folding import Folder
-from premir.scanner.score.card import CARD, check_new_card
+from premir.scanner.score.card import CARD, MEMBERS, check_new_card
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.model import Model, read_model
+from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.weights import save_model
-from premir.train.checkpoint import check_identity
+from premir.train.checkpoint import check_identity, checkpoint_name
 from premir.train.collapse import check_learned
 from premir.train.genome.config import GenomeConfig
 from premir.train.genome.judging import Curve, calibrate, judge
@@ -28,12 +29,9 @@ from premir.train.genome.sources import digests as source_digests
 from premir.train.genome.stream import background, balanced
 from premir.train.genome.trainer import GenomeTrainer
 from premir.train.ownership import TRAINING, check_own_model, identity_digest
-from premir.train.run import CHECKPOINT, versions
+from premir.train.run import versions
 
 _log = logging.getLogger(__name__)
-
-_JUDGED_EVERY = 80_000
-"""Hairpins between two looks at what was held out."""
 
 FALSE_CALLS_PER_MB = 1.0
 """Where the default threshold lies on held-out background."""
@@ -68,10 +66,13 @@ def train_genome(
         PlanMismatchError: ``out`` holds another training, or a model that this one did not write.
         CollapseError: the network has come to nothing; no model is written.
     """
+    kinds = start.kinds if start is not None else config.networks
+    if unknown := [kind for kind in kinds if kind not in NETWORKS]:
+        raise InputError(f"networks: no network {unknown[0]!r}: there is {', '.join(NETWORKS)}")
     head = {
         "name": config.name,
         "description": config.description,
-        "network": "variable",
+        "network": MEMBERS.join(kinds),
         "feature_schema": FEATURE_SCHEMA,
         "context_nt": config.context_nt,
     }
@@ -83,10 +84,11 @@ def train_genome(
         "start": start.digest if start is not None else None,
         **{name: versions()[name] for name in ("premir", "torch", "viennarna")},
     }
-    checkpoint = out / CHECKPOINT
-    begun = checkpoint.exists()
-    if begun:
-        check_identity(checkpoint, identity)
+    checkpoints = [out / checkpoint_name(member) for member in range(len(kinds))]
+    for checkpoint in checkpoints:
+        if checkpoint.exists():
+            check_identity(checkpoint, identity)
+    begun = checkpoints[0].exists()
     check_own_model(out, identity, begun=begun)
     torch.set_num_threads(threads)
     device = choose_device(device_name)
@@ -95,56 +97,79 @@ def train_genome(
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from error
     sources = prepare(config, work or out / "work", folder, adapt, threads=threads)
-    trainer = GenomeTrainer(
-        config,
-        identity,
-        balanced(sources.positives, config.family_balance),
-        background(sources.negative_shards, sources.adapted),
-        device,
-        start.networks()[0] if start is not None else None,
-    )
-    if begun:
+    starts = start.networks() if start is not None else (None,) * len(kinds)
+    positives = balanced(sources.positives, config.family_balance)
+    negatives = background(sources.negatives, sources.adapted, config.genome_balance)
+    trainers = [
+        GenomeTrainer(
+            config,
+            identity,
+            positives,
+            negatives,
+            device,
+            folder,
+            kind,
+            member,
+            starts[member],
+        )
+        for member, kind in enumerate(kinds)
+    ]
+    done = [_train(*each) for each in zip(trainers, checkpoints, strict=True)]
+    if begun and not any(done) and is_written(out, head):
+        return read_model(out)
+    networks = [trainer.average for trainer in trainers]
+    curve = judge(networks, sources.known, sources.held, device)
+    labels, log_odds = curve.labelled()
+    if labels.all() or not labels.any():
+        raise InputError("nothing to calibrate by: no held-out hairpin, or none known, is found")
+    check_learned(config.name, labels, log_odds)
+    card = {**head, **_finish(trainers, curve, sources, threads, start)}
+    card["training_sha256"] = {"candidates": _digest(sources), **digests}
+    card[TRAINING] = identity_digest(identity)
+    if adapt is not None:
+        card["adapted_to"] = {"genome": adapt.genome.name, "contigs": list(adapt.contigs)}
+    rounds = {f"{number} {each.kind}": each.history for number, each in enumerate(trainers)}
+    write_json(out / "history.json", {"rounds": rounds, "held_out": curve.summary()})
+    return save_model(out, networks, card)
+
+
+def _train(trainer: GenomeTrainer, checkpoint: Path) -> int:
+    """Train one of the networks to its end, from its checkpoint if there is one.
+
+    Returns:
+        How many hairpins it saw here.
+    """
+    config = trainer.config
+    if checkpoint.exists():
         trainer.resume(checkpoint)
         _log.info("continuing after %d hairpins of %s", trainer.samples, checkpoint)
-    done = trainer.samples
+    first = trainer.samples
     while trainer.samples + config.batch <= config.samples:
-        before = trainer.samples
         report = trainer.train_round()
         _log.info(
-            "%d/%d hairpins  loss %.4f  %.0f s",
+            "%s network %d: %d/%d hairpins  loss %.4f  %.0f s",
+            trainer.kind,
+            trainer.member + 1,
             trainer.samples,
             config.samples,
             report["loss"],
             report["wall_seconds"],
         )
-        if trainer.samples // _JUDGED_EVERY > before // _JUDGED_EVERY:
-            curve = judge(trainer.average, sources.known, sources.held, device)
-            report |= curve.summary()
-            _log.info("held out: %s", curve.summary())
         trainer.save(checkpoint)
-    if begun and trainer.samples == done and is_written(out, head):
-        return read_model(out)
-    curve = judge(trainer.average, sources.known, sources.held, device)
-    labels, log_odds = curve.labelled()
-    if labels.all() or not labels.any():
-        raise InputError("nothing to calibrate by: no held-out hairpin, or none known, is found")
-    check_learned(config.name, labels, log_odds)
-    card = {**head, **_finish(trainer, curve, sources, threads, start)}
-    card["training_sha256"] = {"candidates": _digest(sources), **digests}
-    card[TRAINING] = identity_digest(identity)
-    if adapt is not None:
-        card["adapted_to"] = {"genome": adapt.genome.name, "contigs": list(adapt.contigs)}
-    write_json(out / "history.json", {"rounds": trainer.history, "held_out": curve.summary()})
-    return save_model(out, [trainer.average], card)
+    return trainer.samples - first
 
 
 def _finish(
-    trainer: GenomeTrainer, curve: Curve, sources: Sources, threads: int, start: Model | None
+    trainers: Sequence[GenomeTrainer],
+    curve: Curve,
+    sources: Sources,
+    threads: int,
+    start: Model | None,
 ) -> dict[str, Any]:
-    """Calibrate the network, and say on a card what it is."""
+    """Calibrate the networks, and say on a card what they are."""
     slope, intercept = (round(value, 5) for value in calibrate(curve))
     log_odds = slope * curve.threshold(FALSE_CALLS_PER_MB) + intercept
-    config = trainer.config
+    config = trainers[0].config
     return {
         "preset": config.preset,
         "min_prob": round(float(torch.sigmoid(torch.tensor(log_odds, dtype=torch.float64))), 6),
@@ -160,10 +185,10 @@ def _finish(
         "configuration": config.raw,
         "settings": {k: v for k, v in asdict(config).items() if isinstance(v, int | float)},
         "started_from": start.name if start is not None else None,
-        "samples": trainer.samples,
+        "samples": sum(trainer.samples for trainer in trainers),
         "training_families": len({name for each in sources.positives for name in each.groups}),
         "versions": versions(),
-        "device": str(trainer.device),
+        "device": str(trainers[0].device),
         "threads": threads,
         "limits": [
             "Calibrated at a prior of 1:1; in a genome, hairpins that are no pre-miRNAs outnumber "

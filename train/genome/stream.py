@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from premir.kernels.pairing import pack
+from premir.scanner.find.folding import Folder
 from premir.scanner.find.hairpins import Hairpins, concatenate
 from premir.scanner.find.shards import read_hairpins, read_loci
-from premir.train.genome.sources import KnownCuts
+from premir.train.genome.sources import KnownCuts, Negatives
 
 WINDOW = 400_000
 """Hairpins of one kind held in memory at a time: some 150 MB."""
@@ -91,15 +93,54 @@ def balanced(known: Sequence[KnownCuts], power: float) -> Stream:
     return Stream(shards, weights)
 
 
-def background(negatives: Sequence[Path], adapted: Sequence[Path]) -> Stream:
-    """Return a stream of negatives, most of them from the genome to adapt to if there is one."""
-    if not adapted:
-        return Stream(negatives)
-    weights = []
-    for paths, share in ((negatives, 1 - ADAPTED_SHARE), (adapted, ADAPTED_SHARE)):
-        sizes = [len(read_loci(path)) for path in paths]
-        weights += [np.full(size, share / max(1, sum(sizes))) for size in sizes]
-    return Stream([*negatives, *adapted], weights)
+def background(
+    negatives: Sequence[Negatives], adapted: Sequence[Path], power: float = 0.0
+) -> Stream:
+    """Return a stream of negatives, most of them from the genome to adapt to if there is one.
+
+    Args:
+        negatives: candidates, genome by genome.
+        adapted: shards of the genome to adapt to.
+        power: each is drawn in proportion to its genome's number of candidates to minus this power.
+    """
+    genomes = [(each.shards, float(max(1, each.candidates) ** -power)) for each in negatives]
+    if adapted:
+        others = sum(max(1, each.candidates) ** (1 - power) for each in negatives)
+        own = sum(len(read_loci(path)) for path in adapted)
+        share = others * ADAPTED_SHARE / (1 - ADAPTED_SHARE) / max(1, own)
+        genomes.append((tuple(adapted), share))
+    shards = [(path, weight) for paths, weight in genomes for path in paths]
+    weights = [np.full(len(read_loci(path)), weight) for path, weight in shards]
+    return Stream([path for path, _ in shards], weights)
+
+
+def shortened(
+    hairpins: Hairpins, share: float, context: int, folder: Folder, rng: np.random.Generator
+) -> Hairpins:
+    """Cut back the context of some hairpins on both sides, and fold them anew.
+
+    So are candidates cut that lie near the end of a sequence or near unknown letters.
+
+    Args:
+        hairpins: N hairpins.
+        share: of hairpins that are cut back.
+        context: most nt that may go on each side; how many do is uniform.
+        folder: folds them.
+        rng: decides everything.
+    """
+    count = len(hairpins)
+    chosen = rng.random(count) < share
+    gone = rng.integers(0, context + 1, (2, count)) * chosen
+    first, last = hairpins.offsets[:-1] + gone[0], hairpins.offsets[1:] - gone[1]
+    chosen &= (gone.sum(axis=0) > 0) & (last > first)
+    if not chosen.any():
+        return hairpins
+    pieces = [hairpins.codes[a:b] for a, b in zip(first[chosen], last[chosen], strict=True)]
+    whole = hairpins.take(np.flatnonzero(~chosen))
+    anew = folder.fold(*pack(pieces))
+    place = np.empty(count, np.int64)
+    place[~chosen], place[chosen] = np.arange(len(whole)), len(whole) + np.arange(len(anew))
+    return concatenate([whole, anew]).take(place)
 
 
 def mutated(hairpins: Hairpins, most: float, rng: np.random.Generator) -> Hairpins:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from premir.scanner.find.folding import Folder
 from premir.scanner.find.hairpins import Hairpins, concatenate
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.networks import NETWORKS
@@ -21,16 +22,10 @@ from premir.scanner.score.networks.batches import PairingBatch, batches_by_lengt
 from premir.train.checkpoint import History, load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.genome.config import GenomeConfig
-from premir.train.genome.stream import Stream, mutated
+from premir.train.genome.stream import Stream, mutated, shortened
 
 _ROUND = 20_000
 """Hairpins trained on between checkpoints."""
-
-_POOL = 6
-"""Candidates that one hard negative is chosen from."""
-
-_CELLS = 400_000
-"""Padded matrix cells in a micro-batch: some 25 hairpins of 125 nt."""
 
 _WARM_UP = 200
 """Steps in which the learning rate rises."""
@@ -48,6 +43,9 @@ class GenomeTrainer:
         positives: known hairpins.
         negatives: background candidates.
         device: where to compute.
+        folder: folds what is cut back.
+        kind: key of :data:`premir.scanner.score.networks.NETWORKS`.
+        member: which of the model's networks it is; each takes a path of its own.
         start: weights to start from, of an earlier network; None to start anew.
         history: what is known of each round done.
         network: as the optimiser moves it.
@@ -59,12 +57,15 @@ class GenomeTrainer:
     positives: Stream
     negatives: Stream
     device: torch.device
+    folder: Folder
+    kind: str = "variable"
+    member: int = 0
     start: torch.nn.Module | None = None
     history: History = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        torch.manual_seed(self.config.seed)
-        self.network = NETWORKS["variable"]()
+        torch.manual_seed(self.config.seed + 1_000_003 * self.member)
+        self.network = NETWORKS[self.kind]()
         if self.start is not None:
             self.network.load_state_dict(self.start.state_dict())
         self.network.to(self.device)
@@ -88,7 +89,7 @@ class GenomeTrainer:
         """
         wall, cpu = time.perf_counter(), time.process_time()
         config = self.config
-        rng = np.random.default_rng([config.seed, 4, len(self.history)])
+        rng = np.random.default_rng([config.seed, 4, len(self.history), self.member])
         known, shares = self.positives.load(rng)
         background, odds = self.negatives.load(rng)
         ones = max(1, config.batch // (config.negatives_per_positive + 1))
@@ -102,6 +103,10 @@ class GenomeTrainer:
         drawn = self._negatives(background, odds, (steps, config.batch - ones), rng)
         for step in range(steps):
             hairpins = concatenate([known.take(drawn_known[step]), background.take(drawn[step])])
+            if config.shortened:
+                hairpins = shortened(
+                    hairpins, config.shortened, config.context_nt, self.folder, rng
+                )
             if config.mutation:
                 hairpins = mutated(hairpins, config.mutation, rng)
             for group in self.optimizer.param_groups:
@@ -137,7 +142,7 @@ class GenomeTrainer:
         hard = round(self.config.hard_negatives * count)
         drawn = rng.choice(len(background), count - hard, p=odds)
         if hard:
-            pool = np.unique(rng.choice(len(background), _POOL * hard, p=odds))
+            pool = np.unique(rng.choice(len(background), self.config.hard_pool * hard, p=odds))
             scores = batch_log_odds(self.average, background.take(pool), device=self.device)
             hardest = pool[np.argsort(-scores, kind="stable")[:hard]]
             drawn = np.concatenate([drawn, rng.choice(hardest, hard)])
@@ -146,7 +151,7 @@ class GenomeTrainer:
     def _step(self, hairpins: Hairpins, labels: torch.Tensor) -> float:
         self.optimizer.zero_grad()
         total = 0.0
-        for index in batches_by_length(hairpins.lengths, cells=_CELLS):
+        for index in batches_by_length(hairpins.lengths, cells=self.network.training_cells):
             batch = PairingBatch.build(hairpins.take(index), device=self.device)
             expected = labels[torch.from_numpy(index)].to(self.device)
             loss = functional.cross_entropy(self.network(batch), expected, reduction="sum")

@@ -21,10 +21,12 @@ class Network(nn.Module, ABC):
     Attributes:
         title: what it is, in few words, for cards.
         cells: padded matrix cells that a batch may have, by type of device.
+        training_cells: likewise, where gradients are wanted.
     """
 
     title: ClassVar[str]
     cells: ClassVar[dict[str, int]]
+    training_cells: ClassVar[int] = 400_000
 
     @staticmethod
     @abstractmethod

@@ -43,6 +43,7 @@ class StemConvNet(Network):
 
     title = "stem-wise network"
     cells: ClassVar[dict[str, int]] = {"cpu": 1 << 22, "cuda": 1 << 26}
+    training_cells = 1 << 22
 
     def __init__(self) -> None:
         super().__init__()
