@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from premir.kernels.codes import decode, encode, reverse_complement
+from premir.kernels.pairing import pack
 from premir.scanner.cli import main as scan_main
 from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.find.candidates import PRESETS
@@ -38,7 +39,14 @@ from premir.train.genome.planting import (
     plant_tandem_repeats,
 )
 from premir.train.genome.sources import prepare, read_known
-from premir.train.genome.stream import ADAPTED_SHARE, Stream, background, balanced, mutated
+from premir.train.genome.stream import (
+    ADAPTED_SHARE,
+    Stream,
+    background,
+    balanced,
+    mutated,
+    shortened,
+)
 from premir.train.genome.trainer import GenomeTrainer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -48,6 +56,7 @@ OWN = replace(PRESETS["animal"], context_nt=20)
 TOML = """
 name = "tiny"
 preset = "animal"
+networks = ["stem", "variable"]
 contexts = [10, 20]
 validation = 0.3
 planted = 2
@@ -58,6 +67,8 @@ samples = 160
 adapt_samples = 64
 batch = 16
 mutation = 0.3
+shortened = 0.5
+genome_balance = 0.5
 learning_rate = 0.3  # it rises over 200 steps, of which there are ten
 
 [[known]]
@@ -108,6 +119,8 @@ def sources(data, tmp_path_factory):
     [
         (("name =", "nmae ="), "unknown key 'nmae'"),
         (('"animal"', '"fish"'), "preset must be one of animal"),
+        (('["stem", "variable"]', '["leaf"]'), "no network 'leaf': there is variable, stem"),
+        (('["stem", "variable"]', "[]"), "networks must name one to 16"),
         (("demo.fa", "absent.fa"), "no such file"),
         (('genome = "demo.fa"\n', ""), "give mirbase, or fasta, or bed with genome"),
         (("name =", "name"), "cannot be read as TOML"),
@@ -272,10 +285,10 @@ def test_a_window_bounds_what_is_in_memory(sources):
 
 
 def test_most_negatives_come_from_the_genome_to_adapt_to(sources):
-    shards = sources.negative_shards
-    stream = background(shards[:1], shards[1:2])
+    lending, adapted = sources.negatives[0], sources.negatives[1].shards
+    stream = background([lending], adapted, 0.5)
     _, shares = stream.load(np.random.default_rng(0))
-    own = len(read_hairpins(shards[1]))
+    own = sum(len(read_hairpins(path)) for path in adapted)
     assert shares is not None
     each = ADAPTED_SHARE / own
     assert np.isclose(shares, each).sum() == own
@@ -299,6 +312,42 @@ def test_mutated_hairpins_keep_their_fold():
     same = (table == codes).all(axis=1).mean()
     assert 0.45 < same < 0.65  # every other one, and those whose share came out near zero
     assert (table != codes).mean(axis=1).max() < 0.6
+
+
+def test_context_that_is_cut_back_is_folded_anew():
+    rng = np.random.default_rng(4)
+    folder = KernelFolder()
+    sequences = [rng.integers(0, 4, size).astype(np.uint8) for size in rng.integers(60, 90, 300)]
+    hairpins = folder.fold(*pack(sequences))
+    changed = shortened(hairpins, 0.4, 20, folder, np.random.default_rng(1))
+    gone = hairpins.lengths - changed.lengths
+    assert 0.3 < (gone > 0).mean() < 0.5
+    assert 30 < gone.max() <= 40
+    sides = set()
+    for n in range(len(hairpins)):
+        whole, (codes, pairs, mfe) = hairpins[n][0], changed[n]
+        (at,) = (k for k in range(gone[n] + 1) if np.array_equal(whole[k : k + codes.size], codes))
+        sides |= {("before", at > 0), ("after", gone[n] > at)}
+        (again,) = (folder.fold(*pack([codes]))[m] for m in range(1))
+        assert np.array_equal(again[1], pairs)
+        assert again[2] == mfe
+    assert len(sides) == 4
+    assert shortened(hairpins, 0.0, 20, folder, rng) is hairpins
+
+
+def test_genomes_weigh_alike_where_asked(sources):
+    sizes = np.array([each.candidates for each in sources.negatives])
+    assert np.ptp(sizes) > 0
+    for power, expected in ((0.0, sizes / sizes.sum()), (1.0, np.full(sizes.size, 1 / sizes.size))):
+        stream = background(sources.negatives, (), power)
+        shards = [path for each in sources.negatives for path in each.shards]
+        assert list(stream.shards) == shards
+        total = dict.fromkeys(range(sizes.size), 0.0)
+        for path, weights in zip(shards, stream.weights, strict=True):
+            (genome,) = (n for n, each in enumerate(sources.negatives) if path in each.shards)
+            total[genome] += weights.sum()
+        share = np.array(list(total.values()))
+        np.testing.assert_allclose(share / share.sum(), expected)
 
 
 def trainer(sources, data, **changes):
@@ -382,7 +431,7 @@ def test_a_family_of_n_weighs_the_root_of_n(sources):
     torch.manual_seed(4)
     rest = len(sources.known.groups) - 4
     known = replace(sources.known, groups=("x",) * 4 + ("y",) * rest)
-    curve = judge(VariableConvNet(), known, sources.held, CPU)
+    curve = judge([VariableConvNet()], known, sources.held, CPU)
     assert curve.weights.tolist() == pytest.approx([0.5] * 4 + [rest**-0.5] * rest)
 
 
@@ -444,7 +493,8 @@ def test_from_a_configuration_to_a_scan(data, trained, tmp_path, capsys):
     spec = read_model(trained)
     assert spec.context_nt == 20
     assert 0 < spec.card["min_prob"] < 1
-    assert spec.card["samples"] == 160
+    assert spec.card["samples"] == 2 * 160
+    assert spec.kinds == ("stem", "variable")
     digest = hashlib.sha256((data / "background.fa").read_bytes()).hexdigest()
     assert (
         spec.card["training_sha256"]["backgrounds.0.genome"] == f"{data.name}-background {digest}"
@@ -488,6 +538,10 @@ def contents(folder):
         (("planted = 2", "planted = 1"), "planted is 2, not 1"),
         (("tandem_repeats = 20", "tandem_repeats = 0"), "tandem_repeats is 20, not 0"),
         (("mutation = 0.3", "mutation = 0.2"), "mutation is 0.3, not 0.2"),
+        (
+            ('["stem", "variable"]', '["stem"]'),
+            r"networks is \['stem', 'variable'\], not \['stem'\]",
+        ),
         (("background.fa", "other.fa"), "backgrounds.0.genome is '"),
         (("truth.bed", "fewer.bed"), "known.0.bed is '[0-9a-f]{64}', not '[0-9a-f]{64}'"),
         (
@@ -510,7 +564,8 @@ def test_another_configuration_keeps_nothing_of_the_old_one(
     assert contents(trained) == before
     # Without the checkpoint the card is still another's.
     out = shutil.copytree(trained, tmp_path / "out")
-    (out / "checkpoint.safetensors").unlink()
+    for checkpoint in out.glob("checkpoint*.safetensors"):
+        checkpoint.unlink()
     assert main([*arguments(data, "changed.toml"), "--out", str(out), "-q"]) == 4
     assert "card of the model 'tiny', not written by this training" in capsys.readouterr().err
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from premir.scanner.errors import InputError
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.outputs import Named
 from premir.scanner.score.model import Model
+from premir.scanner.score.networks import NETWORKS
 from premir.train.genome.config import ANIMAL_CONFIG, read_config
 from premir.train.genome.run import train_genome
 from premir.train.genome.sources import Adaptation
@@ -46,6 +48,8 @@ def train_configured(
     """
     path = path or ANIMAL_CONFIG
     config = read_config(path, data)
+    if unknown := [kind for kind in config.networks if kind not in NETWORKS]:
+        raise InputError(f"{path}: no network {unknown[0]!r}: there is {', '.join(NETWORKS)}")
     if seed is not None:
         config = replace(config, seed=seed)
     own, kind = config.name, f"premir-genome-seed{config.seed}"

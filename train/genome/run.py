@@ -18,7 +18,6 @@ from premir.scanner.find.folding import Folder
 from premir.scanner.score.card import CARD, MEMBERS, check_new_card
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.model import Model, read_model
-from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.weights import save_model
 from premir.train.checkpoint import check_identity, checkpoint_name
 from premir.train.collapse import check_learned
@@ -67,8 +66,6 @@ def train_genome(
         CollapseError: the network has come to nothing; no model is written.
     """
     kinds = start.kinds if start is not None else config.networks
-    if unknown := [kind for kind in kinds if kind not in NETWORKS]:
-        raise InputError(f"networks: no network {unknown[0]!r}: there is {', '.join(NETWORKS)}")
     head = {
         "name": config.name,
         "description": config.description,
