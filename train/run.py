@@ -29,7 +29,7 @@ from premir.train.metrics import evaluate
 from premir.train.ownership import TRAINING, check_own_model, identity_digest
 from premir.train.protocols import Files, Protocol
 from premir.train.recipes import Recipe
-from premir.train.trainer import Trainer
+from premir.train.trainer import Trainer, check_network
 
 _log = logging.getLogger(__name__)
 CHECKPOINT = checkpoint_name()
@@ -73,8 +73,7 @@ def train(
             ``out`` holds a model of another training.
         CollapseError: the network has come to nothing; no model is written.
     """
-    if network not in NETWORKS:
-        raise InputError(f"--network {network}: no such network; there is {', '.join(NETWORKS)}")
+    check_network(network, recipe)
     head = {
         "name": name,
         "description": f"{NETWORKS[network].title}: {protocol.description}",

@@ -24,6 +24,21 @@ from premir.train.encoding import SoftEncoding, with_plain_encoding
 from premir.train.recipes import ENCODINGS, Recipe
 
 
+def check_network(name: str, recipe: Recipe) -> None:
+    """Refuse a network that there is not, or that a recipe's settings would do nothing to.
+
+    Raises:
+        InputError: it is named.
+    """
+    if name not in NETWORKS:
+        raise InputError(f"--network {name}: no such network; there is {', '.join(NETWORKS)}")
+    of_tensors = recipe.ablate == "pairing" or ENCODINGS[recipe.encoding]
+    if of_tensors and not issubclass(NETWORKS[name], TensorNetwork):
+        raise InputError(
+            f"--network {name}: reads no pairing tensor, to which --encoding and --ablate belong"
+        )
+
+
 @dataclass
 class Trainer:
     """A network on its way through a recipe.
@@ -123,11 +138,7 @@ class Trainer:
         return self.losses[-1]
 
     def _tensor_network(self) -> TensorNetwork:
-        if not isinstance(self.network, TensorNetwork):
-            raise InputError(
-                f"--network {self.network_name}: reads no pairing tensor, so that --encoding and "
-                "--ablate change nothing; leave them out"
-            )
+        assert isinstance(self.network, TensorNetwork)  # as check_network made sure
         return self.network
 
     def _keep_out_the_pairing_matrix(self) -> None:

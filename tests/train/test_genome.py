@@ -342,6 +342,7 @@ def test_genomes_weigh_alike_where_asked(sources):
         stream = background(sources.negatives, (), power)
         shards = [path for each in sources.negatives for path in each.shards]
         assert list(stream.shards) == shards
+        assert stream.weights is not None
         total = dict.fromkeys(range(sizes.size), 0.0)
         for path, weights in zip(shards, stream.weights, strict=True):
             (genome,) = (n for n, each in enumerate(sources.negatives) if path in each.shards)

@@ -631,5 +631,18 @@ def test_test_set_that_stands_in_the_training_set_is_refused(files, tmp_path, ca
 def test_an_unknown_network_is_named(files, tmp_path, capsys):
     assert custom(files, tmp_path / "model", "--network", "enormous") == 2
     error = capsys.readouterr().err
-    assert error.splitlines()[-1].endswith("--network enormous: no such network; there is variable")
+    expected = "--network enormous: no such network; there is variable, stem"
+    assert error.splitlines()[-1].endswith(expected)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("setting", [("--ablate", "pairing"), ("--encoding", "soft0.1")])
+def test_what_changes_tensors_is_refused_for_a_network_without(files, tmp_path, setting, capsys):
+    assert custom(files, tmp_path / "model", "--network", "stem", *setting) == 2
+    assert "--network stem: reads no pairing tensor" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_stem_wise_network_trains_on_hairpins_of_ones_own(files, tmp_path):
+    assert custom(files, tmp_path / "model", "--network", "stem") == 0
+    assert load_model(str(tmp_path / "model")).kinds == ("stem",)

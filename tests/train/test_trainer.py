@@ -11,7 +11,6 @@ from torch.nn import functional
 from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.score.networks.batches import PairingBatch
 from premir.scanner.score.networks.variable import VariableConvNet
-from premir.train import trainer as trainer_module
 from premir.train.dataset import Dataset
 from premir.train.recipes import RECIPES
 from premir.train.trainer import Trainer
@@ -67,7 +66,7 @@ def naive_epoch(recipe, seed, epoch, network, optimizer, dataset):
 
 @pytest.mark.parametrize("recipe", ["paper", "released"])
 def test_an_epoch_is_algorithm_1_whatever_the_micro_batches(monkeypatch, recipe):
-    monkeypatch.setattr(trainer_module, "_CELLS", 60_000)
+    monkeypatch.setattr(VariableConvNet, "training_cells", 60_000)
     trainer = make(recipe)
     torch.manual_seed(0)
     network = VariableConvNet()
