@@ -1,4 +1,4 @@
-r"""The variable-size network on one core: factorised against dense first layer, in one run.
+r"""Networks on one core, in one run: map-wise (factorised, dense first layer) and stem-wise.
 
 python benchmarks/bench_network.py ../shared/data/benchmark/sequences/*.fa \
     --out benchmarks/results/network.json
@@ -21,12 +21,14 @@ from torch.nn import functional
 
 from premir.kernels.codes import UNKNOWN, encode
 from premir.kernels.pairing import pack
+from premir.kernels.stemwise import COLUMN_FIELDS, count_columns, fill_columns, numbers_of
 from premir.scanner.find.folding import InlineViennaFolder, KernelFolder
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.inference import batch_log_odds, single_log_odds
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
-from premir.scanner.score.networks.network import TensorNetwork
+from premir.scanner.score.networks.network import Network, TensorNetwork
+from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
 
 CPU = torch.device("cpu")
@@ -50,8 +52,18 @@ def score(network: TensorNetwork, hairpins: Hairpins) -> None:
             dense_logits(network, PairingBatch.build(hairpins.take(index), device=CPU))
 
 
+def describe(hairpins: Hairpins) -> None:
+    """Columns and numbers, some hundred hairpins at a time."""
+    for first in range(0, len(hairpins), 100):
+        part = hairpins.take(np.arange(first, min(first + 100, len(hairpins))))
+        counts = count_columns(part.pairs, part.offsets)
+        columns = np.zeros((len(part), len(COLUMN_FIELDS), counts.max()), np.float32)
+        fill_columns(part.codes, part.pairs, part.offsets, columns)
+        numbers_of(part.codes, part.pairs, part.mfe, part.offsets)
+
+
 def train(
-    logits: Callable[[PairingBatch], torch.Tensor], network: TensorNetwork, hairpins: Hairpins
+    logits: Callable[[PairingBatch], torch.Tensor], network: Network, hairpins: Hairpins
 ) -> None:
     for index in batches_by_length(hairpins.lengths, cells=_CELLS):
         network.zero_grad()
@@ -64,6 +76,7 @@ def measure(hairpins: Hairpins, repeats: int) -> dict[str, float]:
     """Return medians in CPU milliseconds per hairpin; the ways take turns."""
     torch.manual_seed(0)
     network, canonical = VariableConvNet(), VariableConvNet().double().requires_grad_(False)
+    stem, stem_canonical = StemConvNet(), StemConvNet().double().requires_grad_(False)
     some = hairpins.take(np.arange(0, len(hairpins), 10))
     ways: dict[str, tuple[Callable[[], object], int]] = {
         "score_factorised": (
@@ -77,6 +90,10 @@ def measure(hairpins: Hairpins, repeats: int) -> dict[str, float]:
             lambda: train(lambda batch: dense_logits(network, batch), network, hairpins),
             len(hairpins),
         ),
+        "stem_columns_and_numbers": (lambda: describe(hairpins), len(hairpins)),
+        "stem_score": (lambda: batch_log_odds(stem, hairpins, device=CPU), len(hairpins)),
+        "stem_score_canonical": (lambda: single_log_odds(stem_canonical, some), len(some)),
+        "stem_train": (lambda: train(stem, stem, hairpins), len(hairpins)),
         "rnafold": (lambda: InlineViennaFolder().fold(some.codes, some.offsets), len(some)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
