@@ -61,6 +61,11 @@ class Precursor:
     core: Interval
 
     @property
+    def own_flank(self) -> int:
+        """Letters of its own on either side of the curated precursor, where there are fewer."""
+        return min(self.core[0], self.codes.size - self.core[1])
+
+    @property
     def held_out(self) -> bool:
         """Half of the families, chosen by their names."""
         return zlib.crc32(self.family.lower().encode()) % 2 == 1

@@ -77,6 +77,8 @@ class Card(TypedDict, total=False):
     training_identity: str
     test_metrics: dict[str, Any] | None
     held_out: dict[str, Any]
+    false_calls_per_mb: dict[str, Any]
+    reliability: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

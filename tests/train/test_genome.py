@@ -37,6 +37,7 @@ from premir.train.genome.planting import (
     plant_inverted_repeats,
     plant_known,
     plant_tandem_repeats,
+    with_flanks,
 )
 from premir.train.genome.sources import prepare, read_known
 from premir.train.genome.stream import (
@@ -48,6 +49,7 @@ from premir.train.genome.stream import (
     shortened,
 )
 from premir.train.genome.trainer import GenomeTrainer
+from premir.train.precursors import Precursor
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CPU = torch.device("cpu")
@@ -200,6 +202,54 @@ def test_cuts_are_those_of_a_scan_and_are_made_once(data, contigs, tmp_path):
     chosen.shards[0].write_bytes(chosen.shards[0].read_bytes()[:-100])
     cut_genome(*again)
     assert np.array_equal(read_hairpins(chosen.shards[0]).codes, a.codes)
+
+
+def test_hairpins_without_flanks_of_their_own_get_those_of_others():
+    rng = np.random.default_rng(3)
+    pieces = [rng.integers(0, 4, 60, dtype=np.uint8) for _ in range(5)]
+    cores = [(10, 50), (9, 50), (5, 52), (12, 45), (0, 60)]
+    known = [
+        Precursor(f"p{n}", "hsa", f"f{n}", "animal", codes, core)
+        for n, (codes, core) in enumerate(zip(pieces, cores, strict=True))
+    ]
+    assert [each.own_flank for each in known] == [10, 9, 5, 12, 0]
+    whole = with_flanks(known, 9, np.random.default_rng(4))
+    assert [whole[n] is known[n] for n in range(5)] == [True, True, False, True, False]
+    for n in (2, 4):
+        own, (first, last) = whole[n], whole[n].core
+        assert (own.name, own.family) == (known[n].name, known[n].family)
+        assert np.array_equal(own.codes[first:last], pieces[n][slice(*cores[n])])
+        flanks = [(own.codes[:first].tolist(), own.codes[last:].tolist())]
+        lent = [(pieces[m][: cores[m][0]], pieces[m][cores[m][1] :]) for m in (0, 1, 3)]
+        assert flanks[0] in [(a.tolist(), b.tolist()) for a, b in lent]
+    drawn = {with_flanks(known, 9, np.random.default_rng(n))[4].core[0] for n in range(40)}
+    assert drawn == {9, 10, 12}  # of all that lend
+    with pytest.raises(InputError, match="no known hairpin has 13 nt"):
+        with_flanks(known, 13, rng)
+
+
+def test_hairpins_without_flanks_of_their_own_train_and_do_not_judge(data, tmp_path):
+    config = read_config(data / "tiny.toml", data)
+    flanked = read_known(config.known)
+    bare = tmp_path / "bare.fa"
+    bare.write_text(
+        "".join(
+            f">bare{n}-1\n{decode(each.codes[slice(*each.core)])}\n"
+            for n, each in enumerate(flanked)
+        )
+    )
+    both = replace(config, known=(*config.known, Known(fasta=bare)), planted=1, own_flank=10)
+    sides = [held_out(p.family, config.validation) for p in read_known(both.known)]
+    assert len(set(sides[len(flanked) :])) == 2
+    prepared = prepare(both, tmp_path / "work", KernelFolder())
+    assert len(prepared.known.groups) == sum(sides[: len(flanked)])
+    groups = prepared.positives[0].groups
+    assert len(groups) == sides.count(False)
+    sizes = {f"bare{n}": each.core[1] - each.core[0] for n, each in enumerate(flanked)}
+    planted = dict(read_records(tmp_path / "work" / "known-0.fa")).values()
+    for group, letters in zip(groups, planted, strict=True):
+        if group in sizes:
+            assert len(letters) >= FLANK + (10 + sizes[group] + 10) + FLANK  # as they were lent
 
 
 def test_inverted_repeats_are_folded_where_they_were_planted(contigs, tmp_path):
@@ -474,6 +524,10 @@ def test_background_is_scored_shard_by_shard(data, sources, tmp_path, monkeypatc
     np.testing.assert_allclose(np.sort(curve.cuts), np.sort(whole.cuts), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(curve.calls, whole.calls, rtol=1e-4, atol=1e-5)
     assert curve.megabases == whole.megabases
+    (genome, *others) = curve.genomes
+    assert sum(each.megabases for each in curve.genomes) == pytest.approx(curve.megabases)
+    assert genome.calls.size + sum(each.calls.size for each in others) == curve.calls.size
+    assert {each.name for each in curve.genomes} == set(tiled.held[0].genomes)
 
 
 def arguments(data, config="tiny.toml", command=("genome",)):

@@ -55,6 +55,7 @@ def test_neither_the_window_nor_the_genome_that_judges_trains(lent, tmp_path, ca
         training, judging, found = divided(chosen, tmp_path)
     assert training == {"hg": ["hg.w1"], "mm": ["mm.w1"]}
     assert judging == ["gg.w2"]
+    assert [part.genomes for part in found.judging] == [("gg",)]
     letters = dict(read_records(lent.genome))
     assert read_records(found.training[0].fasta) == [("hg.w1", letters["hg.w1"])]
     assert "0.01 Mb train, 0.01 Mb judge, 0.02 Mb are left aside" in caplog.text

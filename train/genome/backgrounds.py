@@ -42,10 +42,12 @@ class Part:
     Attributes:
         label: the genome that they count as.
         fasta: the contigs.
+        genomes: the last group of each contig, in their order.
     """
 
     label: str
     fasta: Path
+    genomes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,14 @@ def divide(background: Background, genome: OpenGenome, share: float, work: Path)
     parts = []
     for label, contigs in training.items():
         name = f"{stem}-{quote(label, safe='')}" if label else stem
-        parts.append(Part(label or stem, work / f"{name}-train.fa"))
+        own = tuple(groups[contig.name][-1] for contig in contigs)
+        parts.append(Part(label or stem, work / f"{name}-train.fa", own))
         write_contigs(parts[-1].fasta, genome, contigs)
-    held = [Part(stem, work / f"{stem}-held-out.fa")] if judging else []
-    for part in held:
-        write_contigs(part.fasta, genome, judging)
+    held = []
+    if judging:
+        own = tuple(groups[contig.name][-1] for contig in judging)
+        held.append(Part(stem, work / f"{stem}-held-out.fa", own))
+        write_contigs(held[0].fasta, genome, judging)
     return Divided(tuple(parts), tuple(held), left_out)
 
 

@@ -127,6 +127,8 @@ class GenomeConfig:
             others are seen in training only.
         validation: share of families and of background contigs that judge and never train.
         planted: how often each known hairpin is planted in background, with flanks drawn anew.
+        own_flank: known hairpins with fewer nt of their own on one side of the curated precursor
+            do not judge, and train between the flanks of others, drawn anew each time.
         judged_plantings: how often each held-out hairpin is, in held-out background; all of them
             count as one.
         inverted_repeats: synthetic inverted repeats among the negatives.
@@ -162,6 +164,7 @@ class GenomeConfig:
     limits: tuple[str, ...] = ()
     validation: float = 0.25
     planted: int = 3
+    own_flank: int = 0
     judged_plantings: int = 1
     inverted_repeats: int = 0
     tandem_repeats: int = 0

@@ -80,14 +80,19 @@ class Cuts:
         shards: files of hairpins with their loci.
         candidates: how many hairpins they hold.
         rejected: how many candidates were not chosen.
-        megabases: where candidates were looked for.
+        searched: int64 (contigs,), in how many nt of each contig candidates were looked for.
     """
 
     contigs: Contigs
     shards: tuple[Path, ...]
     candidates: int
     rejected: int
-    megabases: float
+    searched: npt.NDArray[np.int64]
+
+    @property
+    def megabases(self) -> float:
+        """Where candidates were looked for, in all."""
+        return int(self.searched.sum()) / 1e6
 
 
 def cut_genome(
@@ -132,7 +137,7 @@ def cut_genome(
             tuple(run.shard(tile) for tile in tiles),
             folded,
             sum(record["candidates"] for record in records) - folded,
-            sum(tile.length for tile in tiles) / 1e6,
+            _searched(genome.contigs, intervals),
         )
 
 
@@ -163,6 +168,13 @@ def _intervals(contigs: Contigs, left_out: Sequence[Place]) -> Intervals | None:
         return None
     whole = {number: [(0, int(length))] for number, length in enumerate(contigs.lengths)}
     return subtract(whole, {number: merge_intervals(parts) for number, parts in taken.items()})
+
+
+def _searched(contigs: Contigs, intervals: Intervals | None) -> npt.NDArray[np.int64]:
+    searched = np.array(contigs.lengths, np.int64)
+    for number, parts in (intervals or {}).items():
+        searched[number] = sum(end - start for start, end in parts)
+    return searched
 
 
 def _bind(

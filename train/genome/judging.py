@@ -25,6 +25,21 @@ BUDGETS = (1.0, 10.0, 50.0)
 
 
 @dataclass(frozen=True, slots=True)
+class GenomeCalls:
+    """False calls of one held-out genome.
+
+    Attributes:
+        name: of the genome.
+        calls: float64 (K,), log odds of what remains after merging.
+        megabases: of it.
+    """
+
+    name: str
+    calls: npt.NDArray[np.float64]
+    megabases: float
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """Scores of held-out known hairpins and of held-out background.
 
@@ -38,6 +53,7 @@ class Curve:
         megabases: of background.
         hairpins: how many known hairpins there are, however often each was planted.
         families: of how many families.
+        genomes: the calls by genome.
     """
 
     known: npt.NDArray[np.float64]
@@ -47,6 +63,7 @@ class Curve:
     megabases: float
     hairpins: int = 0
     families: int = 0
+    genomes: tuple[GenomeCalls, ...] = ()
 
     def threshold(self, calls_per_mb: float) -> float:
         """Return the log odds that so many false calls per Mb exceed."""
@@ -94,20 +111,22 @@ def judge(
         np.maximum.at(best, loci.contig, _mean_log_odds(networks, hairpins, device))
     families, inverse, counts = np.unique(known.groups, return_inverse=True, return_counts=True)
     sizes = counts[inverse] / known.plantings
-    cuts, calls = [], []
+    cuts: list[npt.NDArray[np.float64]] = []
+    genomes: list[GenomeCalls] = []
     for each in held:
         loci, scores = _scored(networks, each.cuts, device)
         counted = ~_overlap(loci, each.neutral)
         cuts.append(scores[counted])
-        calls.append(_merged(loci.take(counted), scores[counted], each.cuts))
+        genomes += _by_genome(each, _merged(loci.take(counted), scores[counted], each.cuts))
     return Curve(
         known=best,
         weights=sizes**-0.5 / known.plantings,
         cuts=np.concatenate(cuts),
-        calls=np.sort(np.concatenate(calls))[::-1],
+        calls=np.sort(np.concatenate([each.calls for each in genomes]))[::-1],
         megabases=sum(each.cuts.megabases for each in held),
         hairpins=len(known.groups) // known.plantings,
         families=len(families),
+        genomes=tuple(genomes),
     )
 
 
@@ -154,9 +173,23 @@ def _overlap(loci: Loci, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]
     return found
 
 
-def _merged(loci: Loci, scores: npt.NDArray[np.float64], cuts: Cuts) -> npt.NDArray[np.float64]:
+def _by_genome(held: Held, hits: HitTable) -> list[GenomeCalls]:
+    """Sort the calls of a background by the genomes that its contigs are of."""
+    of_contig = np.array(held.genomes)
+    of_hit = of_contig[hits.loci.contig]
+    return [
+        GenomeCalls(
+            str(name),
+            hits.prob[of_hit == name],
+            int(held.cuts.searched[of_contig == name].sum()) / 1e6,
+        )
+        for name in np.unique(of_contig)
+    ]
+
+
+def _merged(loci: Loci, scores: npt.NDArray[np.float64], cuts: Cuts) -> HitTable:
     rows = np.arange(scores.size)
     longest = int((loci.end - loci.start).max(initial=0))
     scored = HitTable(loci, scores, np.zeros(scores.size, np.int64), rows)
     hits, _ = merge(scored, cuts.contigs, longest=longest, scanned=None)
-    return hits.prob
+    return hits

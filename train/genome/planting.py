@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import Codes, decode, reverse_complement
+from premir.scanner.errors import InputError
 from premir.scanner.files import whole_file
 from premir.train.precursors import Interval, Precursor, cut_background, gc_share
 
@@ -60,6 +61,43 @@ def plant_known(
         parts.append(np.concatenate([flanks[0], precursor.codes, flanks[1]]))
         loci.append((FLANK + precursor.core[0], FLANK + precursor.core[1]))
     return _written(path, parts, loci, [precursor.family for precursor in known])
+
+
+def with_flanks(
+    known: Sequence[Precursor], least: int, rng: np.random.Generator
+) -> list[Precursor]:
+    """Give hairpins that miRBase has without their flanks those of others.
+
+    A stem goes on for some ten pairs outside of the curated precursor, whose ends are those of the
+    mature arms. Of some species miRBase has no more than that; in random background such a
+    hairpin has lost the base of its stem, as no pre-miRNA of a genome has.
+
+    Args:
+        known: hairpins.
+        least: those with fewer letters of their own on one side of the precursor get both flanks
+            of another hairpin, which has as many.
+        rng: decides whose.
+
+    Raises:
+        InputError: no hairpin has as many.
+    """
+    lending = [each for each in known if each.own_flank >= least]
+    if not lending:
+        raise InputError(f"no known hairpin has {least} nt on both sides of its precursor")
+    return [
+        each
+        if each.own_flank >= least
+        else _grafted(each, lending[int(rng.integers(len(lending)))])
+        for each in known
+    ]
+
+
+def _grafted(own: Precursor, other: Precursor) -> Precursor:
+    """Put a precursor between the flanks of another."""
+    inner = own.codes[slice(*own.core)]
+    before, after = other.codes[: other.core[0]], other.codes[other.core[1] :]
+    core = (before.size, before.size + inner.size)
+    return replace(own, codes=np.concatenate([before, inner, after]), core=core)
 
 
 def plant_inverted_repeats(

@@ -22,6 +22,7 @@ from premir.scanner.score.weights import save_model
 from premir.train.checkpoint import check_identity, checkpoint_name
 from premir.train.collapse import check_learned
 from premir.train.genome.config import GenomeConfig
+from premir.train.genome.curves import false_calls, reliability
 from premir.train.genome.judging import Curve, calibrate, judge
 from premir.train.genome.sources import Adaptation, Sources, prepare
 from premir.train.genome.sources import digests as source_digests
@@ -179,6 +180,8 @@ def _finish(
         },
         "protocol": "genome",
         "held_out": curve.summary(),
+        "false_calls_per_mb": false_calls(curve, slope, intercept),
+        "reliability": reliability(curve, slope, intercept),
         "configuration": config.raw,
         "settings": {k: v for k, v in asdict(config).items() if isinstance(v, int | float)},
         "started_from": start.name if start is not None else None,

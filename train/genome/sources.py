@@ -38,6 +38,7 @@ from premir.train.genome.planting import (
     plant_inverted_repeats,
     plant_known,
     plant_tandem_repeats,
+    with_flanks,
 )
 from premir.train.genome.relatives import REPEATED, Unlike, count_stretches, known_stretches
 from premir.train.precursors import Precursor, precursor_files, read_precursors
@@ -90,10 +91,12 @@ class Held:
     Attributes:
         cuts: its candidates.
         neutral: int64 (N, 3), contig, start and end of hairpins that are not counted.
+        genomes: which genome each contig is of.
     """
 
     cuts: Cuts
     neutral: npt.NDArray[np.int64]
+    genomes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +240,18 @@ def prepare(
     training = [part.fasta for parts in divided for part in parts.training]
     lending = _lending([*training, *([chosen] if chosen is not None else [])])
     lending_held = _lending([part.fasta for parts in divided for part in parts.judging])
-    sides = [[p for p in known if held_out(p.family, config.validation) == side] for side in (0, 1)]
-    if not lending or not lending_held or not all(sides):
+    learned = [p for p in known if not held_out(p.family, config.validation)]
+    judges = [
+        p
+        for p in known
+        if held_out(p.family, config.validation) and p.own_flank >= config.own_flank
+    ]
+    if not lending or not lending_held or not learned or not judges:
         raise InputError(
             "nothing is left to train on or to judge by: give more known hairpins and background "
             "contigs, or change validation"
         )
-    _log.info("%d known hairpins to train on, %d to judge by", *map(len, sides))
+    _log.info("%d known hairpins to train on, %d to judge by", len(learned), len(judges))
 
     negatives: list[Negatives] = []
     held: list[Held] = []
@@ -253,7 +261,7 @@ def prepare(
             negatives.append(_negatives(part.label, cuts))
         for part in parts.judging:
             (judging,) = cut(part.fasta, own, choice=rule, left_out=parts.left_out)
-            held.append(Held(judging, _neutral(places, judging)))
+            held.append(Held(judging, _neutral(places, judging), part.genomes))
     adapted: list[Path] = []
     if adapt is not None and chosen is not None:
         adapted += _shards(cut(chosen, extractors, choice=adapt.rule))
@@ -263,12 +271,14 @@ def prepare(
     positives = []
     for copy in range(config.planted):
         rng = np.random.default_rng([config.seed, 2, copy])
-        planted = plant_known(work / f"known-{copy}.fa", sides[0], lending, rng)
+        whole = with_flanks(learned, config.own_flank, rng)
+        planted = plant_known(work / f"known-{copy}.fa", whole, lending, rng)
         cuts = cut(planted.fasta, extractors, choice=Choice(matching, planted))
         positives += [KnownCuts(each, planted.groups) for each in cuts]
     rng = np.random.default_rng([config.seed, 3])
-    judges = sides[1] * config.judged_plantings
-    planted = plant_known(work / "known-held-out.fa", judges, lending_held, rng)
+    planted = plant_known(
+        work / "known-held-out.fa", judges * config.judged_plantings, lending_held, rng
+    )
     (judging,) = cut(planted.fasta, own, choice=Choice(matching, planted))
     return Sources(
         tuple(positives),
