@@ -31,6 +31,9 @@ VIRUSES = frozenset(
 DAPHNIA = frozenset(("dpu", "dma"))
 """Species codes of miRBase 22.1 (and of MirGeneDB, in lower case) that are never learned from."""
 
+BRASSICACEAE = frozenset(("ath", "aly", "bna", "bra", "bol"))
+"""Plants that networks for plants are judged on, and never learn hairpins from."""
+
 INSECTS = frozenset("dme dsi dan dmo dps dvi dwi aae aga ame api bmo dpu hme isc pxy tca".split())
 
 FOUND_WITHIN = 50

@@ -18,6 +18,9 @@ _LISTS = ("known", "backgrounds", "contexts", "limits", "networks")
 _ORIGIN = ("description", "url", "sha256")
 """Keys of sources that say where they come from, for people."""
 
+KINDS = ("animal", "plant")
+"""Kinds of known hairpins in miRBase."""
+
 ANIMAL_CONFIG = Path(__file__).parent / "animal.toml"
 """What ``premir-animal@2`` is trained on."""
 
@@ -27,7 +30,9 @@ class Known:
     """A source of known hairpins: one of ``mirbase``, ``fasta``, or ``bed`` with ``genome``.
 
     Attributes:
-        mirbase: folder with miRBase and MirGeneDB; hairpins with a curated precursor are taken.
+        mirbase: folder with miRBase and MirGeneDB.
+        kind: which of its hairpins are taken: ``animal``, those with a curated precursor, or
+            ``plant``, those with an experimental mature.
         fasta: hairpins; a family is the name up to the last ``-``.
         bed: loci of hairpins in ``genome`` (BED6).
         genome: FASTA that ``bed`` refers to.
@@ -38,6 +43,7 @@ class Known:
     """
 
     mirbase: Path | None = None
+    kind: str = "animal"
     fasta: Path | None = None
     bed: Path | None = None
     genome: Path | None = None
@@ -324,6 +330,8 @@ def _check(path: Path, config: GenomeConfig) -> None:
     if not config.known or not config.backgrounds:
         raise InputError(f"{path}: needs at least one [[known]] and one [[backgrounds]]")
     for known in config.known:
+        if known.kind not in KINDS:
+            raise InputError(f"{path}: [[known]]: kind must be one of {', '.join(KINDS)}")
         given = (known.mirbase, known.fasta, known.bed and known.genome)
         if sum(each is not None for each in given) != 1:
             raise InputError(f"{path}: [[known]]: give mirbase, or fasta, or bed with genome")

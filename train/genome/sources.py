@@ -41,7 +41,7 @@ from premir.train.genome.planting import (
     with_flanks,
 )
 from premir.train.genome.relatives import REPEATED, Unlike, count_stretches, known_stretches
-from premir.train.precursors import Precursor, precursor_files, read_precursors
+from premir.train.precursors import BRASSICACEAE, Precursor, precursor_files, read_precursors
 
 _log = logging.getLogger(__name__)
 
@@ -146,6 +146,9 @@ def digests(config: GenomeConfig, adapt: Adaptation | None = None) -> dict[str, 
         InputError: a source cannot be read.
     """
     found = {source.place: digest_of(source) for source in config.sources()}
+    for number, known in enumerate(config.known):
+        if known.kind != "animal":
+            found[f"known.{number}.kind"] = known.kind
     for number, lending in enumerate(config.backgrounds):
         # Its name decides, with those of its contigs, what of it judges.
         place = f"backgrounds.{number}.genome"
@@ -330,7 +333,8 @@ def read_known(sources: Sequence[Known]) -> list[Precursor]:
     found: list[Precursor] = []
     for source in sources:
         if source.mirbase is not None:
-            found += [p for p in read_precursors(source.mirbase) if p.kind == "animal"]
+            own = [p for p in read_precursors(source.mirbase) if p.kind == source.kind]
+            found += [p for p in own if p.kind != "plant" or p.species not in BRASSICACEAE]
         elif source.fasta is not None:
             for name, letters in read_records(source.fasta):
                 codes = encode(letters)
