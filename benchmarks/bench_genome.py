@@ -64,7 +64,7 @@ def called(model: str, cuts: Cuts) -> tuple[HitTable, list[float]]:
 
 def counted(hits: HitTable, known: Known) -> npt.NDArray[np.bool_]:
     """Which hits are false: they share less than half of the shorter with every known locus."""
-    false = np.ones(hits.prob.size, np.bool_)
+    false = np.ones(hits.log_odds.size, np.bool_)
     for key, start, end in known:
         loci = hits.loci
         shared = np.minimum(loci.end, end) - np.maximum(loci.start, start)
@@ -76,14 +76,14 @@ def counted(hits: HitTable, known: Known) -> npt.NDArray[np.bool_]:
 def best(truth: Known, hits: HitTable) -> npt.NDArray[np.float64]:
     """Return the log odds of each locus's best hit, minus infinity where it has none."""
     key = 2 * hits.loci.contig.astype(np.int64) + (hits.loci.strand < 0)
-    lower_is_better: Any = -hits.prob
+    lower_is_better: Any = -hits.log_odds
     return -best_scores(truth, Found(key, hits.loci.start, hits.loci.end, lower_is_better))
 
 
 def curve(hits: HitTable, truth: Known, neutral: Known, megabases: float) -> dict[str, Any]:
     """Return false calls per Mb at some recalls, recall at some budgets, and average precision."""
     scores = best(truth, hits)
-    false = np.sort(hits.prob[counted(hits, [*truth, *neutral])])[::-1]
+    false = np.sort(hits.log_odds[counted(hits, [*truth, *neutral])])[::-1]
     thresholds = np.unique(scores[np.isfinite(scores)])[::-1]
     recall = np.array([(scores >= t).mean() for t in thresholds])
     calls = np.array([(false >= t).sum() for t in thresholds])
@@ -119,7 +119,7 @@ def measure(folder: Path, model: str, work: Path, contigs: Sequence[str]) -> dic
         for name in ("hairpins", "mirgenedb")
     )
     log_odds = float(np.log(spec.min_prob / (1 - spec.min_prob)))
-    false = hits.prob[counted(hits, [*hairpins, *curated])]
+    false = hits.log_odds[counted(hits, [*hairpins, *curated])]
     result: dict[str, Any] = {
         "contigs": [names[n] for n in chosen],
         "megabases": megabases,

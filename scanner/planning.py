@@ -164,7 +164,7 @@ def measure(job: Job, sample: Sample, device_name: str) -> Measured:
             spent.update(hits.seconds)
             if refolder is not None:
                 again = time.monotonic()
-                refolder.check(hairpins.take(hits.index), hits.prob)
+                refolder.check(hairpins.take(hits.index), hits.log_odds)
                 spent["output"] = time.monotonic() - again
         if warm:
             for stage, value in spent.items():

@@ -76,7 +76,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     gates, off = choose_gates(search, all_candidates=options.outputs.candidates is not None)
     if off and model is not None and model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
-    key = f"{model and model.key} {search.min_prob!r} {gates and gates.digest}"
+    key = f"log_odds {model and model.key} {search.min_prob!r} {gates and gates.digest}"
     return Job(
         run=run,
         extractor=extractor,

@@ -14,6 +14,7 @@ from premir.scanner.genome.tiles import Tile, place, plan_tiles
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
+from premir.scanner.report.belief import expected
 from premir.scanner.report.merging import inside, merged_groups
 from premir.scanner.report.sealing import Done, seal
 from premir.scanner.report.summary import summarise
@@ -101,8 +102,11 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
         if done.tally.quarantined:
             return 3
         opened.finished = not execution.keep_work
+    scanned = sum(tile.length for tile in done.tiles) / 1e6
     found = f"{count} hits" if search.model else f"{done.tally.counts['candidates']} candidates"
     _log.log(say, "%s in %.1f s", found, time.monotonic() - started)
+    if belief := expected(search.model, search.min_prob, scanned, count):
+        _log.log(say, "%s", belief)
     return 0
 
 

@@ -56,7 +56,7 @@ def hits_in(folder: Path, names, records, structures=None) -> tuple[HitTable, Ma
     run.shard(tile).parent.mkdir(exist_ok=True)
     write_shard(run.shard(tile), hairpins=folds(structures or [STRUCTURE] * len(loci)), loci=loci)
     count = len(loci)
-    table = HitTable(loci, np.full(count, 0.5), np.zeros(count, np.int64), np.arange(count))
+    table = HitTable(loci, np.zeros(count), np.zeros(count, np.int64), np.arange(count))
     genome = Genome(folder / "genome.fa", run.store, contigs)
     return table, Material(genome, run, [tile], threads=1)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from premir.kernels.codes import decode
 from premir.kernels.pairing import dot_bracket
 from premir.scanner.genome.letters import read_pieces
-from premir.scanner.report.columns import NO_INT, Column, Value
+from premir.scanner.report.columns import NO_INT, Column, Value, Values
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Chunk, Material
 from premir.scanner.report.table import HitTable
@@ -94,6 +94,19 @@ def _structures(chunk: Chunk) -> list[str]:
     return [dot_bracket(chunk.hairpins[n][1]) for n in range(len(chunk.hairpins))]
 
 
+def _scores(chunk: Chunk) -> npt.NDArray[np.int64]:
+    if chunk.false_calls is None:
+        return np.rint(1000 * chunk.hits.prob).astype(np.int64)
+    rates = np.log10(chunk.false_calls.per_mb(chunk.hits.log_odds))
+    return np.rint(np.clip(500 - 250 * rates, 0, 1000)).astype(np.int64)
+
+
+def _false_calls(chunk: Chunk) -> Values:
+    if chunk.false_calls is None:
+        return [None] * len(chunk.hits)
+    return chunk.false_calls.per_mb(chunk.hits.log_odds)
+
+
 def _not_yet(chunk: Chunk) -> list[Value]:
     return [None] * len(chunk.hits)
 
@@ -104,16 +117,25 @@ _PLACE = (
     Column("end", int, "position after the last", made=lambda chunk: chunk.hits.loci.end),
     Column("name", str, "CONTIG:START-END(STRAND), 1-based inclusive", made=_names),
     Column(
-        "score", int, "round(1000 x prob)",
-        made=lambda chunk: np.rint(1000 * chunk.hits.prob).astype(np.int64),
+        "score", int, "500 - 250 log10(fp_per_mb), from 0 to 1000: 1000 at 0.01 false calls per Mb "
+        "and less, 500 at 1, 0 at 100; round(1000 x prob) where fp_per_mb is not known",
+        made=_scores,
     ),
     Column("strand", str, "strand of the hairpin, + or -", made=_strands),
     Column(
         "prob", float, "probability of pre-miRNA by the model named in the header, from one "
         "canonical float64 path", form=".6f", made=lambda chunk: chunk.hits.prob,
     ),
+    Column(
+        "log_odds", float, "natural logarithm of the odds of pre-miRNA at a prior of 1:1, of which "
+        "prob follows", form=".6f", made=lambda chunk: chunk.hits.log_odds,
+    ),
+    Column(
+        "fp_per_mb", float, "false calls per Mb at this score and above in genomes that the model "
+        "never saw, both strands; `.` where its card does not know", unit="1/Mb", form=".3g",
+        optional=True, made=_false_calls,
+    ),
     Column("q_value", float, "not computed yet", optional=True, made=_not_yet),
-    Column("fp_per_mb", float, "not computed yet", optional=True, made=_not_yet),
     Column(
         "mfe", float, "minimum free energy of what was folded", unit="kcal/mol", form=".2f",
         made=lambda chunk: chunk.hairpins.mfe / 100,

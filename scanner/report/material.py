@@ -18,6 +18,7 @@ from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.score.false_calls import FalseCalls
 
 Fold: TypeAlias = tuple[Codes, Pairs, int]
 """Codes, pair table and MFE (dcal/mol) of one hairpin."""
@@ -34,11 +35,13 @@ class Chunk:
         hits: N hits.
         hairpins: their folds, with the context that was folded with them.
         genome: what they are hits of.
+        false_calls: of the model that scored them; None where its card has no such table.
     """
 
     hits: HitTable
     hairpins: Hairpins
     genome: Genome
+    false_calls: FalseCalls | None = None
 
     @cached_property
     def loops(self) -> npt.NDArray[np.int64]:
@@ -56,6 +59,7 @@ class Material:
         run: run directory with the shards.
         tiles: the tiles that hits come from.
         threads: cores that a track may use.
+        false_calls: of the model; None where its card has no such table.
         corrected: folds that stand in place of those of the shards, by tile and row.
     """
 
@@ -63,6 +67,7 @@ class Material:
     run: RunDirectory
     tiles: Sequence[Tile]
     threads: int
+    false_calls: FalseCalls | None = None
     corrected: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
 
     def chunks(self, table: HitTable) -> Iterator[Chunk]:
@@ -81,4 +86,4 @@ class Material:
             }
             places = zip(hits.tile.tolist(), hits.row.tolist(), strict=True)
             folds = [self.corrected.get(place) or shards[place[0]][place[1]] for place in places]
-            yield Chunk(hits, join(folds), self.genome)
+            yield Chunk(hits, join(folds), self.genome, self.false_calls)

@@ -25,9 +25,9 @@ def read_scored(run: RunDirectory, tiles: Sequence[Tile], score_key: str) -> Hit
     """Read the scored candidates of some tiles."""
     parts = []
     for tile in tiles:
-        row, prob = read_scores(run.scores(tile, score_key))
+        row, log_odds = read_scores(run.scores(tile, score_key))
         loci = shards.read_loci(run.shard(tile)).take(row)
-        parts.append(HitTable(loci, prob, np.full(row.size, tile.index, np.int64), row))
+        parts.append(HitTable(loci, log_odds, np.full(row.size, tile.index, np.int64), row))
     return HitTable.concatenate(parts)
 
 
@@ -71,7 +71,7 @@ def merge(
 ) -> tuple[HitTable, npt.NDArray[np.bool_]]:
     """Choose among overlapping candidates, each strand by itself.
 
-    Greedy by probability (descending), then length (descending), then the 5' coordinate in the
+    Greedy by log odds (descending), then length (descending), then the 5' coordinate in the
     hairpin's own orientation, so that the reverse complement of a genome gives the mirrored hits.
 
     Args:
@@ -95,7 +95,7 @@ def merge(
     for strand in (forward, ~forward):
         here = np.flatnonzero(strand)
         here = here[np.lexsort((end[here], start[here]))]
-        rank = np.lexsort((five_prime[here], start[here] - end[here], -scored.prob[here]))
+        rank = np.lexsort((five_prime[here], start[here] - end[here], -scored.log_odds[here]))
         state = resolve_overlaps(start[here], end[here], rank, exposed[here])
         chosen = (state == KEPT) | (state == UNDECIDED)
         kept.append(here[chosen])

@@ -87,7 +87,7 @@ def seal(
     before, count = sum(seconds.values()), 0
     if out is not None and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
-        material = Material(genome, job.run, done.tiles, threads)
+        material = Material(genome, job.run, done.tiles, threads, job.model.false_calls)
         table, material = reported_hits(material, regions, job, done, limits, refolder)
         header = _provenance(genome, job, job.model, done, preset=preset, limits=limits)
         write_hits(out, Hits(columns_with(evidence.TRACKS), table, material, header))

@@ -25,9 +25,9 @@ class SecondOpinion(Protocol):
     disagreements: int
 
     def check(
-        self, hairpins: Hairpins, prob: npt.NDArray[np.float64]
+        self, hairpins: Hairpins, log_odds: npt.NDArray[np.float64]
     ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
-        """Return the hairpins, and their probabilities, as they are to be reported."""
+        """Return the hairpins, and their log odds, as they are to be reported."""
         ...
 
 
@@ -42,13 +42,13 @@ def refold(
         refolder: folds and counts.
 
     Returns:
-        The same hits with the probabilities, and material with the folds, that are reported.
+        The same hits with the log odds, and material with the folds, that are reported.
     """
-    prob, corrected = [table.prob[:0]], dict[tuple[int, int], Fold]()
+    log_odds, corrected = [table.log_odds[:0]], dict[tuple[int, int], Fold]()
     for chunk in material.chunks(table):
-        reported, probabilities = refolder.check(chunk.hairpins, chunk.hits.prob)
-        prob.append(probabilities)
+        reported, own = refolder.check(chunk.hairpins, chunk.hits.log_odds)
+        log_odds.append(own)
         if reported is not chunk.hairpins:
             for n in chunk.hairpins.differing(reported):
                 corrected[int(chunk.hits.tile[n]), int(chunk.hits.row[n])] = reported[n]
-    return replace(table, prob=np.concatenate(prob)), replace(material, corrected=corrected)
+    return replace(table, log_odds=np.concatenate(log_odds)), replace(material, corrected=corrected)

@@ -14,6 +14,7 @@ from premir.scanner.find import viennarna
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.tiles import place
 from premir.scanner.options import ScanOptions
+from premir.scanner.report.belief import expected
 from premir.scanner.report.sealing import Done
 from premir.scanner.run.tasks import Job
 
@@ -62,6 +63,7 @@ class Summary(TypedDict):
     above_threshold: int
     over_max_copies: int
     hits: int | None
+    expected_false: dict[str, float] | None
     refolded: int | None
     fold_disagreements: int | None
     seconds: float
@@ -91,6 +93,7 @@ def summarise(
     folds, scores = done.tally.states["fold"], done.tally.states["score"]
     tally, seconds = done.tally, time.monotonic() - started
     scanned = sum(tile.length for tile in done.tiles)
+    belief = expected(model, search.min_prob, scanned / 1e6, count)
     return {
         "genome": str(search.genome),
         "genome_sha256": genome.digest(),
@@ -128,6 +131,7 @@ def summarise(
         "above_threshold": tally.counts.get("hits", 0),
         "over_max_copies": tally.counts.get("over_max_copies", 0),
         "hits": count if model is not None else None,
+        "expected_false": belief.as_json() if belief is not None else None,
         "refolded": tally.counts.get("refolded"),
         "fold_disagreements": tally.counts.get("fold_disagreements"),
         "seconds": round(seconds, 3),

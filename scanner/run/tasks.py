@@ -119,7 +119,7 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
     reading = time.monotonic() - started
     found = find_hits(model, hairpins, loci, gates=job.gates, min_prob=job.min_prob, device=device)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_scores(path, found.index, found.prob)
+    write_scores(path, found.index, found.log_odds)
     return job.run.commit(
         path,
         {
@@ -131,14 +131,14 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
     )
 
 
-def write_scores(path: Path, index: np.ndarray[Any, Any], prob: np.ndarray[Any, Any]) -> None:
-    """Write which hairpins of a shard are hits, and their canonical probabilities."""
+def write_scores(path: Path, index: np.ndarray[Any, Any], log_odds: np.ndarray[Any, Any]) -> None:
+    """Write which hairpins of a shard are hits, and their canonical log odds."""
     with whole_file(path) as temporary:
         with temporary.open("wb") as handle:
-            np.savez(handle, index=index.astype(np.int64), prob=prob.astype(np.float64))
+            np.savez(handle, index=index.astype(np.int64), log_odds=log_odds.astype(np.float64))
 
 
 def read_scores(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Read what :func:`write_scores` wrote: int64 indices and float64 probabilities."""
+    """Read what :func:`write_scores` wrote: int64 indices and float64 log odds."""
     with np.load(path, allow_pickle=False) as arrays:
-        return arrays["index"], arrays["prob"]
+        return arrays["index"], arrays["log_odds"]

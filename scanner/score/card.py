@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn, TypedDict, cast
 
@@ -23,6 +24,10 @@ MEMBERS = " + "
 """Stands between the networks of a model on its card."""
 MOST_MEMBERS = 16
 _MOST_BYTES = 1 << 24
+_ROWS = ("log_odds", "all", "lowest", "highest")
+_LONGEST = 10_000
+_LARGEST = 1e300
+"""A whole number may have any digits; a float has none for some."""
 _DEEPEST = 32
 """Nested tables and lists; those of our own cards nest four deep."""
 _SHOWN = 60
@@ -50,7 +55,10 @@ class GatesCard(TypedDict):
 
 
 class Card(TypedDict, total=False):
-    """A model card; docs/formats.md explains its fields. Those after ``gates`` are for readers."""
+    """A model card; docs/formats.md explains its fields.
+
+    Those after ``false_calls_per_mb`` are for readers.
+    """
 
     name: str
     description: str
@@ -61,6 +69,7 @@ class Card(TypedDict, total=False):
     weights_sha256: str
     calibration: Calibration
     gates: GatesCard
+    false_calls_per_mb: dict[str, Any]
     preset: str
     protocol: str
     recipe: dict[str, Any]
@@ -77,7 +86,6 @@ class Card(TypedDict, total=False):
     training_identity: str
     test_metrics: dict[str, Any] | None
     held_out: dict[str, Any]
-    false_calls_per_mb: dict[str, Any]
     reliability: dict[str, Any]
 
 
@@ -120,12 +128,30 @@ _PROBABILITY = _Kind(
 )
 _POSITIVE = _Kind(
     "a number above 0",
-    lambda value: type(value) in (int, float) and 0 < value < math.inf,
+    lambda value: type(value) in (int, float) and 0 < value < _LARGEST,
 )
 _NUMBER = _Kind(
-    "a number", lambda value: type(value) in (int, float) and -math.inf < value < math.inf
+    "a number", lambda value: type(value) in (int, float) and -_LARGEST < value < _LARGEST
 )
 _TABLE = _Kind("a table", lambda value: isinstance(value, dict))
+
+
+def _numbers(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and 0 < len(value) <= _LONGEST
+        and all(_NUMBER.fits(each) for each in value)
+    )
+
+
+_RISING = _Kind(
+    "a list of rising numbers",
+    lambda value: _numbers(value) and all(a < b for a, b in pairwise(value)),
+)
+_RATES = _Kind(
+    "a list of numbers of 0 and more",
+    lambda value: _numbers(value) and min(value) >= 0,
+)
 
 _FIELDS = {
     "name": _NAME,
@@ -137,6 +163,7 @@ _FIELDS = {
     "weights_sha256": _DIGEST,
     "calibration": _TABLE,
     "gates": _TABLE,
+    "false_calls_per_mb": _TABLE,
 }
 _CALIBRATION = {"slope": _POSITIVE, "intercept": _NUMBER}
 _GATES = {
@@ -149,7 +176,14 @@ _GATES = {
     "min_prob": _PROBABILITY,
     "judged": _TABLE,
 }
-_OPTIONAL = frozenset({"min_prob", "calibration", "gates"})
+_FALSE_CALLS = {
+    "log_odds": _RISING,
+    "all": _RATES,
+    "lowest": _RATES,
+    "highest": _RATES,
+    "megabases": _POSITIVE,
+}
+_OPTIONAL = frozenset({"min_prob", "calibration", "gates", "false_calls_per_mb"})
 
 
 def read_card(path: Path) -> Card:
@@ -192,9 +226,16 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
         ModelError: names ``path`` and the first field that is missing or of another kind.
     """
     _check(path, card, _FIELDS, "")
-    for name, fields in (("calibration", _CALIBRATION), ("gates", _GATES)):
+    for name, fields in (
+        ("calibration", _CALIBRATION),
+        ("gates", _GATES),
+        ("false_calls_per_mb", _FALSE_CALLS),
+    ):
         if name in card:
             _check(path, card[name], fields, f"{name}.")
+    table = card.get("false_calls_per_mb", {})
+    if len({len(value) for name, value in table.items() if name in _ROWS}) > 1:
+        raise ModelError(f"{path}: false_calls_per_mb: its lists differ in length")
 
 
 def check_new_card(path: Path, card: Mapping[str, Any]) -> None:

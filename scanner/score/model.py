@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     import torch
 
     from premir.scanner.find.hairpins import Hairpins
+    from premir.scanner.score.false_calls import FalseCalls
     from premir.scanner.score.gating import Gates
     from premir.scanner.score.networks.network import Network
 
 DECIMALS = 6
-"""Decimals of a canonical probability; it is rounded before anything is compared with it."""
+"""Decimals of canonical log odds and probabilities: both are rounded before anything is compared
+with them."""
 MARGIN = 0.25
 """How far, in log odds, :meth:`Model.select` may lie from :meth:`Model.score`; float32 sums in
 batches of another size, or on a GPU, differ by less than a thousandth of it."""
@@ -79,6 +81,14 @@ class Model:
     def min_prob(self) -> float:
         """Default reporting threshold."""
         return float(self.card.get("min_prob", 0.5))
+
+    @property
+    def false_calls(self) -> FalseCalls | None:
+        """False calls per Mb of held-out genomes at each score, None where its card has none."""
+        from premir.scanner.score.false_calls import FalseCalls
+
+        table = self.card.get("false_calls_per_mb")
+        return FalseCalls.of(table) if table is not None else None
 
     @property
     def digest(self) -> str:
@@ -174,7 +184,8 @@ class Model:
             hairpins: as :meth:`select`.
 
         Returns:
-            float64 (N,), log odds of pre-miRNA, whatever else is among the hairpins.
+            float64 (N,), log odds of pre-miRNA to six decimals, whatever else is among the
+            hairpins.
 
         Raises:
             ModelError: as :meth:`select`.
@@ -184,7 +195,8 @@ class Model:
         from premir.scanner.score.inference import single_log_odds
 
         networks, hairpins = self.networks(dtype=torch.float64), _folded(hairpins)
-        return self._calibrated([single_log_odds(each, hairpins) for each in networks])
+        log_odds = self._calibrated([single_log_odds(each, hairpins) for each in networks])
+        return log_odds.round(DECIMALS) + 0.0  # there is one zero
 
     def _calibrated(self, log_odds: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
         slope, intercept = self._calibration()

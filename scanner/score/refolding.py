@@ -34,23 +34,23 @@ class Refolder:
         self.disagreements = 0
 
     def check(
-        self, hairpins: Hairpins, prob: npt.NDArray[np.float64]
+        self, hairpins: Hairpins, log_odds: npt.NDArray[np.float64]
     ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
-        """Return the hairpins as the bindings fold them, and their probabilities.
+        """Return the hairpins as the bindings fold them, and their log odds.
 
         Args:
             hairpins: N hits.
-            prob: float64 (N,), canonical probabilities.
+            log_odds: float64 (N,), canonical.
 
         Returns:
             The same, but for hits on whose fold kernel and bindings disagree: these get the
-            bindings' fold and the probability that goes with it.
+            bindings' fold and the log odds that go with it.
         """
         records = [hairpins[n] for n in range(len(hairpins))]
         chosen = np.array(
             [
                 n
-                for n, each in enumerate(prob)
+                for n, each in enumerate(probabilities(log_odds))
                 if each >= self._model.min_prob or _sampled(records[n][0])
             ],
             np.int64,
@@ -60,7 +60,7 @@ class Refolder:
         self.refolded += chosen.size
         differing = mine.differing(theirs)
         if not differing:
-            return hairpins, prob
+            return hairpins, log_odds
         self.disagreements += len(differing)
         for k in differing:
             codes, _, mfe = theirs[k]
@@ -72,9 +72,9 @@ class Refolder:
                 mfe / 100,
             )
             records[chosen[k]] = theirs[k]
-        prob = prob.copy()
-        prob[chosen[differing]] = probabilities(self._model.score(theirs.take(differing)))
-        return join(records), prob
+        log_odds = log_odds.copy()
+        log_odds[chosen[differing]] = self._model.score(theirs.take(differing))
+        return join(records), log_odds
 
 
 def _sampled(codes: npt.NDArray[np.uint8]) -> bool:

@@ -21,13 +21,13 @@ class Found:
 
     Attributes:
         index: int64 (M,), which of them are hits.
-        prob: float64 (M,), their canonical probabilities.
+        log_odds: float64 (M,), their canonical log odds.
         scored: how many hairpins passed the gates.
         seconds: by stage.
     """
 
     index: npt.NDArray[np.int64]
-    prob: npt.NDArray[np.float64]
+    log_odds: npt.NDArray[np.float64]
     scored: int
     seconds: dict[str, float]
 
@@ -59,11 +59,11 @@ def find_hits(
     rough = model.select(hairpins.take(worth), device)
     selected = worth[rough >= lowest_selected(min_prob)]
     batched = time.monotonic()
-    prob = probabilities(model.score(hairpins.take(selected)))
-    reported = prob >= min_prob
+    log_odds = model.score(hairpins.take(selected))
+    reported = probabilities(log_odds) >= min_prob
     seconds = {
         "gates": gated - started,
         "scoring": batched - gated,
         "canonical": time.monotonic() - batched,
     }
-    return Found(selected[reported], prob[reported], int(worth.size), seconds)
+    return Found(selected[reported], log_odds[reported], int(worth.size), seconds)

@@ -14,6 +14,7 @@ from premir.scanner.report import documenting, material
 from premir.scanner.report.columns import NO_INT, Column
 from premir.scanner.report.evidence import TRACKS
 from premir.scanner.report.hits import columns_with
+from premir.scanner.score.false_calls import FalseCalls
 
 COLUMNS = {column.name: column for column in columns_with(TRACKS)}
 
@@ -40,7 +41,7 @@ def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
     records = [(0, 0, 16, 1), (0, 4, 20, -1), (1, 8, 24, 1)]
     table, source = hits_in(tmp_path, ["a", "b"], records, [STRUCTURE, STRUCTURE, unpaired])
     copies, prob = np.array([0, 7, NO_INT]), np.array([0.5, 0.0005, 0.0015])
-    table = replace(table, prob=prob, columns={"copies": copies})
+    table = replace(table, log_odds=np.log(prob / (1 - prob)), columns={"copies": copies})
     chunks = list(source.chunks(table))
     assert [len(chunk.hits) for chunk in chunks] == [2, 1]
 
@@ -52,6 +53,7 @@ def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
     assert texts("strand") == ["+", "-", "+"]
     assert texts("score") == ["500", "0", "2"]
     assert texts("prob") == ["0.500000", "0.000500", "0.001500"]
+    assert texts("log_odds") == ["0.000000", "-7.600402", "-6.500789"]
     assert texts("q_value") == texts("fp_per_mb") == texts("mirror_prob") == 3 * ["."]
     assert texts("mfe") == 3 * ["-20.00"]
     assert texts("length") == 3 * ["16"]
@@ -61,6 +63,16 @@ def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
     assert texts("copies") == ["0", "7", "."]
     assert texts("sequence") == 3 * [SEQUENCE]
     assert texts("structure") == [STRUCTURE, STRUCTURE, unpaired]
+
+
+def test_a_score_follows_from_false_calls_where_the_model_knows_them(tmp_path):
+    table, source = hits_in(tmp_path, ["a"], [(0, 20 * n, 20 * n + 16, 1) for n in range(6)])
+    table = replace(table, log_odds=np.array([-9.0, 0.0, 1.0, 1.5, 2.0, 9.0]))
+    rates = np.array([400.0, 100.0, 1.0, 0.0])
+    curve = FalseCalls(np.array([-1.0, 0.0, 1.0, 2.0]), rates, rates, rates, 0.001)
+    (chunk,) = replace(source, false_calls=curve).chunks(table)
+    assert COLUMNS["fp_per_mb"].texts(chunk) == ["400", "100", "1", "0.0316", "0.001", "0.001"]
+    assert COLUMNS["score"].texts(chunk) == ["0", "0", "500", "875", "1000", "1000"]
 
 
 def test_masked_fraction_is_of_each_hit(tmp_path):

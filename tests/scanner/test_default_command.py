@@ -63,12 +63,13 @@ def test_columns_are_of_the_fold_that_is_printed(default_scan):
     hits = rows(default_scan[0])
     codes, offsets = pack([encode(hit["sequence"]) for hit in hits])
     folds = InlineViennaFolder().fold(codes, offsets)
-    exact = probabilities(load_model(DEFAULT_MODEL).score(folds))
+    log_odds = load_model(DEFAULT_MODEL).score(folds)
+    exact = probabilities(log_odds)
     for n, hit in enumerate(hits):
         _, pairs, mfe = folds[n]
         assert (hit["structure"], hit["mfe"]) == (dot_bracket(pairs), f"{mfe / 100:.2f}")
-        assert hit["prob"] == f"{exact[n]:.6f}"
-    assert len({hit["prob"][-3:] for hit in hits}) > 10
+        assert (hit["prob"], hit["log_odds"]) == (f"{exact[n]:.6f}", f"{log_odds[n]:.6f}")
+    assert len({hit["log_odds"] for hit in hits}) > 10
 
 
 def test_header_says_what_hits_depend_on(default_genome, default_scan):
@@ -171,7 +172,7 @@ def test_a_hit_at_the_threshold_is_a_hit_whatever_the_batch_said(default_job):
         return find_hits(job.model, hairpins, loci, gates=job.gates, min_prob=min_prob, device=CPU)
 
     found = hits(job.min_prob)
-    index, prob = found.index, found.prob
+    index, prob = found.index, probabilities(found.log_odds)
     worth = np.flatnonzero(job.gates.after_folding(loci, hairpins))
     batch = dict(
         zip(
@@ -185,7 +186,7 @@ def test_a_hit_at_the_threshold_is_a_hit_whatever_the_batch_said(default_job):
     for n in below[:2]:
         again = hits(prob[n])
         assert index[n] in again.index
-        assert min(again.prob) == prob[n]
+        assert min(probabilities(again.log_odds)) == prob[n]
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def records_of(result):
             loci.start.tolist(),
             loci.end.tolist(),
             loci.strand.tolist(),
-            result.prob.tolist(),
+            result.log_odds.tolist(),
             strict=True,
         )
     )

@@ -108,6 +108,48 @@ def test_a_field_of_another_kind_is_named(copy, field, value, message):
     assert str(caught.value).isprintable()
 
 
+FALSE_CALLS = {
+    "log_odds": [0, 1.5, 2],
+    "all": [9, 1, 0],
+    "lowest": [5, 0, 0],
+    "highest": [20, 2, 0],
+    "megabases": 60,
+}
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        ("log_odds", [0, 2, 2], "is [0, 2, 2]; expected a list of rising numbers"),
+        ("log_odds", [], "is []; expected a list of rising"),
+        ("log_odds", [0, 1, None], "is [0, 1, null]; expected"),
+        ("log_odds", [0, 1, 10**400], "is [0, 1, 1000"),
+        ("all", [9, -1, 0], "is [9, -1, 0]; expected a list of numbers of 0 and more"),
+        ("highest", 3, "is 3; expected a list"),
+        ("megabases", 0, "is 0; expected a number above 0"),
+        ("megabases", 10**400, "is 1000"),
+    ],
+)
+def test_false_calls_are_checked_too(copy, field, value, message):
+    change(copy, false_calls_per_mb={**FALSE_CALLS, field: value})
+    with pytest.raises(ModelError) as caught:
+        load_model(str(copy))
+    assert f"card.json: false_calls_per_mb.{field} {message}" in str(caught.value)
+
+
+def test_false_calls_have_a_rate_for_each_score(copy):
+    change(copy, false_calls_per_mb=FALSE_CALLS)
+    assert load_model(str(copy)).false_calls.per_mb(np.array([0.0, 2.0])).round(3).tolist() == [
+        9, 0.008,
+    ]  # fmt: skip
+    change(copy, false_calls_per_mb={**FALSE_CALLS, "lowest": [5, 0]})
+    with pytest.raises(ModelError, match="its lists differ in length"):
+        load_model(str(copy))
+    change(copy, false_calls_per_mb=None)
+    with pytest.raises(ModelError, match="false_calls_per_mb is null; expected a table"):
+        load_model(str(copy))
+
+
 @pytest.mark.parametrize(
     "field, value", [("min_prob", -0.1), ("max_span", 0), ("judged", 3), ("sha256", None)]
 )

@@ -17,7 +17,7 @@ from premir.scanner.report.hits import columns_with
 from premir.scanner.report.reading import read_hits
 
 HEADER = "#" + "\t".join(column.name for column in columns_with(TRACKS))
-LINE = "c\t1\t9\tc:2-9(+)\t500\t+\t0.5\t.\t.\t-3.10\t8\t.\t.\t0.000\t.\t.\tACGU\t...."
+LINE = "c\t1\t9\tc:2-9(+)\t500\t+\t0.5\t0.0\t.\t.\t-3.10\t8\t.\t.\t0.000\t.\t.\tACGU\t...."
 
 
 def printed(hit):
@@ -71,7 +71,7 @@ def test_hits_are_read_one_by_one(tmp_path):
     (tmp_path / "hits.bed").write_text(f"{HEADER}\n{LINE}\nc\tx\n")
     hits = read_hits(tmp_path / "hits.bed")
     assert next(hits).chrom == "c"
-    with pytest.raises(InputError, match="line 3: 2 columns in place of 18"):
+    with pytest.raises(InputError, match="line 3: 2 columns in place of 19"):
         next(hits)
 
 

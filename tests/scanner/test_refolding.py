@@ -17,7 +17,6 @@ from premir.scanner.find.folding import (
     make_folder,
 )
 from premir.scanner.find.hairpins import Hairpins
-from premir.scanner.score.model import probabilities
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
@@ -69,9 +68,9 @@ def test_nothing_to_fold_starts_no_process():
 def test_agreement_changes_nothing(model, caplog):
     hairpins = KernelFolder().fold(*sequences(8))
     refolder = Refolder(InlineViennaFolder(), model)
-    same, prob = refolder.check(hairpins, np.full(8, 0.9))
+    same, log_odds = refolder.check(hairpins, np.full(8, 0.9))
     assert same is hairpins
-    assert (prob == 0.9).all()
+    assert (log_odds == 0.9).all()
     assert (refolder.refolded, refolder.disagreements) == (8, 0)
     assert not caplog.records
 
@@ -83,12 +82,12 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model, caplog):
     pairs[right.offsets[4] : right.offsets[5]] = -1
     wrong = Hairpins(right.codes, pairs, mfe, right.offsets)
     refolder = Refolder(InlineViennaFolder(), model)
-    fixed, prob = refolder.check(wrong, np.full(6, 0.75))
+    fixed, log_odds = refolder.check(wrong, np.full(6, 0.75))
     assert (refolder.refolded, refolder.disagreements) == (6, 2)
     assert np.array_equal(fixed.mfe, right.mfe)
     assert np.array_equal(fixed.pairs, right.pairs)
-    expected = probabilities(model.score(right.take([2, 4])))
-    assert prob.tolist() == [0.75, 0.75, expected[0], 0.75, expected[1], 0.75]
+    expected = model.score(right.take([2, 4]))
+    assert log_odds.tolist() == [0.75, 0.75, expected[0], 0.75, expected[1], 0.75]
     said = [record.getMessage() for record in caplog.records]
     assert said == [
         f"fold kernel and ViennaRNA disagree on {decode(right[n][0])}: {wrong.mfe[n] / 100:.2f} "
@@ -99,31 +98,31 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model, caplog):
     assert (refolder.refolded, refolder.disagreements) == (12, 4)
 
 
-def test_a_new_probability_goes_to_the_hit_that_was_refolded(model):
+def test_a_new_score_goes_to_the_hit_that_was_refolded(model):
     right = KernelFolder().fold(*sequences(12))
     mfe = right.mfe + 10
     refolder = Refolder(InlineViennaFolder(), model)
-    prob = np.full(12, 0.3)
-    prob[[4, 7, 11]] = 0.75
+    log_odds = np.full(12, -0.3)
+    log_odds[[4, 7, 11]] = 0.75
     mfe[7] -= 10
-    fixed, found = refolder.check(Hairpins(right.codes, right.pairs, mfe, right.offsets), prob)
+    fixed, found = refolder.check(Hairpins(right.codes, right.pairs, mfe, right.offsets), log_odds)
     assert (refolder.refolded, refolder.disagreements) == (3, 2)  # none of the others is sampled
     mfe[[4, 11]] -= 10
     assert np.array_equal(fixed.mfe, mfe)
-    expected = prob.copy()
-    expected[[4, 11]] = probabilities(model.score(right.take([4, 11])))
+    expected = log_odds.copy()
+    expected[[4, 11]] = model.score(right.take([4, 11]))
     assert found.tolist() == expected.tolist()
     assert (found[[4, 11]] != 0.75).all()
-    assert (prob[[4, 11]] == 0.75).all()  # what was given is left as it was
+    assert (log_odds[[4, 11]] == 0.75).all()  # what was given is left as it was
 
 
 def test_below_the_models_threshold_only_a_sample_is_refolded(model):
     hairpins = KernelFolder().fold(*sequences(600))
     refolder = Refolder(InlineViennaFolder(), model)
-    prob = np.full(600, 0.3)
-    refolder.check(hairpins, prob)
+    log_odds = np.full(600, -0.3)
+    refolder.check(hairpins, log_odds)
     sampled = refolder.refolded
     assert 1 < sampled < 20
-    prob[:100] = 0.5  # the threshold itself
-    refolder.check(hairpins, prob)
+    log_odds[:100] = 0.0  # the threshold itself
+    refolder.check(hairpins, log_odds)
     assert sampled + 90 < refolder.refolded - sampled <= sampled + 100

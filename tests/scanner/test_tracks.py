@@ -25,6 +25,7 @@ from premir.scanner.report.second_opinion import refold
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
+from premir.scanner.score.model import probabilities
 
 
 def paired(table: HitTable, material: Material) -> list[npt.NDArray[np.float64]]:
@@ -88,10 +89,14 @@ def test_a_format_is_chosen_by_the_name_of_the_file(out, tmp_path, monkeypatch):
     assert path.read_text().startswith("c:" if is_toy else "## x\n#chrom\t")
 
 
+def logit(prob):
+    return np.log(np.array(prob) / (1 - np.array(prob)))
+
+
 def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monkeypatch):
     """Evidence of merged candidates, threshold, limits and the second opinion, in this order."""
     table, material = hits_in(tmp_path, ["c"], [(0, 100 * n, 100 * n + 16, 1) for n in range(8)])
-    table = replace(table, prob=np.array([0.2, 0.9, 0.4, 0.8, 0.3, 0.7, 0.6, 0.5]))
+    table = replace(table, log_odds=logit([0.2, 0.9, 0.4, 0.8, 0.3, 0.7, 0.6, 0.5]))
     seen: list[tuple[str, list[float], list[str] | None]] = []
 
     def track(name, *, late):
@@ -104,9 +109,9 @@ def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monke
     class Refolder:
         refolded = disagreements = 0
 
-        def check(self, hairpins, prob):
-            seen.append(("refolder", prob.tolist(), None))
-            return hairpins, prob
+        def check(self, hairpins, log_odds):
+            seen.append(("refolder", probabilities(log_odds).tolist(), None))
+            return hairpins, log_odds
 
     tracks = (track("late", late=True), track("early", late=False))
     monkeypatch.setattr(evidence, "TRACKS", tracks)
@@ -134,7 +139,7 @@ def test_a_track_gives_an_array_for_each_of_its_columns(tmp_path):
 
 def test_thresholds_and_limits_are_inclusive_and_hits_without_a_value_stay(tmp_path):
     table, _ = hits_in(tmp_path, ["c"], [(0, 100 * n, 100 * n + 16, 1) for n in range(4)])
-    table = replace(table, prob=np.array([0.1, 0.5, np.nextafter(0.5, 0), 0.9]))
+    table = replace(table, log_odds=logit([0.1, 0.5, 0.499999, 0.9]))
     assert at_least(table, 0.5).prob.tolist() == [0.5, 0.9]
     columns = {"n": np.array([3, NO_INT, 4, 2]), "x": np.array([np.nan, 0.5, 0.1, 0.6])}
     table = replace(table, columns=columns)
@@ -151,11 +156,12 @@ def test_what_viennarna_folds_otherwise_is_what_is_written(tmp_path):
     class Refolder:
         refolded = disagreements = 0
 
-        def check(self, _hairpins, prob):
-            return folds([STRUCTURE, other, STRUCTURE, STRUCTURE, other]), prob + [0, 0.1, 0, 0, 0]
+        def check(self, _hairpins, log_odds):
+            changed = log_odds + [0, 0.1, 0, 0, 0]
+            return folds([STRUCTURE, other, STRUCTURE, STRUCTURE, other]), changed
 
     hits, reported = refold(table, material, Refolder())
-    assert hits.prob.tolist() == [0.5, 0.6, 0.5, 0.5, 0.5]
+    assert hits.log_odds.tolist() == [0, 0.1, 0, 0, 0]
     assert sorted(reported.corrected) == [(0, 2), (0, 5)]
     structure = next(column for column in columns_with(()) if column.name == "structure")
     # Also of some of them, in whatever table.

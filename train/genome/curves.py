@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from premir.train.genome.judging import Curve
 
-_STEP, _LOWEST = 0.5, 0.0
+_STEP = 0.5
 _SMALLEST = 1.0
 """Mb of genomes that count for median and range: of fewer, a rate says little."""
 _BINS = 10
@@ -25,11 +25,11 @@ def false_calls(curve: Curve, slope: float, intercept: float) -> dict[str, Any]:
 
     Returns:
         ``log_odds``, calibrated, ascending; per Mb, of ``all`` together, and the ``median``,
-        ``lowest`` and ``highest`` of the genomes that have at least 1 Mb; ``genomes``, the Mb of
-        each.
+        ``lowest`` and ``highest`` of the genomes that have at least 1 Mb; ``megabases`` in all;
+        ``genomes``, the Mb of each.
     """
-    highest = slope * float(curve.calls[0]) + intercept
-    grid = np.arange(_LOWEST, max(highest, _LOWEST) + _STEP, _STEP)
+    ends = slope * curve.calls[[-1, 0]] + intercept
+    grid = np.arange(np.floor(ends[0]), ends[1] + _STEP, _STEP)
 
     def per_mb(calls: npt.NDArray[np.float64], megabases: float) -> npt.NDArray[np.float64]:
         above = (slope * calls + intercept)[:, None] >= grid
@@ -46,6 +46,7 @@ def false_calls(curve: Curve, slope: float, intercept: float) -> dict[str, Any]:
     return {
         "log_odds": grid.tolist(),
         **{name: row.round(3).tolist() for name, row in rows.items()},
+        "megabases": round(curve.megabases, 3),
         "genomes": {each.name: round(each.megabases, 3) for each in large},
     }
 

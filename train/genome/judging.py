@@ -180,7 +180,7 @@ def _by_genome(held: Held, hits: HitTable) -> list[GenomeCalls]:
     return [
         GenomeCalls(
             str(name),
-            hits.prob[of_hit == name],
+            hits.log_odds[of_hit == name],
             int(held.cuts.searched[of_contig == name].sum()) / 1e6,
         )
         for name in np.unique(of_contig)

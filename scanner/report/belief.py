@@ -1,0 +1,66 @@
+"""How many of the hits to believe, in words: what the model's card knows of its false calls."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from premir.scanner.score.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """False calls that a scan has to expect, by what its model did in genomes that it never saw.
+
+    Attributes:
+        per_mb_lowest: false calls per Mb at the threshold, in the genome with the fewest.
+        per_mb: in all of these genomes together.
+        per_mb_highest: in the genome with the most.
+        lowest: false hits of this scan, if it were like that genome; no more than there are hits.
+        highest: likewise.
+    """
+
+    per_mb_lowest: float
+    per_mb: float
+    per_mb_highest: float
+    lowest: int
+    highest: int
+
+    def as_json(self) -> dict[str, float]:
+        """Return it for the summary, rates to three digits."""
+        return {name: float(f"{value:.3g}") for name, value in asdict(self).items()}
+
+    def __str__(self) -> str:
+        low, high = f"{self.per_mb_lowest:.2g}", f"{self.per_mb_highest:.2g}"
+        rates = low if low == high else f"{low} to {high}"
+        numbers = (
+            f"{self.lowest}" if self.lowest == self.highest else f"{self.lowest} to {self.highest}"
+        )
+        return (
+            f"in genomes that it never saw this model makes {rates} false calls per Mb at this "
+            f"threshold: expect {numbers} of these hits to be false"
+        )
+
+
+def expected(model: Model | None, min_prob: float, megabases: float, hits: int) -> Belief | None:
+    """Return what to expect of hits.
+
+    Args:
+        model: what scored them.
+        min_prob: threshold.
+        megabases: scanned, on both strands.
+        hits: how many were written.
+
+    Returns:
+        None where the model's card does not know, or there is no hit.
+    """
+    curve = model.false_calls if model is not None else None
+    if curve is None or not hits:
+        return None
+    with np.errstate(divide="ignore"):
+        at = float(np.log(min_prob) - np.log1p(-min_prob))
+    low, high = curve.span(at)
+    middle = float(curve.per_mb(np.array([at]))[0])
+    lowest, highest = (min(hits, round(rate * megabases)) for rate in (low, high))
+    return Belief(low, middle, high, lowest, highest)

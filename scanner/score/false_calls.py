@@ -1,0 +1,53 @@
+"""False calls of a model at a score, as its card has them of genomes that it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FalseCalls:
+    """False calls per Mb of held-out genomes at or above some log odds.
+
+    Between two log odds of the table a rate is interpolated in its logarithm. No rate is taken for
+    less than half a call in all that was held out.
+
+    Attributes:
+        log_odds: float64 (N,), ascending.
+        all: float64 (N,), per Mb, of all genomes together.
+        lowest: float64 (N,), of the genome with the fewest.
+        highest: float64 (N,), of the genome with the most.
+        fewest: per Mb: half a call in all that was held out.
+    """
+
+    log_odds: _F64
+    all: _F64
+    lowest: _F64
+    highest: _F64
+    fewest: float
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> FalseCalls:
+        """Return what stands on a card, checked, as ``false_calls_per_mb``."""
+        rows = (np.array(table[name], np.float64) for name in ("log_odds", "all", "lowest"))
+        return cls(*rows, np.array(table["highest"], np.float64), 0.5 / table["megabases"])
+
+    def per_mb(self, log_odds: _F64) -> _F64:
+        """Return the rate of all genomes together at some log odds, (N,)."""
+        return self._at(self.all, log_odds)
+
+    def span(self, log_odds: float) -> tuple[float, float]:
+        """Return the lowest and the highest rate of a genome at some log odds."""
+        at = np.array([log_odds])
+        return float(self._at(self.lowest, at)[0]), float(self._at(self.highest, at)[0])
+
+    def _at(self, rates: _F64, log_odds: _F64) -> _F64:
+        logarithms = np.log(np.maximum(rates, self.fewest))
+        return np.asarray(np.exp(np.interp(log_odds, self.log_odds, logarithms)))

@@ -1,0 +1,62 @@
+"""False calls per Mb, as a card has them, and what a scan says of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from premir.scanner.report.belief import expected
+from premir.scanner.score.false_calls import FalseCalls
+
+TABLE = {
+    "log_odds": [0, 1, 2, 3],
+    "all": [100, 10, 1, 0],
+    "median": [90, 9, 0, 0],
+    "lowest": [40, 4, 0, 0],
+    "highest": [400, 40, 4, 0],
+    "megabases": 50,
+    "genomes": {"a": 30, "b": 20},
+}
+
+
+class Known:
+    """A model of which nothing counts but its false calls."""
+
+    false_calls = FalseCalls.of(TABLE)
+
+
+def test_rates_are_interpolated_in_their_logarithm():
+    rates = Known.false_calls.per_mb(np.array([-5, 0, 0.5, 1, 1.75, 2, 2.5, 3, 9.0]))
+    fewest = 0.5 / 50
+    assert rates == pytest.approx(
+        [100, 100, 10**1.5, 10, 10**0.25, 1, np.sqrt(fewest), fewest, fewest]
+    )
+    assert Known.false_calls.span(1.0) == pytest.approx((4, 40))
+
+
+def test_no_more_hits_are_expected_to_be_false_than_there_are():
+    prob = 1 / (1 + np.exp(-2.0))
+    few, many = expected(Known, prob, 10, 1_000), expected(Known, prob, 10, 12)
+    assert (few.lowest, few.highest) == (0, 40)
+    assert (many.lowest, many.highest) == (0, 12)
+    assert few.as_json() == pytest.approx(
+        {"per_mb_lowest": 0.01, "per_mb": 1, "per_mb_highest": 4, "lowest": 0, "highest": 40}
+    )
+    assert str(few) == (
+        "in genomes that it never saw this model makes 0.01 to 4 false calls per Mb at this "
+        "threshold: expect 0 to 40 of these hits to be false"
+    )
+
+
+@pytest.mark.parametrize("min_prob, rate", [(0, 100), (1, 0.01)])
+def test_the_ends_of_probability_have_rates(min_prob, rate):
+    assert expected(Known, min_prob, 1, 500).per_mb == pytest.approx(rate)
+
+
+def test_nothing_is_expected_where_nothing_is_known():
+    class Unknown:
+        false_calls = None
+
+    assert expected(Unknown, 0.9, 10, 5) is None
+    assert expected(None, 0.9, 10, 5) is None
+    assert expected(Known, 0.9, 10, 0) is None
