@@ -1,6 +1,6 @@
 r"""Networks on genomes: recall of known hairpins against false calls per Mb.
 
-python benchmarks/bench_genome.py celegans_dev --models premir-animal@1 adapted/ \
+python benchmarks/bench_genome.py celegans_dev --models premir-animal@2 adapted/ \
     --work cuts --out benchmarks/results/genome.json
 
 Candidates are cut and folded once for each context and kept in --work. All are scored (as with
@@ -33,7 +33,7 @@ from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import merge
 from premir.scanner.report.table import HitTable
-from premir.scanner.score.shipped import load_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.train.dataset import load_dataset
 from premir.train.flanks import NTS, lengthened, random_flanks
 from premir.train.genome.backgrounds import held_out
@@ -207,7 +207,7 @@ def test_bench_genome_on_tiny_input(tmp_path: Path) -> None:
     shutil.copy(examples / "demo.truth.bed", folder / "hairpins.bed")
     out = tmp_path / "out.json"
     arguments = ["demo", "absent", "--data", str(tmp_path), "--work", str(tmp_path / "cuts")]
-    models = ["premir-animal@1", "do2018-crossspecies-new-variable"]
+    models = [DEFAULT_MODEL, "do2018-crossspecies-new-variable"]
     assert main([*arguments, "--models", *models, "--out", str(out)]) == 0
     rows = json.loads(out.read_text())["models"]
     for model in models:

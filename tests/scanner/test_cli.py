@@ -16,6 +16,7 @@ import pytest
 
 from premir.scanner import __version__
 from premir.scanner.cli import main
+from premir.scanner.score.shipped import DEFAULT_MODEL
 
 
 def run(*arguments):
@@ -198,7 +199,7 @@ def test_values_out_of_range(options):
 def test_list_models(capsys):
     assert run("--list-models") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("premir-animal@1 (default)\t") for line in lines)
+    assert any(line.startswith(f"{DEFAULT_MODEL} (default)\t") for line in lines)
 
 
 def test_help_is_quick_to_load():

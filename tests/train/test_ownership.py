@@ -67,7 +67,7 @@ def refused(files, out, capsys, *options):
 def test_another_model_is_not_overwritten(files, tmp_path, capsys):
     out = shutil.copytree(load_model(DEFAULT_MODEL).directory, tmp_path / "model")
     error = refused(files, out, capsys)
-    assert f"{out / 'card.json'}: card of the model 'premir-animal@1', not written by this" in error
+    assert f"{out / 'card.json'}: card of the model {DEFAULT_MODEL!r}, not written by" in error
     for name in ("card.json", "weights.safetensors"):
         (out / name).unlink()
         rest = "weights" if name == "card.json" else "gates"
@@ -77,7 +77,7 @@ def test_another_model_is_not_overwritten(files, tmp_path, capsys):
 
 def test_a_model_beside_our_own_checkpoint_is_not_overwritten(files, own, capsys):
     shutil.copy(load_model(DEFAULT_MODEL).directory / "card.json", own)
-    assert "'premir-animal@1', not written by this" in refused(files, own, capsys)
+    assert f"{DEFAULT_MODEL!r}, not written by this" in refused(files, own, capsys)
     (own / "card.json").write_text("{")
     assert "card.json: damaged model card" in refused(files, own, capsys)
 

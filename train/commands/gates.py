@@ -18,8 +18,8 @@ def _add_options(parser: Parser) -> None:
     add("model", metavar="MODEL", help="shipped model or model directory to build them for; they "
         "are written into it")  # fmt: skip
     add("--data", type=path, required=True, metavar="DIR", help="folder of genomes/ and mirbase/")
-    add("--genomes", nargs="+", metavar="NAME", help="genomes to learn from; default: those of "
-        "premir-animal@1")  # fmt: skip
+    add("--genomes", nargs="+", metavar="NAME", help="genomes to learn from; default: "
+        "small ones of which background may be learned")  # fmt: skip
     add("--judge", nargs="*", type=path, default=[], metavar="FASTA", help="genomes not learned "
         "from, to measure the loss on")  # fmt: skip
     add("--loss", type=real(0, 1), default=0.005, metavar="SHARE", help="of hits that may be lost; "
