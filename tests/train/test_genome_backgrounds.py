@@ -176,6 +176,14 @@ def test_candidates_of_other_places_are_not_taken(lent, tmp_path):
         cut(("hg.w1", 0, 2_000))
 
 
+def test_what_was_searched_is_told_contig_by_contig(lent, tmp_path):
+    whole, half = list(CELLS)[:2]
+    left_out = [(whole, 0, 6_000), (half, 1_000, 4_000)]
+    cuts = cut_genome(lent.genome, tmp_path, OWN, KernelFolder(), left_out=left_out)
+    assert cuts.searched.tolist() == [0, 3_000, *[6_000] * (len(CELLS) - 2)]
+    assert cuts.megabases == cuts.searched.sum() / 1e6
+
+
 def contents(folder):
     return {
         path.relative_to(folder): path.read_bytes()

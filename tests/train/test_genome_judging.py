@@ -60,12 +60,13 @@ def test_false_calls_are_told_by_genome():
     calls = np.sort(np.concatenate([each.calls for each in genomes]))[::-1]
     curve = Curve(calls, np.ones(calls.size), calls, calls, 7.5, genomes=genomes)
     told = false_calls(curve, 2.0, -1.0)
-    assert told["log_odds"][:4] == [0.0, 0.5, 1.0, 1.5]
+    assert told["log_odds"][:5] == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    assert told["all"][0] == pytest.approx(10 / 7.5, abs=1e-3)
     assert told["log_odds"][-1] >= 2 * 2.2 - 1
     # At 0 (0.5 before calibration) 3 of a, 1 of b, 4 of c and that of the small one.
-    assert [told[row][0] for row in ("all", "lowest", "median", "highest")] == [1.2, 1, 1, 1.5]
+    assert [told[row][2] for row in ("all", "lowest", "median", "highest")] == [1.2, 1, 1, 1.5]
     # At 1 (1.0 before it) 2 of a, none of b, 2 of c.
-    assert [told[row][2] for row in ("all", "lowest", "median", "highest")] == [
+    assert [told[row][4] for row in ("all", "lowest", "median", "highest")] == [
         pytest.approx(5 / 7.5, abs=1e-3), 0, 0.5, 1,
     ]  # fmt: skip
     assert told["all"][-1] == 0

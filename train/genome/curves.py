@@ -10,6 +10,8 @@ import numpy.typing as npt
 from premir.train.genome.judging import Curve
 
 _STEP = 0.5
+_ALL = 0.995
+"""Share of all calls that the lowest log odds of a curve has: what lies below differs little."""
 _SMALLEST = 1.0
 """Mb of genomes that count for median and range: of fewer, a rate says little."""
 _BINS = 10
@@ -28,7 +30,8 @@ def false_calls(curve: Curve, slope: float, intercept: float) -> dict[str, Any]:
         ``lowest`` and ``highest`` of the genomes that have at least 1 Mb; ``megabases`` in all;
         ``genomes``, the Mb of each.
     """
-    ends = slope * curve.calls[[-1, 0]] + intercept
+    lowest = curve.calls[min(int(_ALL * curve.calls.size), curve.calls.size - 1)]
+    ends = slope * np.array([lowest, curve.calls[0]]) + intercept
     grid = np.arange(np.floor(ends[0]), ends[1] + _STEP, _STEP)
 
     def per_mb(calls: npt.NDArray[np.float64], megabases: float) -> npt.NDArray[np.float64]:

@@ -171,8 +171,10 @@ def _intervals(contigs: Contigs, left_out: Sequence[Place]) -> Intervals | None:
 
 
 def _searched(contigs: Contigs, intervals: Intervals | None) -> npt.NDArray[np.int64]:
-    searched = np.array(contigs.lengths, np.int64)
-    for number, parts in (intervals or {}).items():
+    if intervals is None:
+        return np.array(contigs.lengths, np.int64)
+    searched = np.zeros(len(contigs), np.int64)
+    for number, parts in intervals.items():
         searched[number] = sum(end - start for start, end in parts)
     return searched
 
