@@ -179,7 +179,7 @@ def test_candidates_of_other_places_are_not_taken(lent, tmp_path):
 def test_what_was_searched_is_told_contig_by_contig(lent, tmp_path):
     whole, half = list(CELLS)[:2]
     left_out = [(whole, 0, 6_000), (half, 1_000, 4_000)]
-    cuts = cut_genome(lent.genome, tmp_path, OWN, KernelFolder(), left_out=left_out)
+    cuts = cut_genome(lent.genome, tmp_path / "cuts", OWN, KernelFolder(), left_out=left_out)
     assert cuts.searched.tolist() == [0, 3_000, *[6_000] * (len(CELLS) - 2)]
     assert cuts.megabases == cuts.searched.sum() / 1e6
 
