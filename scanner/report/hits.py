@@ -96,9 +96,10 @@ def _structures(chunk: Chunk) -> list[str]:
 
 def _scores(chunk: Chunk) -> npt.NDArray[np.int64]:
     if chunk.false_calls is None:
-        return np.rint(1000 * chunk.hits.prob).astype(np.int64)
-    rates = np.log10(chunk.false_calls.per_mb(chunk.hits.log_odds))
-    return np.rint(np.clip(500 - 250 * rates, 0, 1000)).astype(np.int64)
+        scores = 1000 * chunk.hits.prob
+    else:
+        scores = 500 - 250 * np.log10(chunk.false_calls.per_mb(chunk.hits.log_odds))
+    return np.asarray(np.rint(np.clip(scores, 0, 1000)), np.int64)
 
 
 def _false_calls(chunk: Chunk) -> Values:

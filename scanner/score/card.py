@@ -24,7 +24,8 @@ MEMBERS = " + "
 """Stands between the networks of a model on its card."""
 MOST_MEMBERS = 16
 _MOST_BYTES = 1 << 24
-_ROWS = ("log_odds", "all", "lowest", "highest")
+FALSE_CALLS = ("log_odds", "all", "lowest", "highest")
+"""Rows of the table of false calls, which have the same length."""
 _LONGEST = 10_000
 _LARGEST = 1e300
 """A whole number may have any digits; a float has none for some."""
@@ -177,10 +178,8 @@ _GATES = {
     "judged": _TABLE,
 }
 _FALSE_CALLS = {
+    **dict.fromkeys(FALSE_CALLS, _RATES),
     "log_odds": _RISING,
-    "all": _RATES,
-    "lowest": _RATES,
-    "highest": _RATES,
     "megabases": _POSITIVE,
 }
 _OPTIONAL = frozenset({"min_prob", "calibration", "gates", "false_calls_per_mb"})
@@ -234,7 +233,7 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
         if name in card:
             _check(path, card[name], fields, f"{name}.")
     table = card.get("false_calls_per_mb", {})
-    if len({len(value) for name, value in table.items() if name in _ROWS}) > 1:
+    if len({len(value) for name, value in table.items() if name in FALSE_CALLS}) > 1:
         raise ModelError(f"{path}: false_calls_per_mb: its lists differ in length")
 
 

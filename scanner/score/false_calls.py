@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from premir.scanner.score.card import FALSE_CALLS
+
 _F64 = npt.NDArray[np.float64]
 
 
@@ -36,8 +38,8 @@ class FalseCalls:
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> FalseCalls:
         """Return what stands on a card, checked, as ``false_calls_per_mb``."""
-        rows = (np.array(table[name], np.float64) for name in ("log_odds", "all", "lowest"))
-        return cls(*rows, np.array(table["highest"], np.float64), 0.5 / table["megabases"])
+        rows = {name: np.array(table[name], np.float64) for name in FALSE_CALLS}
+        return cls(**rows, fewest=0.5 / table["megabases"])
 
     def per_mb(self, log_odds: _F64) -> _F64:
         """Return the rate of all genomes together at some log odds, (N,)."""

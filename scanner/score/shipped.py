@@ -11,10 +11,10 @@ from premir.scanner.score.card import CARD, WEIGHTS
 if TYPE_CHECKING:
     from premir.scanner.score.model import Model
 
-DEFAULT_MODEL = "premir-animal@1"
+DEFAULT_MODEL = "premir-animal@2"
 HAIRPIN_MODEL = "do2018-crossspecies-new-variable"
 """For sequences without flanks: hairpins cut as those of the benchmark are."""
-RETIRED: dict[str, str] = {}
+RETIRED = {"premir-animal@1": "4ff7a80"}
 """Models of earlier releases that are shipped no longer, and the commit that has them."""
 SHIPPED = Path(__file__).parent / "models"
 

@@ -336,10 +336,10 @@ PUBLISHED = {
         None,
         "5eb3e7df798142410deaf89d5a48d45e84005d32cce576d8e2bb6f5f6ae6bde9",
     ),
-    "premir-animal@1": (
-        "8ce8247b7953a3040e92449b9a0efc8a6b543321c82798c8381f86d5cb861c1d",
-        "660530dc30a4401bce2f822ba366d5543923c11c0072018e79547b4668d69e90",
-        "c86d278a0f1ae4f3a646c6484fc5fdb69c972ad1dcd81e11a60228f320775d3f",
+    "premir-animal@2": (
+        "a3d5bd2c982a4be48439cbc1777cb6fea810ef9e012a7462d94882ea3d7c84c4",
+        "51ac912e4267ed7187bf35ed8e4114b6862e218a65d93a89b198c8441252f923",
+        "3833ea51fe302235643b44afae51894da6d2f6544750fb4922690da190905613",
     ),
 }
 """Shipped models: SHA-256 of their weights, of their gates, and of what their cards say a scan

@@ -73,14 +73,17 @@ def test_columns_agree_with_the_genome(small_genome, reference):
         folded = find_fold(sequences[hit["chrom"]], start, end)
         assert len(hit["sequence"]) == folded[1] - folded[0]
         assert hit["name"] == f"{hit['chrom']}:{start + 1}-{end}({hit['strand']})"
-        assert hit["score"] == str(round(1000 * float(hit["prob"])))
+        by_rate = 500 - 250 * np.log10(float(hit["fp_per_mb"]))  # which has three digits
+        assert int(hit["score"]) == pytest.approx(np.clip(by_rate, 0, 1000), abs=2)
+        odds = 1 / (1 + np.exp(-float(hit["log_odds"])))
+        assert float(hit["prob"]) == pytest.approx(odds, abs=1e-6)
         a, b = int(hit["loop_start"]) - folded[0], int(hit["loop_end"]) - folded[0]
         structure = hit["structure"] if hit["strand"] == "+" else hit["structure"][::-1]
         assert set(structure[a:b]) == {"."}
         assert {structure[a - 1], structure[b]} == {"(", ")"}
         lower = sum(letter.islower() for letter in sequences[hit["chrom"]][start:end])
         assert float(hit["masked_fraction"]) == pytest.approx(lower / (end - start), abs=1e-3)
-        for column in ("q_value", "fp_per_mb", "mirror_prob"):
+        for column in ("q_value", "mirror_prob"):
             assert hit[column] == "."
 
 
