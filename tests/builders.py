@@ -38,8 +38,8 @@ PRE_MIRNAS = (
     "AACAAAAGGTGAGTTACGGCTTGCTGCTGATTAGGGGCGTGTTTCGGATTAGTCGTTTATCAATTACATTGATCCGACTGA"
     "CCCCCCTTTTCAGCGTCCAGTGTAACGTTAAGCATCCAA",
 )
-"""Random hairpins with 25 nt on both sides, changed letter by letter until earlier default models and
-``premir-animal@2`` called them at a false call in ten Mb and less. They are no known pre-miRNAs."""
+"""Random hairpins with 25 nt on both sides, changed letter by letter until default models called
+them at a score that background reaches once in some Mb. They are no known pre-miRNAs."""
 
 RIVALS = (
     "GTACGTCGTCTTGACCTTTCCGCCTGCGAAGCGTTGGTTTTTAGCTTGCGTGTGGGTCACAAGAGAACCTCCCGCAAGTTT"

@@ -29,10 +29,13 @@ class Belief:
 
     def as_json(self) -> dict[str, float]:
         """Return it for the summary, rates to three digits."""
-        return {name: float(f"{value:.3g}") for name, value in asdict(self).items()}
+        return {
+            name: value if isinstance(value, int) else float(f"{value:.3g}")
+            for name, value in asdict(self).items()
+        }
 
     def __str__(self) -> str:
-        low, high = f"{self.per_mb_lowest:.2g}", f"{self.per_mb_highest:.2g}"
+        low, high = _two_digits(self.per_mb_lowest), _two_digits(self.per_mb_highest)
         rates = low if low == high else f"{low} to {high}"
         numbers = (
             f"{self.lowest}" if self.lowest == self.highest else f"{self.lowest} to {self.highest}"
@@ -41,6 +44,10 @@ class Belief:
             f"in genomes that it never saw this model makes {rates} false calls per Mb at this "
             f"threshold: expect {numbers} of these hits to be false"
         )
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def expected(model: Model | None, min_prob: float, megabases: float, hits: int) -> Belief | None:

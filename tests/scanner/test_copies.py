@@ -236,7 +236,7 @@ def test_copies_of_a_real_genome(scan, tmp_path):
     sequences = {name: letters[:100_000] for name, letters in records}
     (name,) = sequences
     path = builders.write_fasta(tmp_path / "ebv.fa", sequences)
-    options = ("--min-prob", 0.5)
+    options = ("--min-prob", 0.1)
     _, text = scan(path, *options)
     hits = rows(text)
     assert scan(path, *options, "--tile-size", 30_011, "--threads", 3) == (0, text)

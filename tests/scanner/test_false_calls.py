@@ -39,6 +39,7 @@ def test_no_more_hits_are_expected_to_be_false_than_there_are():
     few, many = expected(Known, prob, 10, 1_000), expected(Known, prob, 10, 12)
     assert (few.lowest, few.highest) == (0, 40)
     assert (many.lowest, many.highest) == (0, 12)
+    assert expected(Known, prob, 308.5, 5_000).as_json()["highest"] == 1_234
     assert few.as_json() == pytest.approx(
         {"per_mb_lowest": 0.01, "per_mb": 1, "per_mb_highest": 4, "lowest": 0, "highest": 40}
     )
@@ -46,6 +47,12 @@ def test_no_more_hits_are_expected_to_be_false_than_there_are():
         "in genomes that it never saw this model makes 0.01 to 4 false calls per Mb at this "
         "threshold: expect 0 to 40 of these hits to be false"
     )
+
+
+def test_rates_are_said_with_two_digits():
+    told = str(expected(Known, 1 / (1 + np.exp(-0.5)), 10, 1_000))
+    assert "makes 13 to 130 false calls per Mb" in told
+    assert "expect 126 to 1000 of these hits" in told
 
 
 @pytest.mark.parametrize("min_prob, rate", [(0, 100), (1, 0.01)])

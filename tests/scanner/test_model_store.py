@@ -17,7 +17,7 @@ from premir.scanner.files import sha256
 from premir.scanner.score import shipped
 from premir.scanner.score.card import WEIGHTS
 from premir.scanner.score.gating import GATES
-from premir.scanner.score.shipped import DEFAULT_MODEL, list_models, load_model
+from premir.scanner.score.shipped import DEFAULT_MODEL, HAIRPIN_MODEL, list_models, load_model
 from premir.scanner.score.weights import save_model
 
 
@@ -25,6 +25,12 @@ from premir.scanner.score.weights import save_model
 def copy(tmp_path):
     """A model directory to damage."""
     return shutil.copytree(load_model(DEFAULT_MODEL).directory, tmp_path / "model")
+
+
+@pytest.fixture
+def single(tmp_path):
+    """Likewise of one network, whose tensors bear its own names."""
+    return shutil.copytree(load_model(HAIRPIN_MODEL).directory, tmp_path / "single")
 
 
 def change(directory, **fields):
@@ -225,7 +231,7 @@ def test_a_name_that_no_file_can_have_is_no_model():
 
 def write_weights(directory, **changes):
     """Write the model's tensors with some changed, and their digest into its card."""
-    tensors = load_file(load_model(DEFAULT_MODEL).directory / "weights.safetensors")
+    tensors = load_file(directory / "weights.safetensors")
     tensors = {name: changes.get(name, own) for name, own in {**tensors, **changes}.items()}
     save_file(
         {name: own for name, own in tensors.items() if own is not None},
@@ -250,11 +256,11 @@ def write_weights(directory, **changes):
         (lambda _: None, r"'conv2\.bias' is missing"),
     ],
 )
-def test_tensors_of_another_kind_are_named(copy, change_tensor, message):
-    own = load_model(DEFAULT_MODEL).networks()[0].get_parameter("conv2.bias")
-    write_weights(copy, **{"conv2.bias": change_tensor(own)})
+def test_tensors_of_another_kind_are_named(single, change_tensor, message):
+    own = load_model(HAIRPIN_MODEL).networks()[0].get_parameter("conv2.bias")
+    write_weights(single, **{"conv2.bias": change_tensor(own)})
     with pytest.raises(ModelError, match=rf"weights\.safetensors: {message}"):
-        load_model(str(copy)).networks()[0]
+        load_model(str(single)).networks()[0]
 
 
 def test_foreign_tensors_and_no_tensors_are_refused(copy):
@@ -268,13 +274,13 @@ def test_foreign_tensors_and_no_tensors_are_refused(copy):
             load_model(str(copy)).networks()[0]
 
 
-def test_weights_whose_sums_overflow_are_told(copy):
-    network = load_model(DEFAULT_MODEL).networks()[0]
+def test_weights_whose_sums_overflow_are_told(single):
+    network = load_model(HAIRPIN_MODEL).networks()[0]
     names = ("conv1.weight", "conv2.weight", "conv3.weight")
-    write_weights(copy, **{name: 1e20 * network.get_parameter(name) for name in names})
+    write_weights(single, **{name: 1e20 * network.get_parameter(name) for name in names})
     hairpins = builders.random_hairpins(np.random.default_rng(0), [80, 90])
     with pytest.raises(ModelError, match="scores that are no numbers: its weights are too large"):
-        load_model(str(copy)).select(hairpins)
+        load_model(str(single)).select(hairpins)
 
 
 def test_damaged_weights_are_refused(copy):
@@ -304,12 +310,12 @@ def test_models_of_another_kind_are_refused(copy, field, message):
 
 def test_saving_a_model_again_keeps_gates_of_the_same_weights_only(copy):
     before = load_model(str(copy)).card
-    network = load_model(str(copy)).networks()[0]
+    networks = load_model(str(copy)).networks()
     bare = {name: value for name, value in before.items() if name != "gates"}
-    assert save_model(copy, [network], bare).card == before
+    assert save_model(copy, networks, bare).card == before
     with torch.no_grad():
-        network.get_parameter("fc2.bias").add_(1.0)
-    assert "gates" not in save_model(copy, [network], before).card
+        networks[-1].get_parameter("fc2.bias").add_(1.0)
+    assert "gates" not in save_model(copy, networks, before).card
 
 
 def test_what_no_card_may_hold_is_not_saved(copy):
