@@ -32,7 +32,8 @@ class Known:
     Attributes:
         mirbase: folder with miRBase and MirGeneDB.
         kind: which of its hairpins are taken: ``animal``, those with a curated precursor, or
-            ``plant``, those with an experimental mature.
+            ``plant``, those named ``MIR`` with an experimental mature, but for Arabidopsis and
+            Brassica, which networks for plants are judged on.
         fasta: hairpins; a family is the name up to the last ``-``.
         bed: loci of hairpins in ``genome`` (BED6).
         genome: FASTA that ``bed`` refers to.
