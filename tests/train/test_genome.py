@@ -29,7 +29,7 @@ from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.cli import main
 from premir.train.genome import ablation
 from premir.train.genome.backgrounds import held_out
-from premir.train.genome.config import ANIMAL_CONFIG, Known, read_config
+from premir.train.genome.config import ANIMAL_CONFIG, Known, parse_config, read_config
 from premir.train.genome.cuts import Choice, cut_genome, matching, touching
 from premir.train.genome.judging import Curve, calibrate, judge
 from premir.train.genome.planting import (
@@ -126,6 +126,7 @@ def sources(data, tmp_path_factory):
         (("demo.fa", "absent.fa"), "no such file"),
         (('genome = "demo.fa"\n', ""), "give mirbase, or fasta, or bed with genome"),
         (("name =", "name"), "cannot be read as TOML"),
+        (('bed = "truth.bed"', 'kind = "moss"'), "[[known]]: kind must be one of animal, plant"),
         (('[[backgrounds]]\ngenome = "background.fa"', ""), "at least one"),
     ],
 )
@@ -156,6 +157,24 @@ def test_the_shipped_configuration_keeps_to_the_splits():
     cells = named["mammals_windows"]
     assert len(cells["judging"]) == 3 + 5
     assert {"groups", "left_out"} <= set(cells)
+
+
+def test_the_configuration_for_plants_keeps_to_the_splits(monkeypatch, tmp_path):
+    config = parse_config(ANIMAL_CONFIG.with_name("plant.toml"), tmp_path)
+    assert [each.genome.parent.name for each in config.backgrounds] == ["brassica_part"]
+    assert (config.preset, [each.kind for each in config.known]) == ("plant", ["plant"])
+    species = ("ath", "aly", "bna", "bra", "bol", "osa", "hsa", "gma")
+    hairpins = [
+        Precursor(f"{name}-MIR1", name, "MIR1", kind, np.zeros(9, np.uint8), (0, 9))
+        for name in species
+        for kind in ("plant", "animal")
+    ]
+    monkeypatch.setattr("premir.train.genome.sources.read_precursors", lambda _: hairpins)
+    learned = read_known(config.known)
+    assert [(each.species, each.kind) for each in learned] == [
+        (name, "plant") for name in ("osa", "hsa", "gma")
+    ]
+    assert {each.kind for each in read_known([Known(mirbase=tmp_path)])} == {"animal"}
 
 
 def test_known_hairpins_of_a_genome_keep_their_flanks_and_strands(data):
