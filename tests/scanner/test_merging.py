@@ -15,8 +15,8 @@ CONTIGS = Contigs.of(["a", "b"], [2000, 1000], bytes(64))
 
 
 def scored(records):
-    """Records of (contig, start, end, strand, prob)."""
-    contig, start, end, strand, prob = np.array(records, float).reshape(-1, 5).T
+    """Records of (contig, start, end, strand, log odds)."""
+    contig, start, end, strand, log_odds = np.array(records, float).reshape(-1, 5).T
     count = len(records)
     loci = Loci(
         contig.astype(np.int32),
@@ -27,15 +27,15 @@ def scored(records):
         start.astype(np.int64),
         end.astype(np.int64),
     )
-    return HitTable(loci, prob, np.zeros(count, np.int64), np.arange(count))
+    return HitTable(loci, log_odds, np.zeros(count, np.int64), np.arange(count))
 
 
 def naive_merge(records):
-    """Greedy by probability, then length, then 5' end in the hairpin's own orientation."""
+    """Greedy by log odds, then length, then 5' end in the hairpin's own orientation."""
 
     def rank(record):
-        _, start, end, strand, prob = record
-        return -prob, start - end, start if strand > 0 else -end
+        _, start, end, strand, log_odds = record
+        return -log_odds, start - end, start if strand > 0 else -end
 
     kept: list[tuple[int, int, int, int, float]] = []
     for record in sorted(records, key=rank):
@@ -68,7 +68,7 @@ record = st.tuples(
     st.integers(0, 400),
     st.integers(40, 160),
     st.sampled_from([1, -1]),
-    st.sampled_from([0.5, 0.6, 0.7, 0.8]),
+    st.sampled_from([-1.5, 0.5, 16.0, 17.0]),  # the last two are one probability
 ).map(lambda r: (r[0], r[1], r[1] + r[2], r[3], r[4]))
 
 
