@@ -36,7 +36,7 @@ def stem_of(background: Background) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ContigSet:
     """Contigs of a background that train, or judge, together.
 
     Attributes:
@@ -60,8 +60,8 @@ class Divided:
         left_out: what of them neither trains nor counts.
     """
 
-    training: tuple[Part, ...]
-    judging: tuple[Part, ...]
+    training: tuple[ContigSet, ...]
+    judging: tuple[ContigSet, ...]
     left_out: tuple[Place, ...]
 
 
@@ -104,12 +104,12 @@ def divide(background: Background, genome: OpenGenome, share: float, work: Path)
     for label, contigs in training.items():
         name = f"{stem}-{quote(label, safe='')}" if label else stem
         own = tuple(groups[contig.name][-1] for contig in contigs)
-        parts.append(Part(label or stem, work / f"{name}-train.fa", own))
+        parts.append(ContigSet(label or stem, work / f"{name}-train.fa", own))
         write_contigs(parts[-1].fasta, genome, contigs)
     held = []
     if judging:
         own = tuple(groups[contig.name][-1] for contig in judging)
-        held.append(Part(stem, work / f"{stem}-held-out.fa", own))
+        held.append(ContigSet(stem, work / f"{stem}-held-out.fa", own))
         write_contigs(held[0].fasta, genome, judging)
     return Divided(tuple(parts), tuple(held), left_out)
 
