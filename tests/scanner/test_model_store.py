@@ -145,9 +145,9 @@ def test_false_calls_are_checked_too(copy, field, value, message):
 
 def test_false_calls_have_a_rate_for_each_score(copy):
     change(copy, false_calls_per_mb=FALSE_CALLS)
-    assert load_model(str(copy)).false_calls.per_mb(np.array([0.0, 2.0])).round(3).tolist() == [
-        9, 0.008,
-    ]  # fmt: skip
+    curve = load_model(str(copy)).false_calls
+    assert curve is not None
+    assert curve.per_mb(np.array([0.0, 2.0])).round(3).tolist() == [9, 0.008]
     change(copy, false_calls_per_mb={**FALSE_CALLS, "lowest": [5, 0]})
     with pytest.raises(ModelError, match="its lists differ in length"):
         load_model(str(copy))
