@@ -33,6 +33,7 @@ from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import merge
 from premir.scanner.report.table import HitTable
+from premir.scanner.score.model import log_odds_of
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.train.dataset import load_dataset
 from premir.train.flanks import NTS, lengthened, random_flanks
@@ -118,7 +119,7 @@ def measure(folder: Path, model: str, work: Path, contigs: Sequence[str]) -> dic
         [locus for locus in read_bed(folder / f"{name}.bed", names) if locus[0] // 2 in chosen]
         for name in ("hairpins", "mirgenedb")
     )
-    log_odds = float(np.log(spec.min_prob / (1 - spec.min_prob)))
+    log_odds = log_odds_of(spec.min_prob)
     false = hits.log_odds[counted(hits, [*hairpins, *curated])]
     result: dict[str, Any] = {
         "contigs": [names[n] for n in chosen],

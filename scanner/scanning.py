@@ -96,16 +96,17 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             threads=execution.threads,
             second=shared.second,
         )
+        belief = expected(search.model, search.min_prob, done.megabases, count)
         if options.outputs.summary is not None:
             with writing(options.outputs.summary) as handle:
-                handle.write(as_json(summarise(options, genome, job, done, count, started)))
+                told = summarise(options, genome, job, done, count, belief, started)
+                handle.write(as_json(told))
         if done.tally.quarantined:
             return 3
         opened.finished = not execution.keep_work
-    scanned = sum(tile.length for tile in done.tiles) / 1e6
     found = f"{count} hits" if search.model else f"{done.tally.counts['candidates']} candidates"
     _log.log(say, "%s in %.1f s", found, time.monotonic() - started)
-    if belief := expected(search.model, search.min_prob, scanned, count):
+    if belief is not None:
         _log.log(say, "%s", belief)
     return 0
 

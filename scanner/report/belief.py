@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from premir.scanner.score.model import Model
+from premir.scanner.score.model import Model, log_odds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,7 @@ def expected(model: Model | None, min_prob: float, megabases: float, hits: int) 
     curve = model.false_calls if model is not None else None
     if curve is None or not hits:
         return None
-    with np.errstate(divide="ignore"):
-        at = float(np.log(min_prob) - np.log1p(-min_prob))
+    at = log_odds_of(min_prob)
     low, high = curve.span(at)
     middle = float(curve.per_mb(np.array([at]))[0])
     lowest, highest = (min(hits, round(rate * megabases)) for rate in (low, high))

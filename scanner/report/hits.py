@@ -95,20 +95,18 @@ def _structures(chunk: Chunk) -> list[str]:
 
 
 def _scores(chunk: Chunk) -> npt.NDArray[np.int64]:
-    if chunk.false_calls is None:
+    if chunk.fp_per_mb is None:
         scores = 1000 * chunk.hits.prob
     else:
-        scores = 500 - 250 * np.log10(chunk.false_calls.per_mb(chunk.hits.log_odds))
+        scores = 500 - 250 * np.log10(chunk.fp_per_mb)
     return np.asarray(np.rint(np.clip(scores, 0, 1000)), np.int64)
 
 
 def _false_calls(chunk: Chunk) -> Values:
-    if chunk.false_calls is None:
-        return [None] * len(chunk.hits)
-    return chunk.false_calls.per_mb(chunk.hits.log_odds)
+    return _unknown(chunk) if chunk.fp_per_mb is None else chunk.fp_per_mb
 
 
-def _not_yet(chunk: Chunk) -> list[Value]:
+def _unknown(chunk: Chunk) -> list[Value]:
     return [None] * len(chunk.hits)
 
 
@@ -136,7 +134,7 @@ _PLACE = (
         "never saw, both strands; `.` where its card does not know", unit="1/Mb", form=".3g",
         optional=True, made=_false_calls,
     ),
-    Column("q_value", float, "not computed yet", optional=True, made=_not_yet),
+    Column("q_value", float, "not computed yet", optional=True, made=_unknown),
     Column(
         "mfe", float, "minimum free energy of what was folded", unit="kcal/mol", form=".2f",
         made=lambda chunk: chunk.hairpins.mfe / 100,
@@ -161,7 +159,7 @@ _PLACE = (
 """Columns that stand before those of tracks."""
 
 _FOLD = (
-    Column("mirror_prob", float, "not computed yet", optional=True, made=_not_yet),
+    Column("mirror_prob", float, "not computed yet", optional=True, made=_unknown),
     Column(
         "sequence", str, "RNA 5' to 3', as folded (with the model's context, if it has one)",
         made=_sequences,

@@ -44,6 +44,12 @@ class Chunk:
     false_calls: FalseCalls | None = None
 
     @cached_property
+    def fp_per_mb(self) -> npt.NDArray[np.float64] | None:
+        """False calls per Mb at the hits' scores, float64 (N,); None where nobody knows."""
+        curve = self.false_calls
+        return curve.per_mb(self.hits.log_odds) if curve is not None else None
+
+    @cached_property
     def loops(self) -> npt.NDArray[np.int64]:
         """Terminal loops inside the hairpins, int64 (N, 2); -1 where nothing is paired."""
         loops = [terminal_loop(self.hairpins[n][1]) or (-1, -1) for n in range(len(self.hairpins))]

@@ -52,6 +52,11 @@ class Done:
     scanned: Intervals | None = None
     tally: Tally = field(default_factory=Tally)
 
+    @property
+    def megabases(self) -> float:
+        """Length of its tiles."""
+        return sum(tile.length for tile in self.tiles) / 1e6
+
 
 def seal(
     genome: Genome,

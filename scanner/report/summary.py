@@ -14,7 +14,7 @@ from premir.scanner.find import viennarna
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.tiles import place
 from premir.scanner.options import ScanOptions
-from premir.scanner.report.belief import expected
+from premir.scanner.report.belief import Belief
 from premir.scanner.report.sealing import Done
 from premir.scanner.run.tasks import Job
 
@@ -76,7 +76,13 @@ class Summary(TypedDict):
 
 
 def summarise(
-    options: ScanOptions, genome: Genome, job: Job, done: Done, count: int, started: float
+    options: ScanOptions,
+    genome: Genome,
+    job: Job,
+    done: Done,
+    count: int,
+    belief: Belief | None,
+    started: float,
 ) -> Summary:
     """Return what OUT.summary.json holds.
 
@@ -86,21 +92,20 @@ def summarise(
         job: how.
         done: tiles, counts and seconds.
         count: hits written.
+        belief: how many of them to expect to be false.
         started: ``time.monotonic()`` when the scan began.
     """
     search, execution = options.search, options.execution
     model = search.model
     folds, scores = done.tally.states["fold"], done.tally.states["score"]
     tally, seconds = done.tally, time.monotonic() - started
-    scanned = sum(tile.length for tile in done.tiles)
-    belief = expected(model, search.min_prob, scanned / 1e6, count)
     return {
         "genome": str(search.genome),
         "genome_sha256": genome.digest(),
         "contigs": len(genome.contigs),
         "input_accepted": asdict(genome.accepted),
         "megabases": genome.length / 1e6,
-        "megabases_scanned": scanned / 1e6,
+        "megabases_scanned": done.megabases,
         "regions": list(search.regions),
         "model": model.name if model is not None else None,
         "model_sha256": model.digest if model is not None else None,

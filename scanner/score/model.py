@@ -247,7 +247,13 @@ def probabilities(log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return (1.0 / (1.0 + np.exp(-log_odds))).round(DECIMALS)
 
 
+def log_odds_of(prob: float) -> float:
+    """Return the log odds of a probability, infinite at 0 and 1."""
+    with np.errstate(divide="ignore"):
+        return float(np.log(prob) - np.log1p(-prob))
+
+
 def lowest_selected(min_prob: float) -> float:
     """Return the log odds by :meth:`Model.select` below which none reaches ``min_prob``."""
     lowest = min_prob - 0.5 * 10.0**-DECIMALS  # which may be rounded up to it
-    return -np.inf if lowest <= 0 else float(np.log(lowest / (1 - lowest))) - MARGIN
+    return -np.inf if lowest <= 0 else log_odds_of(lowest) - MARGIN
