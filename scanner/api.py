@@ -29,7 +29,7 @@ from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
 from premir.scanner.score.model import Model as Model
-from premir.scanner.score.shipped import DEFAULT_MODEL
+from premir.scanner.score.shipped import default_model
 from premir.scanner.score.shipped import load_model as load_model
 
 _Path = str | os.PathLike[str]
@@ -39,7 +39,7 @@ def scan(
     genome: _Path,
     out: _Path,
     *,
-    model: str | Model = DEFAULT_MODEL,
+    model: str | Model | None = None,
     min_prob: float | None = None,
     max_copies: int | None = None,
     regions: Sequence[str] = (),
@@ -68,7 +68,7 @@ def scan(
     Args:
         genome: FASTA file: plain, gzip, bgzip, bzip2, xz or zstd.
         out: BED file of hits (``.gz`` or ``.bgz``: bgzipped and indexed).
-        model: shipped model, model directory, or one that is loaded.
+        model: shipped model, model directory, or one that is loaded; the preset's by default.
         min_prob: reporting threshold; the model's by default.
         max_copies: leave out hits whose arms recur more often in the genome.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
@@ -112,7 +112,8 @@ def scan(
     _check_range("max_copies", max_copies, 0, np.inf)
     _check_range("tile_size", tile_size, 1, np.inf)
     _check_range("threads", threads, 1, np.inf)
-    loaded = load_model(model) if isinstance(model, str) else model
+    chosen = model if model is not None else default_model(preset)
+    loaded = load_model(chosen) if isinstance(chosen, str) else chosen
     told = Path(summary) if summary is not None else beside(Path(out), ".summary.json")
     if told is None:
         raise InputError(f"{out}: is a stream; give a file")
