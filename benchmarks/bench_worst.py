@@ -34,7 +34,7 @@ def read_hits(path: Path) -> list[Row]:
     lines = [text for text in path.read_text(encoding="utf-8").splitlines() if text]
     (names,) = [text[1:].split("\t") for text in lines if text.startswith("#chrom")]
     rows = [dict(zip(names, text.split("\t"), strict=True)) for text in lines if text[:1] != "#"]
-    return sorted(rows, key=lambda row: -float(row["prob"]))
+    return sorted(rows, key=lambda row: -float(row["log_odds"]))
 
 
 def is_false(row: Row, known: Known, contigs: Sequence[str]) -> bool:

@@ -29,8 +29,9 @@ from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
 from premir.scanner.score.model import Model as Model
-from premir.scanner.score.shipped import DEFAULT_MODEL
+from premir.scanner.score.shipped import default_model
 from premir.scanner.score.shipped import load_model as load_model
+from premir.scanner.score.suitability import threshold
 
 _Path = str | os.PathLike[str]
 
@@ -39,8 +40,9 @@ def scan(
     genome: _Path,
     out: _Path,
     *,
-    model: str | Model = DEFAULT_MODEL,
+    model: str | Model | None = None,
     min_prob: float | None = None,
+    max_fp: float | None = None,
     max_copies: int | None = None,
     regions: Sequence[str] = (),
     preset: Literal["animal", "plant", "virus"] = "animal",
@@ -68,8 +70,10 @@ def scan(
     Args:
         genome: FASTA file: plain, gzip, bgzip, bzip2, xz or zstd.
         out: BED file of hits (``.gz`` or ``.bgz``: bgzipped and indexed).
-        model: shipped model, model directory, or one that is loaded.
+        model: shipped model, model directory, or one that is loaded; the preset's by default.
         min_prob: reporting threshold; the model's by default.
+        max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
+            saw, of what scores as a hit does.
         max_copies: leave out hits whose arms recur more often in the genome.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
         preset: hairpins of what length and kind to look for.
@@ -108,11 +112,13 @@ def scan(
     ):
         _check(name, value, known)
     _check_range("min_prob", min_prob, 0, 1)
+    _check_range("max_fp", max_fp, 0, np.inf)
     _check_range("max_span", max_span, 40, 1000)
     _check_range("max_copies", max_copies, 0, np.inf)
     _check_range("tile_size", tile_size, 1, np.inf)
     _check_range("threads", threads, 1, np.inf)
-    loaded = load_model(model) if isinstance(model, str) else model
+    chosen = model if model is not None else default_model(preset)
+    loaded = load_model(chosen) if isinstance(chosen, str) else chosen
     told = Path(summary) if summary is not None else beside(Path(out), ".summary.json")
     if told is None:
         raise InputError(f"{out}: is a stream; give a file")
@@ -120,7 +126,7 @@ def scan(
         Search(
             genome=Path(genome),
             model=loaded,
-            min_prob=loaded.min_prob if min_prob is None else min_prob,
+            min_prob=threshold(loaded, min_prob, max_fp),
             limits={} if max_copies is None else {"copies": max_copies},
             regions=regions,
             preset=preset,

@@ -18,7 +18,14 @@ from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import file_path, path, real, whole
 from premir.scanner.outputs import Named, beside, check_apart, check_log
-from premir.scanner.score.shipped import DEFAULT_MODEL, HAIRPIN_MODEL, list_models, load_model
+from premir.scanner.score.shipped import (
+    DEFAULT_MODEL,
+    HAIRPIN_MODEL,
+    PLANT_MODEL,
+    default_model,
+    list_models,
+    load_model,
+)
 from premir.scanner.streams import is_stream
 
 if TYPE_CHECKING:
@@ -77,11 +84,14 @@ def build_parser() -> Parser:
         "inclusive); may be repeated")  # fmt: skip
 
     add = parser.add_argument_group("model").add_argument
-    add("--model", metavar="NAME|DIR", help=f"default: {DEFAULT_MODEL}; with --hairpins "
-        f"{HAIRPIN_MODEL}, which needs no flanks")  # fmt: skip
+    add("--model", metavar="NAME|DIR", help=f"default: {DEFAULT_MODEL}; with --preset plant "
+        f"{PLANT_MODEL}; with --hairpins {HAIRPIN_MODEL}, which needs no flanks")  # fmt: skip
     add("--list-models", action="store_true", help="list the models that premir ships, and exit")
     add("--min-prob", type=real(0, 1), metavar="P", help="report hits of at least this "
         "probability; default: the model's threshold")  # fmt: skip
+    add("--max-fp", type=real(0, 1e9), metavar="PER_MB", help="in place of --min-prob: report hits "
+        "that score as at most so many false ones per Mb did in genomes that the model never "
+        "saw")  # fmt: skip
     add("--exhaustive", action="store_true", help="fold and score every candidate: no gates, which "
         "reject what cannot become a hit at the model's threshold")  # fmt: skip
     add("--max-copies", type=whole(0), metavar="N", help="leave out hits whose arms recur more "
@@ -150,9 +160,9 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
 
 def _list_models(options: argparse.Namespace) -> int:
     _begin(options, [], [])
+    remarks = {DEFAULT_MODEL: " (default)", PLANT_MODEL: " (default with --preset plant)"}
     for model in list_models():
-        default = " (default)" if model.name == DEFAULT_MODEL else ""
-        sys.stdout.write(f"{model.name}{default}\t{model.description}\n")
+        sys.stdout.write(f"{model.name}{remarks.get(model.name, '')}\t{model.description}\n")
     return 0
 
 
@@ -175,7 +185,7 @@ def _run_hairpins(options: argparse.Namespace) -> int:
 
 
 def _run_one(options: argparse.Namespace) -> int:
-    model = load_model(options.model or DEFAULT_MODEL)
+    model = load_model(options.model or default_model(options.preset))
     if options.out is None and options.candidates is None:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
     (genome,) = options.genome
@@ -209,14 +219,19 @@ def _run_many(options: argparse.Namespace) -> int:
         entries = read_list(options.genomes, options.preset, PRESETS)
     else:
         entries = from_paths(options.genome, options.preset)
-    model = load_model(options.model or DEFAULT_MODEL)
-    shape = scan_options(options, model, entries[0].path)
+    names = {entry.preset: options.model or default_model(entry.preset) for entry in entries}
+    models = {name: load_model(name) for name in dict.fromkeys(names.values())}
+    shapes = {
+        preset: scan_options(options, models[name], entries[0].path)
+        for preset, name in names.items()
+    }
     suffix = f".{options.format}"
-    inputs = [*_files_of(model), *((entry.source, entry.path) for entry in entries)]
+    inputs = [file for model in models.values() for file in _files_of(model)]
+    inputs += [(entry.source, entry.path) for entry in entries]
     if options.genomes is not None:
         inputs.append(("--genomes", options.genomes))
-    _begin(options, inputs, *files_of(entries, shape, options.out_dir, suffix))
-    return scan_many(entries, shape, options.out_dir, suffix)
+    _begin(options, inputs, *files_of(entries, shapes, options.out_dir, suffix))
+    return scan_many(entries, shapes, options.out_dir, suffix)
 
 
 def _files_of(model: Model) -> list[Named]:
@@ -246,6 +261,7 @@ def _begin(
 def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> ScanOptions:
     """Return the settings that a command line asks for."""
     from premir.scanner.options import Execution, Outputs, ScanOptions, Search
+    from premir.scanner.score.suitability import threshold
 
     executor, address = _executor(options)
     only_candidates = options.out is None and options.out_dir is None
@@ -253,7 +269,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
         Search(
             genome=genome,
             model=None if only_candidates else model,
-            min_prob=model.min_prob if options.min_prob is None else options.min_prob,
+            min_prob=threshold(model, options.min_prob, options.max_fp),
             limits={} if options.max_copies is None else {"copies": options.max_copies},
             regions=options.regions,
             preset=options.preset,

@@ -7,11 +7,11 @@ import logging
 import stat
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from premir.scanner.errors import (
     ClusterError,
@@ -63,12 +63,16 @@ class Outcome:
     message: str = ""
 
 
-def scan_many(entries: Sequence[Entry], options: ScanOptions, folder: Path, suffix: str) -> int:
+Shapes: TypeAlias = Mapping[str, ScanOptions]
+"""How genomes of each preset are scanned; genome, preset, output and summary are set for each."""
+
+
+def scan_many(entries: Sequence[Entry], shapes: Shapes, folder: Path, suffix: str) -> int:
     """Scan genomes with the same workers; one that fails does not stop the others.
 
     Args:
         entries: the genomes.
-        options: how; genome, preset, output and summary are set for each genome.
+        shapes: how, by preset.
         folder: gets ``NAME.bed`` (or another suffix), ``NAME.bed.summary.json`` and
             ``genomes.tsv``; made where it is missing.
         suffix: of the files of hits.
@@ -91,7 +95,7 @@ def scan_many(entries: Sequence[Entry], options: ScanOptions, folder: Path, suff
             _log.warning("%s: %s: no such file; going on with the others", entry.source, entry.path)
     outcomes = {entry.name: Outcome(entry, "not reached") for entry in entries}
     try:
-        _scan_all(entries, options, folder, suffix, outcomes)
+        _scan_all(entries, shapes, folder, suffix, outcomes)
     finally:
         _write_table(folder / _TABLE, list(outcomes.values()))
     return _close(list(outcomes.values()), folder, time.monotonic() - started)
@@ -99,16 +103,16 @@ def scan_many(entries: Sequence[Entry], options: ScanOptions, folder: Path, suff
 
 def _scan_all(
     entries: Sequence[Entry],
-    options: ScanOptions,
+    shapes: Shapes,
     folder: Path,
     suffix: str,
     outcomes: dict[str, Outcome],
 ) -> None:
     """Fill in the outcomes; those finished by an earlier run need no workers."""
-    missing: list[tuple[Entry, _Record]] = []
+    missing: dict[str, list[_Record]] = {}
     by_preset: dict[str, dict[str, Any]] = {}
     for entry in entries:
-        own = _options_for(entry, options, folder, suffix)
+        own = _options_for(entry, shapes, folder, suffix)
         if entry.preset not in by_preset:
             job = make_job(own, RunDirectory(folder))
             by_preset[entry.preset] = {
@@ -117,18 +121,24 @@ def _scan_all(
                 "limits": dict(own.search.limits),
             }
         record = _Record(entry, own, folder, by_preset[entry.preset])
-        if options.execution.resume != "never" and (before := record.finished()) is not None:
+        if own.execution.resume != "never" and (before := record.finished()) is not None:
             outcomes[entry.name] = Outcome(entry, "unchanged", before["megabases"], before["hits"])
         else:
-            missing.append((entry, record))
-    if not missing:
-        return
+            model = own.search.model
+            missing.setdefault(model.key if model is not None else "", []).append(record)
+    for records in missing.values():
+        _scan_records(records, folder, outcomes)
+
+
+def _scan_records(records: Sequence[_Record], folder: Path, outcomes: dict[str, Outcome]) -> None:
+    """Scan genomes of one model with the same workers."""
+    options = records[0].options
     with open_session(options.search, options.execution) as session:
         assert session.executor is not None
         session.executor.check(folder)
-        at_once = min(_AT_ONCE, max(2, session.executor.window // 2), len(missing))
+        at_once = min(_AT_ONCE, max(2, session.executor.window // 2), len(records))
         with ThreadPoolExecutor(at_once, thread_name_prefix="genome") as pool:
-            running = [pool.submit(_scan_one, record, session) for _, record in missing]
+            running = [pool.submit(_scan_one, record, session) for record in records]
             try:
                 for future in as_completed(running):
                     outcome = future.result()
@@ -180,13 +190,13 @@ def _scan_one(record: _Record, session: Session) -> Outcome:
 
 
 def files_of(
-    entries: Sequence[Entry], options: ScanOptions, folder: Path, suffix: str
+    entries: Sequence[Entry], shapes: Shapes, folder: Path, suffix: str
 ) -> tuple[list[Named], list[Named]]:
     """Return all outputs and all run directories of :func:`scan_many`, for the check of names."""
     outputs: list[Named] = [("the table of --out-dir", folder / _TABLE)]
     places: list[Named] = []
     for entry in entries:
-        own = _options_for(entry, options, folder, suffix)
+        own = _options_for(entry, shapes, folder, suffix)
         out, summary = own.outputs.out, own.outputs.summary
         assert out is not None
         assert summary is not None
@@ -199,7 +209,8 @@ def files_of(
     return outputs, places
 
 
-def _options_for(entry: Entry, options: ScanOptions, folder: Path, suffix: str) -> ScanOptions:
+def _options_for(entry: Entry, shapes: Shapes, folder: Path, suffix: str) -> ScanOptions:
+    options = shapes[entry.preset]
     out = folder / f"{entry.name}{suffix}"
     summary = out.with_name(f"{out.name}.summary.json")
     return replace(

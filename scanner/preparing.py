@@ -20,6 +20,7 @@ from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
+from premir.scanner.score.suitability import doubts
 from premir.scanner.scratch import scratch_folder
 
 FIRST_MARGIN = 8
@@ -76,6 +77,9 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     gates, off = choose_gates(search, all_candidates=options.outputs.candidates is not None)
     if off and model is not None and model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
+    if model is not None and say >= logging.INFO:
+        for doubt in doubts(model, search.preset):
+            _log.warning("%s", doubt)
     key = f"log_odds {model and model.key} {search.min_prob!r} {gates and gates.digest}"
     return Job(
         run=run,

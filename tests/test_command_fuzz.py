@@ -43,7 +43,9 @@ VALUES = {
     **dict.fromkeys(("threads", "max_copies", "seed", "epochs", "group"), WHOLE),
     "tile_size": ["100", "1000000", *WHOLE[4:]],
     "max_span": ["40", "160", "1000", *WHOLE],
-    **dict.fromkeys(("min_prob", "ray_timeout", "learning_rate", "weight_decay", "dropout"), REAL),
+    **dict.fromkeys(
+        ("min_prob", "max_fp", "ray_timeout", "learning_rate", "weight_decay", "dropout"), REAL
+    ),
     "part": ["1/2", "2/2", "1/1", "0/2", "3/2", "1/" + "9" * 30, "1", ""],
     "regions": ["chr1", "chr1:1-90", "chr1:5-1", "chr1:0", "chr1:" + "9" * 5000, "chr1:٣", *ODD],
     **{key: ["do2018-human-test-variable", *ODD] for key in ("model", "evaluate", "start")},

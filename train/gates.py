@@ -1,8 +1,9 @@
 """Build the gates of a model, and measure what they lose.
 
-``premir-train gates`` does it. The gates learn from what the exhaustive path finds in genomes and
-among known hairpins planted in pieces of them (no nematode, no herpesvirus; yeast and E. coli are
-judges and refused). A gate is a sum of votes of small trees; its cut keeps all but the allowed
+``premir-train gates`` does it, for the preset that the model was trained for. The gates learn from
+what the exhaustive path finds in genomes and among known hairpins of the preset's kind planted in
+pieces of them (no nematode, no herpesvirus, no Brassicaceae; yeast and E. coli are judges and
+refused). A gate is a sum of votes of small trees; its cut keeps all but the allowed
 share of the hits among the planted hairpins, and of the genomes' best candidates, as trees vote
 that have not seen their chromosome. Such *best candidates* (2 per Mb by default, of which a tenth
 may be lost) are more than the hits, because hits of a genome unlike these may look like them. Trees
@@ -26,20 +27,22 @@ import numpy.typing as npt
 from premir.kernels.gate_features import GATE_FEATURES, Features, fold_features, stem_features
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, whole_file, write_json
-from premir.scanner.find.candidates import PRESETS, candidates_of
+from premir.scanner.find.candidates import KINDS, PRESETS, candidates_of
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.genome.letters import open_genome
 from premir.scanner.score.card import CARD
 from premir.scanner.score.gating import GATES, Gate
 from premir.scanner.score.model import Model, probabilities
-from premir.train.precursors import background_contigs, read_precursors
+from premir.train.genome.config import Known
+from premir.train.genome.sources import read_known
+from premir.train.precursors import background_contigs
 from premir.train.stem_costs import plant
 
 _log = logging.getLogger(__name__)
 _Mask: TypeAlias = npt.NDArray[np.bool_]
 
 LENDERS = ("mouse_pieces", "human_clones", "fly_1pct", "arabidopsis_1pct")
-PRESET = "animal"
+"""Genomes that gates learn from where no others are asked for."""
 _JUDGES = ("celegans", "yeast", "ecoli", "ebv", "hcmv")
 _FLANK = 200
 _PER_FAMILY = 40
@@ -76,13 +79,18 @@ class Surveyed:
     megabases: float
 
 
+def preset_of(model: Model) -> str:
+    """Return the preset that a model was trained for."""
+    return model.card.get("preset", "animal")
+
+
 def survey(path: Path, model: Model) -> Surveyed:
     """Fold and score every candidate of a FASTA file as a scan would.
 
     Raises:
         InputError: the file cannot be used.
     """
-    extractor = replace(PRESETS[PRESET], context_nt=model.context_nt)
+    extractor = replace(PRESETS[preset_of(model)], context_nt=model.context_nt)
     folder = KernelFolder()
     stems, folds, probs, places = [], [], [], []
     with open_genome(path) as genome:
@@ -105,14 +113,15 @@ def survey(path: Path, model: Model) -> Surveyed:
     )
 
 
-def planted_genome(data: Path, genomes: Sequence[str], out: Path, *, seed: int, limit: int) -> int:
+def planted_genome(
+    data: Path, kind: str, genomes: Sequence[Path], out: Path, *, seed: int, limit: int
+) -> int:
     """Write known hairpins in flanks cut from genomes as FASTA; returns how many there are."""
-    contigs = {name: background_contigs(data, name) for name in genomes}
-    everything = [piece for pieces in contigs.values() for piece in pieces]
+    everything = [piece for path in genomes for piece in background_contigs(path)]
     sources = {"insect": everything, "other": everything, "plant": everything}
-    animals = [known for known in read_precursors(data) if known.kind == "animal"]
+    known = read_known([Known(mirbase=data, kind=kind)])
     planted = plant(
-        animals,
+        known,
         np.random.default_rng(seed),
         limit=limit,
         flank=_FLANK,
@@ -214,7 +223,7 @@ def build_gates(
     model: Model,
     data: Path,
     *,
-    genomes: Sequence[str],
+    genomes: Sequence[Path],
     judges: Sequence[Path],
     loss: float,
     best_per_mb: float,
@@ -228,7 +237,7 @@ def build_gates(
     Args:
         model: which; its card is rewritten.
         data: folder with ``genomes/`` and ``mirbase/``.
-        genomes: names of genomes to learn from.
+        genomes: FASTA files of genomes to learn from.
         judges: FASTA files of other genomes, to measure the loss on.
         loss: allowed share of hits lost.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
@@ -243,16 +252,18 @@ def build_gates(
     Raises:
         InputError: a genome must not be learned from, or holds too little.
     """
-    for name in genomes:
-        if name.startswith(_JUDGES):
-            raise InputError(f"--genomes {name}: is a judge, and nothing may be learned from it")
+    names = [f"{path.parent.name}/{path.name}" for path in genomes]
+    for path in genomes:
+        if path.parent.name.startswith(_JUDGES):
+            raise InputError(f"--genomes {path}: is a judge, and nothing may be learned from it")
+    preset = preset_of(model)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "planted.fa"
-        count = planted_genome(data, genomes, path, seed=seed, limit=planted)
+        count = planted_genome(data, KINDS[preset], genomes, path, seed=seed, limit=planted)
         known = survey(path, model)
     backgrounds = []
-    for name in genomes:
-        backgrounds.append(survey(data / "genomes" / name / "genome.fa.gz", model))
+    for name, path in zip(names, genomes, strict=True):
+        backgrounds.append(survey(path, model))
         _log.info("%s: %d candidates", name, backgrounds[-1].prob.size)
     gates = learn_gates(
         known,
@@ -267,11 +278,11 @@ def build_gates(
     card = {
         "features": GATE_FEATURES,
         "weights_sha256": model.digest,
-        "preset": PRESET,
-        "extractor": PRESETS[PRESET].kind,
-        "max_span": PRESETS[PRESET].max_span,
+        "preset": preset,
+        "extractor": PRESETS[preset].kind,
+        "max_span": PRESETS[preset].max_span,
         "min_prob": model.min_prob,
-        "genomes": list(genomes),
+        "genomes": names,
         "planted_hairpins": count,
         "allowed_loss": loss,
         "best_per_mb": best_per_mb,

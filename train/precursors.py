@@ -180,9 +180,14 @@ def _plant(name: str, sequence: str) -> Precursor | None:
     return Precursor(name, species, family, "plant", encode(sequence), (0, len(sequence)))
 
 
-def background_contigs(data: Path, genome: str, shortest: int = 5_000) -> list[Codes]:
-    """Read the contigs of a genome that are long enough to cut flanks from."""
-    records = read_records(data / "genomes" / genome / "genome.fa.gz")
+def genome_file(data: Path, genome: str) -> Path:
+    """Return where the letters of one of the genomes of ``data`` are."""
+    return data / "genomes" / genome / "genome.fa.gz"
+
+
+def background_contigs(genome: Path, shortest: int = 5_000) -> list[Codes]:
+    """Read the contigs of a FASTA file that are long enough to cut flanks from."""
+    records = read_records(genome)
     return [encode(letters) for _, letters in records if len(letters) > shortest]
 
 

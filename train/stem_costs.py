@@ -45,6 +45,7 @@ from premir.train.precursors import (
     best_match,
     cut_background,
     gc_share,
+    genome_file,
     read_precursors,
 )
 
@@ -364,7 +365,7 @@ def learn_costs(data: Path, *, steps: int, scanned: int, seed: int) -> dict[str,
     """
     rng = np.random.default_rng(seed)
     precursors = read_precursors(data)
-    contigs = {name: background_contigs(data, name) for name in _GENOMES}
+    contigs = {name: background_contigs(genome_file(data, name)) for name in _GENOMES}
     flanks = {
         "insect": contigs["fly_1pct"],
         "other": contigs["mouse_pieces"] + contigs["human_clones"],

@@ -80,6 +80,8 @@ PRESETS = {
 Viral pre-miRNAs are made by their hosts' enzymes and the known ones are short: the limit keeps the
 long inverted repeats of large DNA viruses out.
 """
+KINDS = {"animal": "animal", "plant": "plant", "virus": "animal"}
+"""Whose enzymes make what a preset looks for."""
 
 
 Keep: TypeAlias = Callable[[Loci, Codes, Offsets], npt.NDArray[np.bool_]]

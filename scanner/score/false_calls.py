@@ -45,11 +45,17 @@ class FalseCalls:
         """Return the rate of all genomes together at some log odds, (N,)."""
         return self._at(self.all, log_odds)
 
+    def log_odds_at(self, per_mb: float) -> float:
+        """Return the log odds at which all genomes together have a rate of ``fewest`` or more."""
+        return float(np.interp(-np.log(per_mb), -self._logarithms(self.all), self.log_odds))
+
     def span(self, log_odds: float) -> tuple[float, float]:
         """Return the lowest and the highest rate of a genome at some log odds."""
         at = np.array([log_odds])
         return float(self._at(self.lowest, at)[0]), float(self._at(self.highest, at)[0])
 
     def _at(self, rates: _F64, log_odds: _F64) -> _F64:
-        logarithms = np.log(np.maximum(rates, self.fewest))
-        return np.asarray(np.exp(np.interp(log_odds, self.log_odds, logarithms)))
+        return np.asarray(np.exp(np.interp(log_odds, self.log_odds, self._logarithms(rates))))
+
+    def _logarithms(self, rates: _F64) -> _F64:
+        return np.log(np.maximum(rates, self.fewest))

@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from premir.scanner.score.model import Model
 
 DEFAULT_MODEL = "premir-animal@2"
+PLANT_MODEL = "premir-plant@1"
+"""The default with the preset ``plant``."""
 HAIRPIN_MODEL = "do2018-crossspecies-new-variable"
 """For sequences without flanks: hairpins cut as those of the benchmark are."""
 RETIRED = {"premir-animal@1": "4ff7a80"}
 """Models of earlier releases that are shipped no longer, and the commit that has them."""
 SHIPPED = Path(__file__).parent / "models"
+
+
+def default_model(preset: str) -> str:
+    """Return the name of the model that scans with a preset where none is asked for."""
+    return PLANT_MODEL if preset == "plant" else DEFAULT_MODEL
 
 
 def list_models() -> list[Model]:

@@ -347,6 +347,11 @@ PUBLISHED = {
         "51ac912e4267ed7187bf35ed8e4114b6862e218a65d93a89b198c8441252f923",
         "3833ea51fe302235643b44afae51894da6d2f6544750fb4922690da190905613",
     ),
+    "premir-plant@1": (
+        "2ff8c9a1ea7cc0df3b07ba678ff727df7a9508240bdcec9fce4d88437929e4e6",
+        "ed56364836350317555d4f606e419d470ed5e3c73571103e9e9c21fa6bf44d84",
+        "1f09178b145156754f5bd19b32b4ac02ccf106d43e91af1c45372c3f406735ca",
+    ),
 }
 """Shipped models: SHA-256 of their weights, of their gates, and of what their cards say a scan
 depends on. A name never stands for other weights: a changed model is a new line, never a new value.

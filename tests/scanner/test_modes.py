@@ -24,7 +24,7 @@ COMMANDS = {
 }
 DECISIVE = {"list_models", "hairpins", "out_dir", "genomes", "plan", "part", "finalise"}
 VALUES = {
-    **{"part": "1/2", "min_prob": "0.5", "max_span": "100", "ray_timeout": "5"},
+    **{"part": "1/2", "min_prob": "0.5", "max_fp": "1", "max_span": "100", "ray_timeout": "5"},
     **{"threads": "1", "tile_size": "1000", "max_copies": "1", "ray_address": "127.0.0.1:1"},
 }
 ACTIONS = [

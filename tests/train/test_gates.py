@@ -19,8 +19,10 @@ from premir.scanner.score.gating import GATES
 from premir.scanner.score.shipped import load_model
 from premir.train.cli import main
 from premir.train.gates import build_gate, grow_trees, planted_genome
+from premir.train.precursors import genome_file
 
 PAPER = "do2018-crossspecies-new-variable"
+ARABIDOPSIS = data_sets.genomes_dir() / "arabidopsis_1pct" / "genome.fa.gz"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def gated(tmp_path_factory, ebv):
     shutil.copytree(load_model(PAPER).directory, directory)
     card = json.loads((directory / CARD).read_text())
     (directory / CARD).write_text(json.dumps({**card, "min_prob": 0.99}))
-    options = ["--data", data_sets.genomes_dir().parent, "--genomes", "arabidopsis_1pct"]
+    options = ["--data", data_sets.genomes_dir().parent, "--genomes", ARABIDOPSIS]
     options += [
         "--judge",
         ebv,
@@ -134,9 +136,9 @@ def test_gates_are_refused_when_damaged_or_of_other_weights(gated, ebv, tmp_path
 
 def test_nothing_is_learned_from_judges(capsys):
     data = data_sets.genomes_dir().parent
-    command = ["gates", PAPER, "--data", str(data), "--genomes", "fly_1pct", "celegans_dev"]
-    assert main(command) == 2
-    assert "--genomes celegans_dev: is a judge" in capsys.readouterr().err
+    genomes = [str(genome_file(data, name)) for name in ("fly_1pct", "celegans_dev")]
+    assert main(["gates", PAPER, "--data", str(data), "--genomes", *genomes]) == 2
+    assert f"--genomes {genomes[1]}: is a judge" in capsys.readouterr().err
 
 
 def test_trees_tell_apart_what_they_learned_and_cuts_keep_what_they_must():
@@ -154,10 +156,11 @@ def test_trees_tell_apart_what_they_learned_and_cuts_keep_what_they_must():
     assert passed.mean() < wanted.mean() + 0.1
 
 
-def test_planted_hairpins_stand_in_pieces_of_the_genomes(tmp_path):
+@pytest.mark.parametrize("kind", ["animal", "plant"])
+def test_planted_hairpins_stand_in_pieces_of_the_genomes(tmp_path, kind):
     data = data_sets.genomes_dir().parent
     path = tmp_path / "planted.fa"
-    count = planted_genome(data, ["arabidopsis_1pct"], path, seed=1, limit=20)
+    count = planted_genome(data, kind, [ARABIDOPSIS], path, seed=1, limit=20)
     (header, sequence) = path.read_text().splitlines()
     assert header == ">planted"
     assert count == 20

@@ -18,8 +18,8 @@ def _add_options(parser: Parser) -> None:
     add("model", metavar="MODEL", help="shipped model or model directory to build them for; they "
         "are written into it")  # fmt: skip
     add("--data", type=path, required=True, metavar="DIR", help="folder of genomes/ and mirbase/")
-    add("--genomes", nargs="+", metavar="NAME", help="genomes to learn from; default: "
-        "small ones of which background may be learned")  # fmt: skip
+    add("--genomes", nargs="+", type=path, metavar="FASTA", help="genomes to "
+        "learn from; default: small animal genomes of DATA")  # fmt: skip
     add("--judge", nargs="*", type=path, default=[], metavar="FASTA", help="genomes not learned "
         "from, to measure the loss on")  # fmt: skip
     add("--loss", type=real(0, 1), default=0.005, metavar="SHARE", help="of hits that may be lost; "
@@ -39,11 +39,12 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
     model = load_model(options.model)
 
     from premir.train.gates import LENDERS, build_gates
+    from premir.train.precursors import genome_file
 
     card = build_gates(
         model,
         options.data,
-        genomes=options.genomes or list(LENDERS),
+        genomes=options.genomes or [genome_file(options.data, name) for name in LENDERS],
         judges=options.judge,
         loss=options.loss,
         best_per_mb=options.best_per_mb,
@@ -63,5 +64,8 @@ COMMAND = Command(
     _run,
     description="Build the gates of a model and measure what they lose. Prints JSON;\n"
     "train/gates.py says what they learn from.",
-    examples=("my-model --data DATA --judge genome.fa",),
+    examples=(
+        "my-model --data DATA --judge genome.fa",
+        "my-plant-model --data DATA --genomes some_plant.fa --judge another_plant.fa",
+    ),
 )
