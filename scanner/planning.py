@@ -22,6 +22,7 @@ from premir.scanner.options import Execution, ScanOptions
 from premir.scanner.preparing import first_tiles, identity, make_job, run_directory_path
 from premir.scanner.run.rundir import RunDirectory, check_ours
 from premir.scanner.run.tasks import Job
+from premir.scanner.score.crossfit import Places
 from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.score.selecting import find_hits
@@ -158,13 +159,20 @@ def measure(job: Job, sample: Sample, device_name: str) -> Measured:
         content = shard_bytes(hairpins=hairpins, loci=loci)
         spent["shards"] = time.monotonic() - written
         if job.model is not None and hairpins is not None:
+            places = Places.of(loci, unit.contigs.lengths)
             hits = find_hits(
-                job.model, hairpins, loci, gates=job.gates, min_prob=job.min_prob, device=device
+                job.model,
+                hairpins,
+                loci,
+                gates=job.gates,
+                min_prob=job.min_prob,
+                places=places,
+                device=device,
             )
             spent.update(hits.seconds)
             if refolder is not None:
                 again = time.monotonic()
-                refolder.check(hairpins.take(hits.index), hits.log_odds)
+                refolder.check(hairpins.take(hits.index), hits.log_odds, places.take(hits.index))
                 spent["output"] = time.monotonic() - again
         if warm:
             for stage, value in spent.items():

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
+from premir.scanner.score.card import MOST_MEMBERS
 from premir.scanner.score.model import Model
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.train.genome.configured import train_configured
@@ -127,6 +128,7 @@ def train_genome_network(
     config: _Path | None = None,
     adapt_to: _Path | None = None,
     contigs: Sequence[str] = (),
+    folds: int | None = None,
     start: str | Model | None = None,
     seed: int | None = None,
     name: str | None = None,
@@ -141,6 +143,8 @@ def train_genome_network(
         config: TOML file (docs/genome-training.md); that of the default model by default.
         adapt_to: FASTA of a genome: go on from ``start`` with its unlabelled candidates.
         contigs: of that genome, to use these only.
+        folds: adapt so many times, each time without one part of it, which these networks score; 2
+            by default.
         start: model to adapt; that which scans take by default.
         seed: instead of the configuration's.
         name: the model's; the configuration's by default.
@@ -155,12 +159,14 @@ def train_genome_network(
         PlanMismatchError: ``out`` belongs to another training.
         CollapseError: the network has come to nothing; no model was written.
     """
-    for setting, value in (("contigs", contigs), ("start", start)):
+    for setting, value in (("contigs", contigs), ("folds", folds), ("start", start)):
         if value and adapt_to is None:
             raise InputError(f"{setting} does nothing without adapt_to")
     adapt = None
     if adapt_to is not None:
-        adapt = Adaptation(Path(adapt_to), tuple(contigs))
+        if folds is not None and not 1 <= folds <= MOST_MEMBERS:
+            raise InputError(f"folds is {folds}; expected 1 to {MOST_MEMBERS}")
+        adapt = Adaptation(Path(adapt_to), tuple(contigs), folds or 2)
         start = start or DEFAULT_MODEL
     return train_configured(
         Path(config) if config is not None else None,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.report.material import Fold, Material
 from premir.scanner.report.table import HitTable
+from premir.scanner.score.crossfit import Places
 
 
 class SecondOpinion(Protocol):
@@ -25,7 +26,7 @@ class SecondOpinion(Protocol):
     disagreements: int
 
     def check(
-        self, hairpins: Hairpins, log_odds: npt.NDArray[np.float64]
+        self, hairpins: Hairpins, log_odds: npt.NDArray[np.float64], places: Places
     ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
         """Return the hairpins, and their log odds, as they are to be reported."""
         ...
@@ -46,7 +47,8 @@ def refold(
     """
     log_odds, corrected = [table.log_odds[:0]], dict[tuple[int, int], Fold]()
     for chunk in material.chunks(table):
-        reported, own = refolder.check(chunk.hairpins, chunk.hits.log_odds)
+        places = Places.of(chunk.hits.loci, material.genome.contigs.lengths)
+        reported, own = refolder.check(chunk.hairpins, chunk.hits.log_odds, places)
         log_odds.append(own)
         if reported is not chunk.hairpins:
             for n in chunk.hairpins.differing(reported):

@@ -16,6 +16,7 @@ from premir.scanner.find.candidates import Extractor, Keep, candidates_of_tile
 from premir.scanner.find.folding import Folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.rundir import Record, RunDirectory
+from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
 from premir.scanner.score.model import Model
 from premir.scanner.score.selecting import find_hits
@@ -115,9 +116,18 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
     started = time.monotonic()
     shard = job.run.shard(tile)
     hairpins = shards.read_hairpins(shard)
-    loci = shards.read_loci(shard) if job.gates is not None else None
+    loci = shards.read_loci(shard) if job.gates is not None or model.cross_fit else None
+    places = Places.in_tile(loci, tile) if loci is not None and model.cross_fit else None
     reading = time.monotonic() - started
-    found = find_hits(model, hairpins, loci, gates=job.gates, min_prob=job.min_prob, device=device)
+    found = find_hits(
+        model,
+        hairpins,
+        loci,
+        gates=job.gates,
+        min_prob=job.min_prob,
+        places=places,
+        device=device,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_scores(path, found.index, found.log_odds)
     return job.run.commit(

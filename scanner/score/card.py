@@ -42,6 +42,13 @@ class Calibration(TypedDict):
     intercept: float
 
 
+class CrossFitCard(TypedDict):
+    """How the networks of an adapted model share genomes (:mod:`premir.scanner.score.crossfit`)."""
+
+    folds: int
+    block_nt: int
+
+
 class GatesCard(TypedDict):
     """What a card says of a model's gates: what they were made for, and what they lose."""
 
@@ -69,6 +76,7 @@ class Card(TypedDict, total=False):
     min_prob: float
     weights_sha256: str
     calibration: Calibration
+    cross_fit: CrossFitCard
     gates: GatesCard
     false_calls_per_mb: dict[str, Any]
     preset: str
@@ -163,10 +171,12 @@ _FIELDS = {
     "min_prob": _PROBABILITY,
     "weights_sha256": _DIGEST,
     "calibration": _TABLE,
+    "cross_fit": _TABLE,
     "gates": _TABLE,
     "false_calls_per_mb": _TABLE,
 }
 _CALIBRATION = {"slope": _POSITIVE, "intercept": _NUMBER}
+_CROSS_FIT = {"folds": _whole(2, MOST_MEMBERS), "block_nt": _whole(1, 1 << 40)}
 _GATES = {
     "features": _NAME,
     "sha256": _DIGEST,
@@ -182,7 +192,7 @@ _FALSE_CALLS = {
     "log_odds": _RISING,
     "megabases": _POSITIVE,
 }
-_OPTIONAL = frozenset({"min_prob", "calibration", "gates", "false_calls_per_mb"})
+_OPTIONAL = frozenset({"min_prob", "calibration", "cross_fit", "gates", "false_calls_per_mb"})
 
 
 def read_card(path: Path) -> Card:
@@ -227,11 +237,15 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
     _check(path, card, _FIELDS, "")
     for name, fields in (
         ("calibration", _CALIBRATION),
+        ("cross_fit", _CROSS_FIT),
         ("gates", _GATES),
         ("false_calls_per_mb", _FALSE_CALLS),
     ):
         if name in card:
             _check(path, card[name], fields, f"{name}.")
+    networks, folds = card["network"].count(MEMBERS) + 1, card.get("cross_fit", {}).get("folds", 1)
+    if networks % folds:
+        raise ModelError(f"{path}: cross_fit.folds is {folds}; expected equal shares of {networks}")
     table = card.get("false_calls_per_mb", {})
     if len({len(value) for name, value in table.items() if name in FALSE_CALLS}) > 1:
         raise ModelError(f"{path}: false_calls_per_mb: its lists differ in length")

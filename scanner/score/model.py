@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from premir.scanner.find.hairpins import Hairpins
+    from premir.scanner.score.crossfit import CrossFit, Places
     from premir.scanner.score.false_calls import FalseCalls
     from premir.scanner.score.gating import Gates
     from premir.scanner.score.networks.network import Network
@@ -36,7 +38,8 @@ class Model:
     """One or several networks, their calibration and their gates, as a directory holds them.
 
     Scores are log odds of pre-miRNA against other hairpins at a prior of 1:1: the mean over the
-    networks, times the slope plus the intercept on the card. Networks are loaded when they are
+    networks (of a cross-fitted model, over those that have not seen the place), times the slope
+    plus the intercept on the card. Networks are loaded when they are
     first asked for, once for each device; threads may share a model, and a process that gets it
     from another one loads its own.
 
@@ -99,7 +102,16 @@ class Model:
     def key(self) -> str:
         """Names all that scores depend on: models of one key give the same."""
         slope, intercept = self._calibration()
-        return f"{self.digest} {slope!r} {intercept!r}"
+        fitted = f" {self.cross_fit}" if self.cross_fit is not None else ""
+        return f"{self.digest} {slope!r} {intercept!r}{fitted}"
+
+    @property
+    def cross_fit(self) -> CrossFit | None:
+        """How its networks share genomes; None where each of them scores everything."""
+        from premir.scanner.score.crossfit import CrossFit
+
+        table = self.card.get("cross_fit")
+        return CrossFit(table["folds"], table["block_nt"]) if table is not None else None
 
     @property
     def files(self) -> list[Path]:
@@ -153,7 +165,10 @@ class Model:
         self.networks(dtype=torch.float64)
 
     def select(
-        self, hairpins: Hairpins | Sequence[str], device: torch.device | str = "cpu"
+        self,
+        hairpins: Hairpins | Sequence[str],
+        device: torch.device | str = "cpu",
+        places: Places | None = None,
     ) -> npt.NDArray[np.float32]:
         """Score hairpins in batches, which is fast and right to ``MARGIN``.
 
@@ -161,6 +176,8 @@ class Model:
             hairpins: N folded hairpins, with the context that the model asks for; or sequences,
                 which are folded.
             device: where to compute.
+            places: where the hairpins lie, which decides what networks of a cross-fitted model
+                score them; all do where None.
 
         Returns:
             float32 (N,), log odds of pre-miRNA.
@@ -170,18 +187,22 @@ class Model:
         """
         import torch
 
+        from premir.scanner.score.crossfit import mean_log_odds
         from premir.scanner.score.inference import batch_log_odds
 
         device, hairpins = torch.device(device), _folded(hairpins)
-        return self._calibrated(
-            [batch_log_odds(each, hairpins, device=device) for each in self.networks(device)]
-        ).astype(np.float32)
+        score, networks = partial(batch_log_odds, device=device), self.networks(device)
+        log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places)
+        return self._calibrated(log_odds).astype(np.float32)
 
-    def score(self, hairpins: Hairpins | Sequence[str]) -> npt.NDArray[np.float64]:
+    def score(
+        self, hairpins: Hairpins | Sequence[str], places: Places | None = None
+    ) -> npt.NDArray[np.float64]:
         """Score hairpins one at a time, in float64 on the CPU: the scores that are printed.
 
         Args:
             hairpins: as :meth:`select`.
+            places: likewise.
 
         Returns:
             float64 (N,), log odds of pre-miRNA to six decimals, whatever else is among the
@@ -192,20 +213,21 @@ class Model:
         """
         import torch
 
+        from premir.scanner.score.crossfit import mean_log_odds
         from premir.scanner.score.inference import single_log_odds
 
         networks, hairpins = self.networks(dtype=torch.float64), _folded(hairpins)
-        log_odds = self._calibrated([single_log_odds(each, hairpins) for each in networks])
-        return log_odds.round(DECIMALS) + 0.0  # there is one zero
+        log_odds = mean_log_odds(networks, hairpins, single_log_odds, self.cross_fit, places)
+        return self._calibrated(log_odds).round(DECIMALS) + 0.0  # there is one zero
 
-    def _calibrated(self, log_odds: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
+    def _calibrated(self, log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         slope, intercept = self._calibration()
-        calibrated = slope * np.mean(log_odds, axis=0, dtype=np.float64) + intercept
+        calibrated = slope * log_odds + intercept
         if np.isnan(calibrated).any():
             raise ModelError(
                 f"{self.directory}: gives scores that are no numbers: its weights are too large"
             )
-        return np.asarray(calibrated, np.float64)
+        return calibrated
 
     def _calibration(self) -> tuple[float, float]:
         fitted = self.card.get("calibration", {"slope": 1, "intercept": 0})

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from premir.kernels.codes import decode
 from premir.scanner.find.folding import Folder
 from premir.scanner.find.hairpins import Hairpins, join
+from premir.scanner.score.crossfit import Places
 from premir.scanner.score.model import Model, probabilities
 
 _log = logging.getLogger(__name__)
@@ -34,13 +35,14 @@ class Refolder:
         self.disagreements = 0
 
     def check(
-        self, hairpins: Hairpins, log_odds: npt.NDArray[np.float64]
+        self, hairpins: Hairpins, log_odds: npt.NDArray[np.float64], places: Places
     ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
         """Return the hairpins as the bindings fold them, and their log odds.
 
         Args:
             hairpins: N hits.
             log_odds: float64 (N,), canonical.
+            places: where they lie.
 
         Returns:
             The same, but for hits on whose fold kernel and bindings disagree: these get the
@@ -73,7 +75,9 @@ class Refolder:
             )
             records[chosen[k]] = theirs[k]
         log_odds = log_odds.copy()
-        log_odds[chosen[differing]] = self._model.score(theirs.take(differing))
+        log_odds[chosen[differing]] = self._model.score(
+            theirs.take(differing), places.take(chosen[differing])
+        )
         return join(records), log_odds
 
 

@@ -11,6 +11,7 @@ import torch
 
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
+from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
 from premir.scanner.score.model import Model, lowest_selected, probabilities
 
@@ -39,6 +40,7 @@ def find_hits(
     *,
     gates: Gates | None,
     min_prob: float,
+    places: Places | None,
     device: torch.device,
 ) -> Found:
     """Find the hairpins that a model gives a probability of ``min_prob`` or more.
@@ -49,6 +51,7 @@ def find_hits(
         loci: where the hairpins lie; needed where there are gates.
         gates: reject hairpins before they are scored; None to score all.
         min_prob: threshold.
+        places: where the hairpins lie, for cross-fitted models; None where they lie nowhere.
         device: where batches are computed.
     """
     started = time.monotonic()
@@ -56,10 +59,10 @@ def find_hits(
     if gates is not None and loci is not None:
         worth = np.flatnonzero(gates.after_folding(loci, hairpins))
     gated = time.monotonic()
-    rough = model.select(hairpins.take(worth), device)
+    rough = model.select(hairpins.take(worth), device, places and places.take(worth))
     selected = worth[rough >= lowest_selected(min_prob)]
     batched = time.monotonic()
-    log_odds = model.score(hairpins.take(selected))
+    log_odds = model.score(hairpins.take(selected), places and places.take(selected))
     reported = probabilities(log_odds) >= min_prob
     seconds = {
         "gates": gated - started,

@@ -169,7 +169,15 @@ def test_a_hit_at_the_threshold_is_a_hit_whatever_the_batch_said(default_job):
     hairpins, loci = shards.read_hairpins(shard), shards.read_loci(shard)
 
     def hits(min_prob):
-        return find_hits(job.model, hairpins, loci, gates=job.gates, min_prob=min_prob, device=CPU)
+        return find_hits(
+            job.model,
+            hairpins,
+            loci,
+            gates=job.gates,
+            min_prob=min_prob,
+            places=None,
+            device=CPU,
+        )
 
     found = hits(job.min_prob)
     index, prob = found.index, probabilities(found.log_odds)

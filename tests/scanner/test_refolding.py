@@ -17,6 +17,7 @@ from premir.scanner.find.folding import (
     make_folder,
 )
 from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.score.crossfit import Places
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
@@ -28,6 +29,9 @@ def model(tmp_path_factory):
     torch.manual_seed(2)
     card = {**load_model(DEFAULT_MODEL).card, "name": "random", "min_prob": 0.5}
     return save_model(tmp_path_factory.mktemp("model"), [VariableConvNet()], card)
+
+
+ANYWHERE = Places(np.zeros(600, np.int64), np.ones(600, np.int64))
 
 
 def sequences(count, seed=0):
@@ -68,7 +72,7 @@ def test_nothing_to_fold_starts_no_process():
 def test_agreement_changes_nothing(model, caplog):
     hairpins = KernelFolder().fold(*sequences(8))
     refolder = Refolder(InlineViennaFolder(), model)
-    same, log_odds = refolder.check(hairpins, np.full(8, 0.9))
+    same, log_odds = refolder.check(hairpins, np.full(8, 0.9), ANYWHERE)
     assert same is hairpins
     assert (log_odds == 0.9).all()
     assert (refolder.refolded, refolder.disagreements) == (8, 0)
@@ -82,7 +86,7 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model, caplog):
     pairs[right.offsets[4] : right.offsets[5]] = -1
     wrong = Hairpins(right.codes, pairs, mfe, right.offsets)
     refolder = Refolder(InlineViennaFolder(), model)
-    fixed, log_odds = refolder.check(wrong, np.full(6, 0.75))
+    fixed, log_odds = refolder.check(wrong, np.full(6, 0.75), ANYWHERE)
     assert (refolder.refolded, refolder.disagreements) == (6, 2)
     assert np.array_equal(fixed.mfe, right.mfe)
     assert np.array_equal(fixed.pairs, right.pairs)
@@ -94,7 +98,7 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model, caplog):
         f"and {right.mfe[n] / 100:.2f} kcal/mol; ViennaRNA's fold is reported"
         for n in (2, 4)
     ]
-    refolder.check(wrong, np.full(6, 0.75))
+    refolder.check(wrong, np.full(6, 0.75), ANYWHERE)
     assert (refolder.refolded, refolder.disagreements) == (12, 4)
 
 
@@ -105,7 +109,9 @@ def test_a_new_score_goes_to_the_hit_that_was_refolded(model):
     log_odds = np.full(12, -0.3)
     log_odds[[4, 7, 11]] = 0.75
     mfe[7] -= 10
-    fixed, found = refolder.check(Hairpins(right.codes, right.pairs, mfe, right.offsets), log_odds)
+    fixed, found = refolder.check(
+        Hairpins(right.codes, right.pairs, mfe, right.offsets), log_odds, ANYWHERE
+    )
     assert (refolder.refolded, refolder.disagreements) == (3, 2)  # none of the others is sampled
     mfe[[4, 11]] -= 10
     assert np.array_equal(fixed.mfe, mfe)
@@ -120,9 +126,9 @@ def test_below_the_models_threshold_only_a_sample_is_refolded(model):
     hairpins = KernelFolder().fold(*sequences(600))
     refolder = Refolder(InlineViennaFolder(), model)
     log_odds = np.full(600, -0.3)
-    refolder.check(hairpins, log_odds)
+    refolder.check(hairpins, log_odds, ANYWHERE)
     sampled = refolder.refolded
     assert 1 < sampled < 20
     log_odds[:100] = 0.0  # the threshold itself
-    refolder.check(hairpins, log_odds)
+    refolder.check(hairpins, log_odds, ANYWHERE)
     assert sampled + 90 < refolder.refolded - sampled <= sampled + 100

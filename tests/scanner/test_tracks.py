@@ -109,7 +109,7 @@ def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monke
     class Refolder:
         refolded = disagreements = 0
 
-        def check(self, hairpins, log_odds):
+        def check(self, hairpins, log_odds, _places):
             seen.append(("refolder", probabilities(log_odds).tolist(), None))
             return hairpins, log_odds
 
@@ -156,7 +156,7 @@ def test_what_viennarna_folds_otherwise_is_what_is_written(tmp_path):
     class Refolder:
         refolded = disagreements = 0
 
-        def check(self, _hairpins, log_odds):
+        def check(self, _hairpins, log_odds, _places):
             changed = log_odds + [0, 0.1, 0, 0, 0]
             return folds([STRUCTURE, other, STRUCTURE, STRUCTURE, other]), changed
 

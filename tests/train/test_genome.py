@@ -21,8 +21,10 @@ from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.find.hairpins import concatenate, join
+from premir.scanner.find.loci import Loci
 from premir.scanner.find.shards import read_hairpins, read_loci
 from premir.scanner.genome.fasta import read_records
+from premir.scanner.score.crossfit import CrossFit, Places
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.model import read_model
 from premir.scanner.score.networks.variable import VariableConvNet
@@ -356,14 +358,29 @@ def test_a_window_bounds_what_is_in_memory(sources):
 
 
 def test_most_negatives_come_from_the_genome_to_adapt_to(sources):
-    lending, adapted = sources.negatives[0], sources.negatives[1].shards
-    stream = background([lending], adapted, 0.5)
+    lending, adapted = sources.negatives[0], sources.held[0].cuts
+    stream = background([lending], [adapted], 0.5)
     _, shares = stream.load(np.random.default_rng(0))
-    own = sum(len(read_hairpins(path)) for path in adapted)
+    own = adapted.candidates
     assert shares is not None
     each = ADAPTED_SHARE / own
     assert np.isclose(shares, each).sum() == own
     assert shares[np.isclose(shares, each)].sum() == pytest.approx(ADAPTED_SHARE)
+
+
+@pytest.mark.parametrize("unseen", [0, 1])
+def test_a_part_of_the_genome_to_adapt_to_stays_unseen(sources, unseen):
+    cuts, cross_fit = sources.held[0].cuts, CrossFit(2, 1_000)
+    stream = background(sources.negatives, [cuts], 0.5, cross_fit=cross_fit, unseen=unseen)
+    assert stream.weights is not None
+    own = np.concatenate(stream.weights[-len(cuts.shards) :])
+    loci = Loci.concatenate([read_loci(path) for path in cuts.shards])
+    hidden = cross_fit.fold(Places.of(loci, cuts.contigs.lengths)) == unseen
+    assert 0 < hidden.sum() < hidden.size
+    assert (own[hidden] == 0).all()
+    assert np.ptp(own[~hidden]) == 0
+    others = sum(weights.sum() for weights in stream.weights[: -len(cuts.shards)])
+    assert own.sum() / (own.sum() + others) == pytest.approx(ADAPTED_SHARE)
 
 
 def test_mutated_hairpins_keep_their_fold():
@@ -591,6 +608,15 @@ def test_from_a_configuration_to_a_scan(data, trained, tmp_path, capsys):
     card = read_model(tmp_path / "adapted").card
     assert card["started_from"] == "tiny"
     assert card["adapted_to"] == {"genome": "background.fa", "contigs": ["a", "b"]}
+    assert card["network"] == "stem + variable + stem + variable"
+    assert card["cross_fit"] == {"folds": 2, "block_nt": 100_000}
+    again = [*adapt, "--start", str(tmp_path / "adapted"), "--out", str(tmp_path / "x")]
+    assert main(again) == 2
+    assert "is adapted to a genome: start from what" in capsys.readouterr().err
+    assert main([*adapt, "--folds", "9", "--out", str(tmp_path / "x")]) == 2
+    assert "--folds 9: 8 at most, with 2 networks in each" in capsys.readouterr().err
+    assert main([*adapt, "--folds", "1", "--out", str(tmp_path / "adapted")]) == 4
+    assert "adapt.folds is '2', not '1'" in capsys.readouterr().err
     assert main([*adapt[:-1], "nowhere", "--out", str(tmp_path / "x")]) == 2
     assert "no contig 'nowhere'" in capsys.readouterr().err
     assert main([*adapt[:-1], "a", "--out", str(tmp_path / "adapted")]) == 4

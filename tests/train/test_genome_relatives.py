@@ -23,7 +23,6 @@ from premir.train.genome.relatives import (
     REPEATED,
     Unlike,
     count_stretches,
-    known_stretches,
 )
 from premir.train.genome.sources import Adaptation, digests, prepare
 
@@ -145,15 +144,15 @@ def test_relatives_leave_both_sides_of_the_split(data, caplog):
     assert held(sources.negative_shards, asked) == [True, True, True]
 
 
-def test_a_genome_to_adapt_to_keeps_its_relatives_unless_told(data):
+def test_relatives_in_a_genome_to_adapt_to_are_no_negatives_unless_told(data):
     folder, hairpins = data
     adapt = Adaptation(folder / "lent.fa")
     config = config_of(folder)
     sources = prepare(config, folder / "work", KernelFolder(), adapt)
-    assert held(sources.adapted, hairpins[:1]) == [True]
-    told = replace(adapt, rule=Unlike(known_stretches(folder)))
+    assert held(sources.adapted[0].shards, hairpins[:1]) == [False]
+    told = replace(adapt, with_known=True)
     sources = prepare(config, folder / "told", KernelFolder(), told)
-    assert held(sources.adapted, hairpins[:1]) == [False]
+    assert held(sources.adapted[0].shards, hairpins[:1]) == [True]
     assert digests(config, adapt) != digests(config, told)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
 from premir.scanner.report.merging import merge
 from premir.scanner.report.table import HitTable
+from premir.scanner.score.crossfit import CrossFit, Places, mean_log_odds
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.networks.network import Network
 from premir.train.genome.cuts import Cuts, read_cuts
@@ -94,8 +96,26 @@ class Curve:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Scorer:
+    """Scores candidates of a genome as a scan with these networks does."""
+
+    networks: Sequence[Network]
+    device: torch.device
+    cross_fit: CrossFit | None
+
+    def __call__(self, hairpins: Hairpins, loci: Loci, cuts: Cuts) -> npt.NDArray[np.float64]:
+        score = partial(batch_log_odds, device=self.device)
+        places = Places.of(loci, cuts.contigs.lengths)
+        return mean_log_odds(self.networks, hairpins, score, self.cross_fit, places)
+
+
 def judge(
-    networks: Sequence[Network], known: KnownCuts, held: tuple[Held, ...], device: torch.device
+    networks: Sequence[Network],
+    known: KnownCuts,
+    held: tuple[Held, ...],
+    device: torch.device,
+    cross_fit: CrossFit | None = None,
 ) -> Curve:
     """Score what was held out.
 
@@ -104,17 +124,19 @@ def judge(
         known: cuts of known hairpins.
         held: background.
         device: where to compute.
+        cross_fit: how the networks share genomes; None where each scores everything.
     """
+    score = _Scorer(networks, device, cross_fit)
     best = np.full(len(known.groups), -np.inf)
     for path in known.cuts.shards:
         hairpins, loci = read_cuts(path)
-        np.maximum.at(best, loci.contig, _mean_log_odds(networks, hairpins, device))
+        np.maximum.at(best, loci.contig, score(hairpins, loci, known.cuts))
     families, inverse, counts = np.unique(known.groups, return_inverse=True, return_counts=True)
     sizes = counts[inverse] / known.plantings
     cuts: list[npt.NDArray[np.float64]] = []
     genomes: list[GenomeCalls] = []
     for each in held:
-        loci, scores = _scored(networks, each.cuts, device)
+        loci, scores = _scored(score, each.cuts)
         counted = ~_overlap(loci, each.neutral)
         cuts.append(scores[counted])
         genomes += _by_genome(each, _merged(loci.take(counted), scores[counted], each.cuts))
@@ -146,23 +168,14 @@ def calibrate(curve: Curve) -> tuple[float, float]:
     return float(fit.coef_[0, 0]), float(fit.intercept_[0])
 
 
-def _scored(
-    networks: Sequence[Network], cuts: Cuts, device: torch.device
-) -> tuple[Loci, npt.NDArray[np.float64]]:
+def _scored(score: _Scorer, cuts: Cuts) -> tuple[Loci, npt.NDArray[np.float64]]:
     """Score a genome shard by shard: hairpins are large, their loci and scores are not."""
     loci, scores = [], [np.empty(0)]
     for path in cuts.shards:
         hairpins, own = read_cuts(path)
         loci.append(own)
-        scores.append(_mean_log_odds(networks, hairpins, device))
+        scores.append(score(hairpins, own, cuts))
     return Loci.concatenate(loci), np.concatenate(scores)
-
-
-def _mean_log_odds(
-    networks: Sequence[Network], hairpins: Hairpins, device: torch.device
-) -> npt.NDArray[np.float64]:
-    scores = [batch_log_odds(network, hairpins, device=device) for network in networks]
-    return np.asarray(np.mean(scores, axis=0, dtype=np.float64))
 
 
 def _overlap(loci: Loci, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

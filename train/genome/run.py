@@ -15,7 +15,8 @@ from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, write_json
 from premir.scanner.find.folding import Folder
-from premir.scanner.score.card import CARD, MEMBERS, check_new_card
+from premir.scanner.score.card import CARD, MEMBERS, MOST_MEMBERS, check_new_card
+from premir.scanner.score.crossfit import CrossFit
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.model import Model, read_model
 from premir.scanner.score.weights import save_model
@@ -67,10 +68,12 @@ def train_genome(
         CollapseError: the network has come to nothing; no model is written.
     """
     kinds = start.kinds if start is not None else config.networks
+    folds = adapt.folds if adapt is not None else 1
+    _check_folds(start, kinds, folds)
     head = {
         "name": config.name,
         "description": config.description,
-        "network": MEMBERS.join(kinds),
+        "network": MEMBERS.join(kinds * folds),
         "feature_schema": FEATURE_SCHEMA,
         "context_nt": config.context_nt,
     }
@@ -82,7 +85,7 @@ def train_genome(
         "start": start.digest if start is not None else None,
         **{name: versions()[name] for name in ("premir", "torch", "viennarna")},
     }
-    checkpoints = [out / checkpoint_name(member) for member in range(len(kinds))]
+    checkpoints = [out / checkpoint_name(member) for member in range(folds * len(kinds))]
     for checkpoint in checkpoints:
         if checkpoint.exists():
             check_identity(checkpoint, identity)
@@ -95,10 +98,72 @@ def train_genome(
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from error
     sources = prepare(config, work or out / "work", folder, adapt, threads=threads)
-    starts = start.networks() if start is not None else (None,) * len(kinds)
-    positives = balanced(sources.positives, config.family_balance)
-    negatives = background(sources.negatives, sources.adapted, config.genome_balance)
+    cross_fit = _cross_fit(sources, folds)
     trainers = [
+        trainer
+        for fold in range(folds)
+        for trainer in _trainers(
+            config, identity, sources, start, kinds, device, folder, cross_fit, fold
+        )
+    ]
+    done = [_train(*each) for each in zip(trainers, checkpoints, strict=True)]
+    if begun and not any(done) and is_written(out, head):
+        return read_model(out)
+    networks = [trainer.average for trainer in trainers]
+    curve = judge(networks, sources.known, sources.held, device, cross_fit)
+    labels, log_odds = curve.labelled()
+    if labels.all() or not labels.any():
+        raise InputError("nothing to calibrate by: no held-out hairpin, or none known, is found")
+    check_learned(config.name, labels, log_odds)
+    card = {**head, **_finish(trainers, curve, sources, threads, start)}
+    card["training_sha256"] = {"candidates": _digest(sources), **digests}
+    card[TRAINING] = identity_digest(identity)
+    if cross_fit is not None:
+        card["cross_fit"] = asdict(cross_fit)
+    if adapt is not None:
+        card["adapted_to"] = {"genome": adapt.genome.name, "contigs": list(adapt.contigs)}
+    rounds = {f"{number} {each.kind}": each.history for number, each in enumerate(trainers)}
+    write_json(out / "history.json", {"rounds": rounds, "held_out": curve.summary()})
+    return save_model(out, networks, card)
+
+
+def _check_folds(start: Model | None, kinds: Sequence[str], folds: int) -> None:
+    if start is not None and start.cross_fit is not None:
+        raise InputError(f"{start.name} is adapted to a genome: start from what it started from")
+    if folds * len(kinds) > MOST_MEMBERS:
+        most = MOST_MEMBERS // len(kinds)
+        raise InputError(f"--folds {folds}: {most} at most, with {len(kinds)} networks in each")
+
+
+def _cross_fit(sources: Sources, folds: int) -> CrossFit | None:
+    """Return how the genome to adapt to is divided, None for not at all."""
+    if folds == 1:
+        return None
+    return CrossFit.of_genome(int(sources.adapted[0].contigs.lengths.sum()), folds)
+
+
+def _trainers(
+    config: GenomeConfig,
+    identity: Mapping[str, Any],
+    sources: Sources,
+    start: Model | None,
+    kinds: Sequence[str],
+    device: torch.device,
+    folder: Folder,
+    cross_fit: CrossFit | None,
+    fold: int,
+) -> list[GenomeTrainer]:
+    """Return the networks that have not seen one part of the genome to adapt to, untrained."""
+    positives = balanced(sources.positives, config.family_balance)
+    negatives = background(
+        sources.negatives,
+        sources.adapted,
+        config.genome_balance,
+        cross_fit=cross_fit,
+        unseen=fold,
+    )
+    starts = start.networks() if start is not None else (None,) * len(kinds)
+    return [
         GenomeTrainer(
             config,
             identity,
@@ -107,28 +172,11 @@ def train_genome(
             device,
             folder,
             kind,
-            member,
-            starts[member],
+            fold * len(kinds) + number,
+            starts[number],
         )
-        for member, kind in enumerate(kinds)
+        for number, kind in enumerate(kinds)
     ]
-    done = [_train(*each) for each in zip(trainers, checkpoints, strict=True)]
-    if begun and not any(done) and is_written(out, head):
-        return read_model(out)
-    networks = [trainer.average for trainer in trainers]
-    curve = judge(networks, sources.known, sources.held, device)
-    labels, log_odds = curve.labelled()
-    if labels.all() or not labels.any():
-        raise InputError("nothing to calibrate by: no held-out hairpin, or none known, is found")
-    check_learned(config.name, labels, log_odds)
-    card = {**head, **_finish(trainers, curve, sources, threads, start)}
-    card["training_sha256"] = {"candidates": _digest(sources), **digests}
-    card[TRAINING] = identity_digest(identity)
-    if adapt is not None:
-        card["adapted_to"] = {"genome": adapt.genome.name, "contigs": list(adapt.contigs)}
-    rounds = {f"{number} {each.kind}": each.history for number, each in enumerate(trainers)}
-    write_json(out / "history.json", {"rounds": rounds, "held_out": curve.summary()})
-    return save_model(out, networks, card)
 
 
 def _train(trainer: GenomeTrainer, checkpoint: Path) -> int:
@@ -211,8 +259,7 @@ def _digest(sources: Sources) -> str:
     """SHA-256 over the genomes that candidates were cut from."""
     table = hashlib.sha256()
     shards = [path for each in sources.positives for path in each.cuts.shards]
-    for folder in sorted(
-        {path.parents[1] for path in [*shards, *sources.negative_shards, *sources.adapted]}
-    ):
+    shards += [path for cuts in sources.adapted for path in cuts.shards]
+    for folder in sorted({path.parents[1] for path in [*shards, *sources.negative_shards]}):
         table.update(f"{folder.name} {sha256(folder / 'genome.seq')}\n".encode())
     return table.hexdigest()

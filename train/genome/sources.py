@@ -108,14 +108,14 @@ class Sources:
         negatives: background candidates to train on, by genome, and those of synthetic repeats.
         known: cuts of known hairpins of other families, to judge by.
         held: background contigs to judge by.
-        adapted: shards of candidates of the genome that the network adapts to, if any.
+        adapted: candidates of the genome that the network adapts to, context by context, if any.
     """
 
     positives: tuple[KnownCuts, ...]
     negatives: tuple[Negatives, ...]
     known: KnownCuts
     held: tuple[Held, ...]
-    adapted: tuple[Path, ...] = ()
+    adapted: tuple[Cuts, ...] = ()
 
     @property
     def negative_shards(self) -> list[Path]:
@@ -130,13 +130,16 @@ class Adaptation:
     Attributes:
         genome: FASTA.
         contigs: names of the contigs to take; all where empty.
-        rule: which of its candidates are negatives (:class:`~premir.train.genome.relatives.Unlike`
-            leaves known families out); all where None.
+        folds: networks adapt so many times, each time to all but one part of it
+            (:mod:`premir.scanner.score.crossfit`); 1 for once, to all of it.
+        with_known: whether what resembles known hairpins is a negative too: only to judge by a
+            genome's own hairpins as if nobody knew any.
     """
 
     genome: Path
     contigs: tuple[str, ...] = ()
-    rule: Rule | None = None
+    folds: int = 1
+    with_known: bool = False
 
 
 def digests(config: GenomeConfig, adapt: Adaptation | None = None) -> dict[str, str]:
@@ -161,8 +164,8 @@ def digests(config: GenomeConfig, adapt: Adaptation | None = None) -> dict[str, 
     if adapt is not None:
         found["adapt.genome"] = _sha256(adapt.genome)
         found["adapt.contigs"] = " ".join(sorted(adapt.contigs))
-        if adapt.rule is not None:
-            found["adapt.rule"] = " ".join(adapt.rule.identity().values())
+        found["adapt.folds"] = f"{adapt.folds}"
+        found["adapt.with_known"] = f"{adapt.with_known}"
     return found
 
 
@@ -265,9 +268,9 @@ def prepare(
         for part in parts.judging:
             (judging,) = cut(part.fasta, own, choice=rule, left_out=parts.left_out)
             held.append(Held(judging, _neutral(places, judging), part.genomes))
-    adapted: list[Path] = []
+    adapted: list[Cuts] = []
     if adapt is not None and chosen is not None:
-        adapted += _shards(cut(chosen, extractors, choice=adapt.rule))
+        adapted += cut(chosen, extractors, choice=None if adapt.with_known else rule)
     for path, repeats in _synthetic_repeats(config, work, lending):
         cuts = cut(path, extractors, choice=Choice(touching, repeats))
         negatives.append(_negatives(path.stem, cuts))

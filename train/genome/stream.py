@@ -13,6 +13,8 @@ from premir.kernels.pairing import pack
 from premir.scanner.find.folding import Folder
 from premir.scanner.find.hairpins import Hairpins, concatenate
 from premir.scanner.find.shards import read_hairpins, read_loci
+from premir.scanner.score.crossfit import CrossFit, Places
+from premir.train.genome.cuts import Cuts
 from premir.train.genome.sources import KnownCuts, Negatives
 
 WINDOW = 400_000
@@ -94,24 +96,41 @@ def balanced(known: Sequence[KnownCuts], power: float) -> Stream:
 
 
 def background(
-    negatives: Sequence[Negatives], adapted: Sequence[Path], power: float = 0.0
+    negatives: Sequence[Negatives],
+    adapted: Sequence[Cuts],
+    power: float = 0.0,
+    *,
+    cross_fit: CrossFit | None = None,
+    unseen: int = 0,
 ) -> Stream:
     """Return a stream of negatives, most of them from the genome to adapt to if there is one.
 
     Args:
         negatives: candidates, genome by genome.
-        adapted: shards of the genome to adapt to.
+        adapted: candidates of the genome to adapt to.
         power: each is drawn in proportion to its genome's number of candidates to minus this power.
+        cross_fit: how the genome to adapt to is divided; None for not at all.
+        unseen: the part of it that is not drawn from.
     """
-    genomes = [(each.shards, float(max(1, each.candidates) ** -power)) for each in negatives]
-    if adapted:
+    drawn = [
+        (path, np.full(len(read_loci(path)), float(max(1, each.candidates) ** -power)))
+        for each in negatives
+        for path in each.shards
+    ]
+    seen: list[tuple[Path, npt.NDArray[np.float64]]] = []
+    for cuts in adapted:
+        for path in cuts.shards:
+            loci = read_loci(path)
+            share = np.ones(len(loci))
+            if cross_fit is not None:
+                share[cross_fit.fold(Places.of(loci, cuts.contigs.lengths)) == unseen] = 0
+            seen.append((path, share))
+    if seen:
         others = sum(max(1, each.candidates) ** (1 - power) for each in negatives)
-        own = sum(len(read_loci(path)) for path in adapted)
-        share = others * ADAPTED_SHARE / (1 - ADAPTED_SHARE) / max(1, own)
-        genomes.append((tuple(adapted), share))
-    shards = [(path, weight) for paths, weight in genomes for path in paths]
-    weights = [np.full(len(read_loci(path)), weight) for path, weight in shards]
-    return Stream([path for path, _ in shards], weights)
+        own = max(1.0, sum(float(share.sum()) for _, share in seen))
+        factor = others * ADAPTED_SHARE / (1 - ADAPTED_SHARE) / own
+        drawn += [(path, factor * share) for path, share in seen]
+    return Stream([path for path, _ in drawn], [weights for _, weights in drawn])
 
 
 def shortened(

@@ -1,0 +1,110 @@
+"""Cross-fitted models: a place of a genome is scored by networks that have not learned from it.
+
+What a network adapts to are the unlabelled candidates of a genome, its pre-miRNAs among them. So
+that these are not unlearned, there are several networks, each of which has seen all but some blocks
+of the genome; and a block is scored by those that have not seen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.loci import Loci
+from premir.scanner.genome.tiles import Tile
+
+_I64: TypeAlias = npt.NDArray[np.int64]
+_Network = TypeVar("_Network")
+
+_SMALLEST, _LARGEST = 100_000, 5_000_000
+"""Nucleotides of a block: large beside a cluster of pre-miRNAs, small beside a chromosome."""
+_TURNS = 8
+"""Blocks of each part that a genome has at least, unless it is too small for that."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where hairpins lie, as far as it decides which networks score them.
+
+    Attributes:
+        middle: int64 (N,), position on the contig.
+        contig_length: int64 (N,), of the contigs that they lie on.
+    """
+
+    middle: _I64
+    contig_length: _I64
+
+    @classmethod
+    def of(cls, loci: Loci, contig_lengths: _I64) -> Places:
+        """Return the places of loci, from the lengths of all contigs."""
+        return cls((loci.start + loci.end) // 2, contig_lengths[loci.contig])
+
+    @classmethod
+    def in_tile(cls, loci: Loci, tile: Tile) -> Places:
+        """Return the places of the candidates of a tile."""
+        span = np.searchsorted(tile.spans.contig, loci.contig)
+        return cls((loci.start + loci.end) // 2, tile.spans.contig_length[span])
+
+    def take(self, index: npt.NDArray[np.int64]) -> Places:
+        """Return those that an index selects."""
+        return Places(self.middle[index], self.contig_length[index])
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFit:
+    """How genomes are divided.
+
+    Attributes:
+        folds: into so many parts; a model has as many sets of networks, in this order.
+        block_nt: blocks of so many nucleotides take turns, contig by contig.
+    """
+
+    folds: int
+    block_nt: int
+
+    @classmethod
+    def of_genome(cls, nucleotides: int, folds: int) -> CrossFit:
+        """Divide a genome of a size."""
+        wanted = nucleotides // (_TURNS * folds)
+        return cls(folds, max(_SMALLEST, min(_LARGEST, wanted)))
+
+    def fold(self, places: Places) -> _I64:
+        """Return the part that each place belongs to, int64 (N,).
+
+        It depends on the contig's length and the position alone: neither names nor the order of a
+        file's contigs matter, nor which of them are scanned.
+        """
+        return (places.contig_length + places.middle // self.block_nt) % self.folds
+
+
+def mean_log_odds(
+    networks: Sequence[_Network],
+    hairpins: Hairpins,
+    score: Callable[[_Network, Hairpins], npt.NDArray[np.floating]],
+    cross_fit: CrossFit | None = None,
+    places: Places | None = None,
+) -> npt.NDArray[np.float64]:
+    """Return the mean log odds of the networks that score each hairpin, float64 (N,).
+
+    Args:
+        networks: of a model; those that have not seen a part stand together.
+        hairpins: N hairpins.
+        score: gives log odds by one network, (N,).
+        cross_fit: how the networks are divided; None where all score everything.
+        places: where the hairpins lie; None where they lie in no genome, and all networks count.
+    """
+    if cross_fit is None or places is None:
+        scores = [score(network, hairpins) for network in networks]
+        return np.asarray(np.mean(scores, axis=0, dtype=np.float64))
+    result = np.empty(len(hairpins))
+    fold, size = cross_fit.fold(places), len(networks) // cross_fit.folds
+    for number in range(cross_fit.folds):
+        own = np.flatnonzero(fold == number)
+        members = networks[number * size : (number + 1) * size]
+        result[own] = mean_log_odds(members, hairpins.take(own), score)
+    return result
