@@ -39,14 +39,25 @@ def read_hits(path: str | os.PathLike[str]) -> Iterator[Any]:
         InputError: not such a file, of a format that this premir does not know, or damaged; names
             the line.
     """
+    columns, rows = read_rows(path)
+    fields = [(column.name, column.hint) for column in columns]
+    record = make_dataclass("Hit", fields, frozen=True, slots=True)
+    for row in rows:
+        yield record(*row)
+
+
+def read_rows(path: str | os.PathLike[str]) -> tuple[list[Column], Iterator[list[Any]]]:
+    """Read the columns of a file as :func:`read_hits` does, and give the values line by line."""
     path = Path(path)
     lines = enumerate(_lines(path), 1)
     columns = _header(path, lines)
-    fields = [(column.name, column.hint) for column in columns]
-    record = make_dataclass("Hit", fields, frozen=True, slots=True)
-    for number, line in lines:
-        where = f"{path}: line {number}"
-        yield record(*_values(where, columns, _fields(where, line)))
+
+    def rows() -> Iterator[list[Any]]:
+        for number, line in lines:
+            where = f"{path}: line {number}"
+            yield list(_values(where, columns, _fields(where, line)))
+
+    return columns, rows()
 
 
 def _header(path: Path, lines: Iterator[tuple[int, bytes]]) -> list[Column]:
