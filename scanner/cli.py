@@ -45,6 +45,7 @@ examples:
   premir-scan a.fa b.fa.gz c.fa --out-dir hits            # many genomes, one engine
   premir-scan --genomes list.tsv --out-dir hits --ray-address auto
   premir-scan --hairpins sequences.fa --out scores.tsv
+  premir-scan --autosql hits.bed > hits.as                # for bedToBigBed
 
 A scan that was interrupted goes on where it stopped when the same command runs again.
 exit codes: 0 done, 1 failed (the message says whether to run again), 2 wrong usage or input,
@@ -79,6 +80,8 @@ def build_parser() -> Parser:
         "--out), scored by minus their stem energy in centibits; without --out the scan stops "
         "there")  # fmt: skip
     add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
+    add("--autosql", type=path, metavar="BED", help="print an autoSql of what a BED file of hits "
+        "holds, as bedToBigBed takes it, and exit")  # fmt: skip
     add("--regions", action="append", default=[], metavar="REGION",
         help="report only hits whose mid-point lies in CONTIG or CONTIG:START-END (1-based "
         "inclusive); may be repeated")  # fmt: skip
@@ -149,6 +152,8 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     if options.list_models:
         return _list_models(options)
     require_memory()
+    if options.autosql is not None:
+        return _autosql(options)
     if options.out_dir is not None or options.genomes is not None:
         return _run_many(options)
     if len(options.genome) > 1:
@@ -163,6 +168,14 @@ def _list_models(options: argparse.Namespace) -> int:
     remarks = {DEFAULT_MODEL: " (default)", PLANT_MODEL: " (default with --preset plant)"}
     for model in list_models():
         sys.stdout.write(f"{model.name}{remarks.get(model.name, '')}\t{model.description}\n")
+    return 0
+
+
+def _autosql(options: argparse.Namespace) -> int:
+    _begin(options, [("--autosql", options.autosql)], [])
+    from premir.scanner.report.autosql import autosql
+
+    sys.stdout.write(autosql(options.autosql))
     return 0
 
 

@@ -16,6 +16,7 @@ _ONE_PLACE = frozenset({"out", "candidates", "summary", "regions", "work_dir"})
 
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),
+    "--autosql": frozenset({"autosql"}),
     "--hairpins": frozenset({"hairpins", "out", "model", "folder", "threads"}),
     "--out-dir": _SCAN - _ONE_PLACE | {"out_dir", "genomes", "format"},
     # These are added to the command of a scan, and say what to do about it: they take whatever

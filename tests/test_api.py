@@ -140,9 +140,13 @@ def test_read_shard_reads_what_is_there(genome, tmp_path):
     assert listed.hairpins is None
     assert listed.loci is not None
     assert len(listed.loci) >= len(shard.loci)
+    by_name = read_shard(str(path))
+    assert by_name.loci is not None
+    assert np.array_equal(by_name.loci.start, listed.loci.start)
     path.write_bytes(b"no shard")
-    with pytest.raises(PremirError, match="damaged shard, or not one"):
-        read_shard(path)
+    for name in (path, str(path)):
+        with pytest.raises(PremirError, match="damaged shard, or not one"):
+            read_shard(name)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ OUTPUTS = [
 WHOLE = ["1", "2", "1", "2", "0", "-1", "1e30", "9" * 25, "9" * 5000, "nan", "", "2.5", "٣"]
 REAL = ["0", "0.5", "1", "0.001", "nan", "inf", "-1", "1e400", "1e-320", "", "x"]
 VALUES = {
-    **dict.fromkeys(("genome", "hairpins", "genomes", "config", "adapt"), INPUTS),
+    **dict.fromkeys(("genome", "hairpins", "genomes", "config", "adapt", "autosql"), INPUTS),
     **dict.fromkeys(("positives", "negatives", "test_positives", "test_negatives"), INPUTS),
     **dict.fromkeys(("out", "candidates", "summary", "work_dir", "out_dir"), OUTPUTS),
     "log_file": ["log", "/dev/full", *ODD],
@@ -59,6 +59,7 @@ VALUES = {
 SCANS = [
     [],
     ["--list-models"],
+    ["--autosql", "hits.bed"],
     *[["genome.fa", "--out", "hits.bed"]] * 4,
     ["genome.fa", "--candidates", "c.bed"],
     ["--hairpins", "hairpins.fa", "--out", "scores.tsv"],

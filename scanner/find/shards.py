@@ -9,6 +9,7 @@ kept, moved and edited; that costs some two thousandths of a scan.
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,7 @@ class Shard:
     loci: Loci | None
 
 
-def read_shard(path: Path) -> Shard:
+def read_shard(path: str | os.PathLike[str]) -> Shard:
     """Read all that a shard holds (``premir-scan --keep-work`` keeps them in ``shards/``).
 
     Raises:
@@ -121,6 +122,7 @@ def read_shard(path: Path) -> Shard:
     """
     import h5py
 
+    path = Path(path)
     try:
         with h5py.File(path, "r") as file:
             held = set(file)

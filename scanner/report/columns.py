@@ -30,6 +30,7 @@ class Column:
         text: one sentence that says what it holds.
         unit: of its numbers, empty for none.
         form: how a value is printed, as of :func:`format`.
+        sql: type and name in autoSql, where BED itself prescribes them.
         optional: whether hits may have no value.
         made: gives the values of some hits when they are written; None where a track computes
             them and the table holds them.
@@ -41,6 +42,7 @@ class Column:
     _: KW_ONLY
     unit: str = ""
     form: str = ""
+    sql: str = ""
     optional: bool = False
     made: Callable[[Chunk], Values] | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from premir.kernels.codes import decode
 from premir.kernels.pairing import dot_bracket
 from premir.scanner.genome.letters import read_pieces
-from premir.scanner.report.columns import NO_INT, Column, Value, Values
+from premir.scanner.report.columns import NO_INT, Column, Values
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Chunk, Material
 from premir.scanner.report.table import HitTable
@@ -43,7 +43,7 @@ class Hits:
 
 def columns_with(tracks: Sequence[Track]) -> tuple[Column, ...]:
     """Return all columns of hits, in the order in which formats write them."""
-    return (*_PLACE, *(column for track in tracks for column in track.columns), *_FOLD)
+    return (*BED12, *_MODEL, *(column for track in tracks for column in track.columns), *_FOLD)
 
 
 def place_name(contig: str, start: int, end: int, strand: str) -> str:
@@ -94,6 +94,10 @@ def _structures(chunk: Chunk) -> list[str]:
     return [dot_bracket(chunk.hairpins[n][1]) for n in range(len(chunk.hairpins))]
 
 
+def _listed(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
 def _scores(chunk: Chunk) -> npt.NDArray[np.int64]:
     if chunk.fp_per_mb is None:
         scores = 1000 * chunk.hits.prob
@@ -102,25 +106,88 @@ def _scores(chunk: Chunk) -> npt.NDArray[np.int64]:
     return np.asarray(np.rint(np.clip(scores, 0, 1000)), np.int64)
 
 
+def _colours(chunk: Chunk) -> list[str]:
+    return [COLOURS[min(score // 250, 3)] for score in _scores(chunk).tolist()]
+
+
+def _blocks(chunk: Chunk) -> Iterator[list[tuple[int, int]]]:
+    """Start in the hit and length of each of its blocks, for one hit after another."""
+    loci = chunk.hits.loci
+    start, end = loci.start, loci.end
+    loop_start, loop_end = _loop(chunk, 0), _loop(chunk, 1)
+    # Where there is no loop, its start is NO_INT, which is before any start.
+    two_arms = (loop_start > start) & (loop_end < end)
+    arms = np.stack([loop_start - start, loop_end - start, end - loop_end], axis=1)
+    lengths = (end - start).tolist()
+    for two, length, (first, begin, second) in zip(
+        two_arms.tolist(), lengths, arms.tolist(), strict=True
+    ):
+        yield [(0, first), (begin, second)] if two else [(0, length)]
+
+
 def _false_calls(chunk: Chunk) -> Values:
-    return _unknown(chunk) if chunk.fp_per_mb is None else chunk.fp_per_mb
+    return [None] * len(chunk.hits) if chunk.fp_per_mb is None else chunk.fp_per_mb
 
 
-def _unknown(chunk: Chunk) -> list[Value]:
-    return [None] * len(chunk.hits)
+COLOURS = ("188,174,108", "125,124,120", "67,78,108", "0,34,78")
+"""Colours of hits by quarters of the score, each for ten times fewer false calls: cividis at 3/4,
+1/2, 1/4 and 0, which all kinds of colour vision see grow darker (Nunez, Anderton and Renslow 2018,
+doi:10.1371/journal.pone.0199239)."""
 
-
-_PLACE = (
-    Column("chrom", str, "contig: FASTA header up to the first blank", made=_contigs),
-    Column("start", int, "first position, 0-based", made=lambda chunk: chunk.hits.loci.start),
-    Column("end", int, "position after the last", made=lambda chunk: chunk.hits.loci.end),
-    Column("name", str, "CONTIG:START-END(STRAND), 1-based inclusive", made=_names),
+BED12 = (
+    Column(
+        "chrom", str, "contig: FASTA header up to the first blank", sql="string chrom",
+        made=_contigs,
+    ),
+    Column(
+        "start", int, "first position, 0-based", sql="uint chromStart",
+        made=lambda chunk: chunk.hits.loci.start,
+    ),
+    Column(
+        "end", int, "position after the last", sql="uint chromEnd",
+        made=lambda chunk: chunk.hits.loci.end,
+    ),
+    Column(
+        "name", str, "CONTIG:START-END(STRAND), 1-based inclusive", sql="string name", made=_names,
+    ),
     Column(
         "score", int, "500 - 250 log10(fp_per_mb), from 0 to 1000: 1000 at 0.01 false calls per Mb "
         "and less, 500 at 1, 0 at 100; round(1000 x prob) where fp_per_mb is not known",
-        made=_scores,
+        sql="uint score", made=_scores,
     ),
-    Column("strand", str, "strand of the hairpin, + or -", made=_strands),
+    Column(
+        "strand", str, "strand of the hairpin, + or -", sql="char[1] strand", made=_strands,
+    ),
+    Column(
+        "thick_start", int, "as start: all of the hairpin is drawn thick", sql="uint thickStart",
+        made=lambda chunk: chunk.hits.loci.start,
+    ),
+    Column(
+        "thick_end", int, "as end", sql="uint thickEnd", made=lambda chunk: chunk.hits.loci.end,
+    ),
+    Column(
+        "item_rgb", str, "colour by score, of four, darker from 250, 500 and 750 on: each step is "
+        "ten times fewer false calls", sql="uint reserved", made=_colours,
+    ),
+    Column(
+        "block_count", int, "2: the arms, on either side of the terminal loop; 1 where it does not "
+        "lie inside of the hit, or nothing is paired", sql="int blockCount",
+        made=lambda chunk: [len(blocks) for blocks in _blocks(chunk)],
+    ),
+    Column(
+        "block_sizes", str, "lengths of the blocks, with a comma between them",
+        sql="int[blockCount] blockSizes",
+        made=lambda chunk: [_listed(size for _, size in blocks) for blocks in _blocks(chunk)],
+    ),
+    Column(
+        "block_starts", str, "where the blocks begin, counted from start",
+        sql="int[blockCount] chromStarts",
+        made=lambda chunk: [_listed(start for start, _ in blocks) for blocks in _blocks(chunk)],
+    ),
+)  # fmt: skip
+"""Columns that BED itself has, as its readers expect them."""
+
+_MODEL = (
     Column(
         "prob", float, "probability of pre-miRNA by the model named in the header, from one "
         "canonical float64 path", form=".6f", made=lambda chunk: chunk.hits.prob,
@@ -134,7 +201,6 @@ _PLACE = (
         "never saw, both strands; `.` where its card does not know", unit="1/Mb", form=".3g",
         optional=True, made=_false_calls,
     ),
-    Column("q_value", float, "not computed yet", optional=True, made=_unknown),
     Column(
         "mfe", float, "minimum free energy of what was folded", unit="kcal/mol", form=".2f",
         made=lambda chunk: chunk.hairpins.mfe / 100,
@@ -159,7 +225,6 @@ _PLACE = (
 """Columns that stand before those of tracks."""
 
 _FOLD = (
-    Column("mirror_prob", float, "not computed yet", optional=True, made=_unknown),
     Column(
         "sequence", str, "RNA 5' to 3', as folded (with the model's context, if it has one)",
         made=_sequences,

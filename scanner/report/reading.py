@@ -1,7 +1,8 @@
-"""Reading hits back from the BED files that scans write."""
+"""Reading hits back from the BED files that scans write, of this format and the one before."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import make_dataclass
@@ -13,12 +14,17 @@ from premir.scanner.errors import InputError, printable
 from premir.scanner.genome.decompression import read_blocks
 from premir.scanner.report import evidence
 from premir.scanner.report.columns import Column
+from premir.scanner.report.formats import bed
 from premir.scanner.report.hits import columns_with
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RETIRED = tuple(
+    Column(name, float, "held nothing in format 1", optional=True)
+    for name in ("q_value", "mirror_prob")
+)
 
 
-def read_hits(path: Path) -> Iterator[Any]:
+def read_hits(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Read a BED file of hits, plain or compressed, from front to end.
 
     Args:
@@ -30,15 +36,28 @@ def read_hits(path: Path) -> Iterator[Any]:
         know are str.
 
     Raises:
-        InputError: not such a file, or damaged; names the line.
+        InputError: not such a file, of a format that this premir does not know, or damaged; names
+            the line.
     """
-    lines = enumerate(_lines(path), 1)
-    columns = _header(path, lines)
+    columns, rows = read_rows(path)
     fields = [(column.name, column.hint) for column in columns]
     record = make_dataclass("Hit", fields, frozen=True, slots=True)
-    for number, line in lines:
-        where = f"{path}: line {number}"
-        yield record(*_values(where, columns, _fields(where, line)))
+    for row in rows:
+        yield record(*row)
+
+
+def read_rows(path: str | os.PathLike[str]) -> tuple[list[Column], Iterator[list[Any]]]:
+    """Read the columns of a file as :func:`read_hits` does, and give the values line by line."""
+    path = Path(path)
+    lines = enumerate(_lines(path), 1)
+    columns = _header(path, lines)
+
+    def rows() -> Iterator[list[Any]]:
+        for number, line in lines:
+            where = f"{path}: line {number}"
+            yield list(_values(where, columns, _fields(where, line)))
+
+    return columns, rows()
 
 
 def _header(path: Path, lines: Iterator[tuple[int, bytes]]) -> list[Column]:
@@ -49,12 +68,23 @@ def _header(path: Path, lines: Iterator[tuple[int, bytes]]) -> list[Column]:
             return _declared(where, _fields(where, line[1:]))
         if not line.startswith(b"##"):
             break
+        _check_format(where, line)
     raise InputError(f"{path}: no line names columns from #chrom on: not a file of hits")
+
+
+def _check_format(where: str, line: bytes) -> None:
+    """Refuse a file whose header names another format; those of format 1 name none."""
+    words = line[2:].split()
+    if words[:1] == [b"format"] and words[1:] != [bed.NAME.encode(), b"%d" % bed.VERSION]:
+        found = printable(b" ".join(words[1:]).decode(errors="replace"))
+        raise InputError(
+            f"{where}: format is {found}; this premir reads {bed.NAME} 1 and {bed.VERSION}"
+        )
 
 
 def _declared(where: str, names: list[str]) -> list[Column]:
     """Return the columns of a file by its header."""
-    known = {column.name: column for column in columns_with(evidence.TRACKS)}
+    known = {column.name: column for column in (*columns_with(evidence.TRACKS), *_RETIRED)}
     if len(set(names)) < len(names):
         raise InputError(f"{where}: a column stands twice")
     for name in names:

@@ -13,7 +13,7 @@ from hit_rows import SEQUENCE, STRUCTURE, hits_in
 from premir.scanner.report import documenting, material
 from premir.scanner.report.columns import NO_INT, Column
 from premir.scanner.report.evidence import TRACKS
-from premir.scanner.report.hits import columns_with
+from premir.scanner.report.hits import COLOURS, columns_with
 from premir.scanner.score.false_calls import FalseCalls
 
 COLUMNS = {column.name: column for column in columns_with(TRACKS)}
@@ -54,7 +54,13 @@ def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
     assert texts("score") == ["500", "0", "2"]
     assert texts("prob") == ["0.500000", "0.000500", "0.001500"]
     assert texts("log_odds") == ["0.000000", "-7.600402", "-6.500789"]
-    assert texts("q_value") == texts("fp_per_mb") == texts("mirror_prob") == 3 * ["."]
+    assert texts("fp_per_mb") == 3 * ["."]
+    assert texts("thick_start") == texts("start") == ["0", "4", "8"]
+    assert texts("thick_end") == texts("end") == ["16", "20", "24"]
+    assert texts("item_rgb") == [COLOURS[2], COLOURS[0], COLOURS[0]]
+    assert texts("block_count") == ["2", "2", "1"]
+    assert texts("block_sizes") == ["6,6", "6,6", "16"]
+    assert texts("block_starts") == ["0,10", "0,10", "0"]
     assert texts("mfe") == 3 * ["-20.00"]
     assert texts("length") == 3 * ["16"]
     assert texts("loop_start") == ["6", "10", "."]
@@ -63,6 +69,45 @@ def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
     assert texts("copies") == ["0", "7", "."]
     assert texts("sequence") == 3 * [SEQUENCE]
     assert texts("structure") == [STRUCTURE, STRUCTURE, unpaired]
+
+
+def test_blocks_are_what_lies_on_either_side_of_the_loop(tmp_path):
+    """Also where the fold branches, and where its loop reaches out of the hit or lies outside."""
+    structures = ["(((....)))......", "((....))((....))", *4 * ["(((((......)))))"]]
+    places = [(0, 100 * n, 100 * n + 16, (1, -1)[n % 2]) for n in range(6)]
+    table, source = hits_in(tmp_path, ["a"], places, structures)
+    start, end = table.loci.start.copy(), table.loci.end.copy()
+    # The others are parts of what was folded: the loop ends where they end or begins where they
+    # begin (on either strand), and in the last one letter is left of each arm.
+    for n, (before, after) in {2: (0, 5), 3: (0, 5), 4: (5, 0), 5: (4, 4)}.items():
+        start[n] += before
+        end[n] -= after
+    table = replace(table, loci=replace(table.loci, start=start, end=end))
+    (chunk,) = source.chunks(table)
+    blocks = [COLUMNS[f"block_{name}"].texts(chunk) for name in ("count", "sizes", "starts")]
+    assert list(zip(*blocks, strict=True)) == [
+        ("2", "3,9", "0,7"),
+        ("2", "10,2", "0,14"),  # on the minus strand
+        ("1", "11", "0"),
+        ("1", "11", "0"),
+        ("1", "11", "0"),
+        ("2", "1,1", "0,7"),
+    ]
+
+
+def test_colours_are_those_of_cividis_and_darken_by_quarters_of_the_score(tmp_path):
+    matplotlib = pytest.importorskip("matplotlib", reason="comes with the extra [results]")
+    ramp = matplotlib.colormaps["cividis"]
+    for colour, place in zip(COLOURS, (0.75, 0.5, 0.25, 0.0), strict=True):
+        assert colour == ",".join(f"{255 * part:.0f}" for part in ramp(place)[:3])
+    table, source = hits_in(tmp_path, ["a"], [(0, 20 * n, 20 * n + 16, 1) for n in range(8)])
+    prob = np.array([0, 0.2494, 0.2496, 0.4994, 0.4996, 0.7494, 0.7496, 0.999999])
+    with np.errstate(divide="ignore"):
+        table = replace(table, log_odds=np.log(prob) - np.log1p(-prob))
+    (chunk,) = source.chunks(table)
+    assert COLUMNS["item_rgb"].texts(chunk) == [COLOURS[n // 2] for n in (0, 0, 2, 2, 4, 4, 6, 6)]
+    rest = ["0", "249", "250", "499", "500", "749", "750", "1000"]
+    assert COLUMNS["score"].texts(chunk) == rest
 
 
 def test_a_score_follows_from_false_calls_where_the_model_knows_them(tmp_path):

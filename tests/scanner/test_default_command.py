@@ -76,6 +76,7 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
     model = load_model(DEFAULT_MODEL)
     lines = [line for line in default_scan[0].splitlines() if line.startswith("#")]
     assert lines == [
+        "## format premir-hits 2",
         f"## premir {__version__}, ViennaRNA {RNA.__version__}, do2018-v1",
         f"## genome {default_genome[0].name}",
         f"## model {model.name} sha256 {sha256(model.directory / 'weights.safetensors')}",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 
 import builders
 import pytest
+from golden import GOLDEN
 
 from premir.scanner import cli, modes
 from premir.scanner.command import option_name
@@ -15,6 +17,7 @@ from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 SCAN = ["absent.fa", "--out", "hits.bed"]
 COMMANDS = {
     "--list-models": ["--list-models"],
+    "--autosql": ["--autosql", "absent.bed"],
     "--hairpins": ["--hairpins", "absent.fa", "--out", "scores.tsv"],
     "--out-dir": ["--genomes", "absent.tsv", "--out-dir", "out"],
     "--plan": [*SCAN, "--plan"],
@@ -22,7 +25,7 @@ COMMANDS = {
     "--finalise": [*SCAN, "--finalise"],
     "the scan of a genome": SCAN,
 }
-DECISIVE = {"list_models", "hairpins", "out_dir", "genomes", "plan", "part", "finalise"}
+DECISIVE = {"list_models", "autosql", "hairpins", "out_dir", "genomes", "plan", "part", "finalise"}
 VALUES = {
     **{"part": "1/2", "min_prob": "0.5", "max_fp": "1", "max_span": "100", "ray_timeout": "5"},
     **{"threads": "1", "tile_size": "1000", "max_copies": "1", "ray_address": "127.0.0.1:1"},
@@ -76,7 +79,7 @@ def test_two_modes_at_once(one, other, capsys):
     code = cli.main(list(dict.fromkeys([*COMMANDS[one], *COMMANDS[other]])))
     error = capsys.readouterr().err
     if {one, other} <= {"--plan", "--part", "the scan of a genome"} or (
-        "the scan of a genome" in (one, other) and not {one, other} & {"--list-models"}
+        "the scan of a genome" in (one, other) and not {one, other} & {"--list-models", "--autosql"}
     ):
         return  # parts can be planned, and all three are scans
     assert code == 2
@@ -117,6 +120,7 @@ class Watched(argparse.Namespace):
 def test_what_is_said_to_be_read_is_read(mode, tmp_path, monkeypatch):
     builders.write_fasta(tmp_path / "absent.fa", {"a": "ACGT" * 20})
     (tmp_path / "absent.tsv").write_text("a\tabsent.fa\n")
+    shutil.copy(GOLDEN / "demo.bed", tmp_path / "absent.bed")
     for work in ("scanning.scan", "planning.plan", "many.scan_many", "classify.classify"):
         monkeypatch.setattr(f"premir.scanner.{work}", lambda *_, **__: 0)
     options = cli.build_parser().parse_args(COMMANDS[mode], Watched())

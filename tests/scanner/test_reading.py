@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import subprocess
 import sys
+from pathlib import Path
 
 import pysam
 import pytest
@@ -17,7 +18,16 @@ from premir.scanner.report.hits import columns_with
 from premir.scanner.report.reading import read_hits
 
 HEADER = "#" + "\t".join(column.name for column in columns_with(TRACKS))
-LINE = "c\t1\t9\tc:2-9(+)\t500\t+\t0.5\t0.0\t.\t.\t-3.10\t8\t.\t.\t0.000\t.\t.\tACGU\t...."
+LINE = (
+    "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t.\t"
+    "ACGU\t...."
+)
+FORMAT_1 = (
+    "## premir 0.1.0, ViennaRNA 2.8.0, do2018-v1\n"
+    "#chrom\tstart\tend\tname\tscore\tstrand\tprob\tlog_odds\tfp_per_mb\tq_value\tmfe\tmirror_prob\t"
+    "sequence\n"
+    "c\t1\t9\tc:2-9(+)\t500\t+\t0.5\t0.0\t1.2\t.\t-3.10\t.\tACGU\n"
+)
 
 
 def printed(hit):
@@ -58,6 +68,20 @@ def test_a_hit_is_a_frozen_record_with_types(tmp_path):
         hit.prob = 1.0
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_files_of_the_format_before_are_read(tmp_path, kind):
+    path = tmp_path / "hits.bed"
+    path.write_text(FORMAT_1)
+    (hit,) = read_hits(kind(path))
+    assert (hit.prob, hit.fp_per_mb, hit.mfe, hit.sequence) == (0.5, 1.2, -3.1, "ACGU")
+    assert hit.q_value is None
+    types = {field.name: field.type for field in dataclasses.fields(hit)}
+    assert types["q_value"] == types["mirror_prob"] == float | None
+    path.write_text(f"## format premir-hits 2\n{HEADER}\n{LINE}\n")
+    (hit,) = read_hits(kind(path))
+    assert (hit.prob, hit.thick_end, hit.block_count, hit.block_sizes) == (0.5, 9, 1, "8")
+
+
 def test_columns_are_those_of_the_file(tmp_path):
     (tmp_path / "hits.bed").write_text("#chrom\tstart\tsurprise\nc\t7\tx\nc\t8\t.\n")
     hits = [dataclasses.asdict(hit) for hit in read_hits(tmp_path / "hits.bed")]
@@ -71,7 +95,7 @@ def test_hits_are_read_one_by_one(tmp_path):
     (tmp_path / "hits.bed").write_text(f"{HEADER}\n{LINE}\nc\tx\n")
     hits = read_hits(tmp_path / "hits.bed")
     assert next(hits).chrom == "c"
-    with pytest.raises(InputError, match="line 3: 2 columns in place of 19"):
+    with pytest.raises(InputError, match="line 3: 2 columns in place of 23"):
         next(hits)
 
 
@@ -85,6 +109,12 @@ def test_hits_are_read_one_by_one(tmp_path):
         (f"{HEADER}\n{LINE.replace('0.5', 'half')}\n", "line 2: prob: 'half' is no float"),
         (f"{HEADER}\n{LINE.replace('500', '.')}\n", "line 2: score: '.' is no int"),
         (f"{HEADER}\n{HEADER}\n", "line 2: start: 'start' is no int"),
+        (
+            f"## format premir-hits 3\n{HEADER}\n",
+            "line 1: format is premir-hits 3; this premir reads",
+        ),
+        (f"## format other 2\n{HEADER}\n", "line 1: format is other 2; this premir reads"),
+        (f"## x\n## format premir-hits 2 b\n{HEADER}\n", "line 2: format is premir-hits 2 b;"),
         ("#chrom\tchrom\n", "line 1: a column stands twice"),
         ("#chrom\tclass\n", "line 1: 'class' is no name of a column"),
         ("#chrom\t__init__\n", "line 1: '__init__' is no name of a column"),

@@ -83,8 +83,12 @@ def test_columns_agree_with_the_genome(small_genome, reference):
         assert {structure[a - 1], structure[b]} == {"(", ")"}
         lower = sum(letter.islower() for letter in sequences[hit["chrom"]][start:end])
         assert float(hit["masked_fraction"]) == pytest.approx(lower / (end - start), abs=1e-3)
-        for column in ("q_value", "mirror_prob"):
-            assert hit[column] == "."
+        sizes = [int(hit["loop_start"]) - start, end - int(hit["loop_end"])]
+        if min(sizes) > 0:
+            assert hit["block_sizes"] == f"{sizes[0]},{sizes[1]}"
+            assert hit["block_starts"] == f"0,{int(hit['loop_end']) - start}"
+        else:
+            assert (hit["block_sizes"], hit["block_starts"]) == (hit["length"], "0")
 
 
 def test_hits_are_sorted_and_do_not_contest_each_other(small_genome, reference):
@@ -142,7 +146,8 @@ def test_reverse_complement_gives_mirrored_hits(small_genome, reference, scan, t
         if flip:
             start, end, strand = n - end, n - start, {"+": "-", "-": "+"}[strand]
         same = (hit[name] for name in ("prob", "mfe", "masked_fraction", "copies", "structure"))
-        return hit["chrom"], start, end, strand, *same
+        blocks = hit["block_sizes"].split(",")[:: -1 if flip else 1]
+        return hit["chrom"], start, end, strand, *blocks, *same
 
     assert {key(hit, True) for hit in rows(text)} == {key(hit, False) for hit in rows(reference)}
 

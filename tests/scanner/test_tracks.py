@@ -86,7 +86,7 @@ def test_a_format_is_chosen_by_the_name_of_the_file(out, tmp_path, monkeypatch):
         return
     is_toy = out.lower().endswith(".toy")
     assert (path.read_text() == "c:11-26(+)\nc:51-66(-)\n") == is_toy
-    assert path.read_text().startswith("c:" if is_toy else "## x\n#chrom\t")
+    assert path.read_text().startswith("c:" if is_toy else "## format premir-hits 2\n## x\n#chrom")
 
 
 def logit(prob):

@@ -1,4 +1,4 @@
-"""BED: hits as lines of BED6 with named columns behind it (docs/formats.md)."""
+"""BED: hits as lines of BED12 with named columns behind it (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TextIO
 from premir.scanner.report.formats.format import Format
 from premir.scanner.report.hits import Hits
 
+NAME, VERSION = "premir-hits", 2
+"""Of the file's format: version 1 had BED6, and no line that said so; 2 has BED12."""
+
 
 def write(handle: TextIO, hits: Hits) -> None:
     """Write hits below the lines that say where they come from and what the columns are."""
-    handle.writelines(f"## {line}\n" for line in hits.header)
+    handle.writelines(f"## {line}\n" for line in (f"format {NAME} {VERSION}", *hits.header))
     handle.write("#" + "\t".join(column.name for column in hits.columns) + "\n")
     for chunk in hits.chunks():
         fields = [column.texts(chunk) for column in hits.columns]
