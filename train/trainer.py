@@ -39,6 +39,22 @@ def check_network(name: str, recipe: Recipe) -> None:
         )
 
 
+def check_lengths(network: str, *data: Dataset) -> None:
+    """Refuse data sets with a hairpin that is too long for a network.
+
+    Raises:
+        InputError: it is named.
+    """
+    most = NETWORKS[network].longest
+    for each in data:
+        lengths = each.hairpins.lengths
+        if lengths.max(initial=0) > most:
+            name, length = each.names[int(lengths.argmax())], int(lengths.max())
+            raise InputError(
+                f"--network {network}: reads hairpins of up to {most} nt; {name} has {length}"
+            )
+
+
 @dataclass
 class Trainer:
     """A network on its way through a recipe.
