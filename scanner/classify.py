@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from premir.kernels.pairing import dot_bracket, pack
@@ -98,6 +99,7 @@ class _Classifier:
     def rows(self, block: list[HairpinRecord], folder: Folder) -> Iterator[str]:
         """Yield a line for each record, in their order."""
         self._records += len(block)
+        block = [self._readable(record) for record in block]
         hairpins = folder.fold(*pack([r.codes for r in block if r.codes is not None]))
         probs = probabilities(self._model.score(hairpins))
         scored = 0
@@ -114,6 +116,14 @@ class _Classifier:
                 f"{record.name}\t{prob:.6f}\t{int(prob >= 0.5)}\t{mfe / 100:.2f}\t"
                 f"{dot_bracket(pairs)}\t{self._remark(record.length)}\n"
             )
+
+    def _readable(self, record: HairpinRecord) -> HairpinRecord:
+        """Return a record, without its sequence where the model cannot read one so long."""
+        most = self._model.longest
+        if record.codes is None or record.length <= most:
+            return record
+        kind = f"longer than the {most} nt that {self._model.name} reads"
+        return replace(record, codes=None, kind=kind, remark=kind)
 
     def _remark(self, length: int) -> str:
         """Say where a length is beyond those that networks were trained on."""
@@ -136,7 +146,7 @@ class _Classifier:
         unscored = self._left_out.total()
         if unscored:
             _log.warning(
-                "%s: %d of %d records cannot be folded and have no values: %s",
+                "%s: %d of %d records cannot be scored and have no values: %s",
                 source, unscored, self._records, left_out(self._left_out),
             )  # fmt: skip
         _log.info("%d of %d sequences are called pre-miRNA", self.positives, self._records)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from premir.scanner.errors import InputError
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.identity import identity_of
 from premir.scanner.genome.letters import Genome
@@ -20,6 +21,7 @@ from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
+from premir.scanner.score.model import Model
 from premir.scanner.score.suitability import doubts
 from premir.scanner.scratch import scratch_folder
 
@@ -65,7 +67,11 @@ def work_directory(options: ScanOptions) -> Iterator[Path]:
 
 
 def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO) -> Job:
-    """Return what all tiles of a scan have in common; remarks are logged at level ``say``."""
+    """Return what all tiles of a scan have in common; remarks are logged at level ``say``.
+
+    Raises:
+        InputError: the model cannot read hairpins that long.
+    """
     search, model = options.search, options.search.model
     preset = PRESETS[search.preset]
     extractor = replace(
@@ -74,6 +80,8 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         max_span=search.max_span or preset.max_span,
         context_nt=model.context_nt if model is not None else 0,
     )
+    if model is not None:
+        _check_longest(model, extractor.longest)
     gates, off = choose_gates(search, all_candidates=options.outputs.candidates is not None)
     if off and model is not None and model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
@@ -91,6 +99,15 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         gates=gates,
         gates_off=off,
     )
+
+
+def _check_longest(model: Model, span: int) -> None:
+    most = model.longest - 2 * model.context_nt
+    if span > most:
+        raise InputError(
+            f"--max-span: candidates have up to {span} nt, and {model.name} reads up to {most}; "
+            f"give --max-span {most} or another --model"
+        )
 
 
 def choose_gates(search: Search, *, all_candidates: bool) -> tuple[Gates | None, str]:

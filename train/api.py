@@ -15,7 +15,7 @@ from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.train.genome.configured import train_configured
 from premir.train.genome.sources import Adaptation
 from premir.train.protocols import BENCHMARKS, own_files, released
-from premir.train.recipes import RECIPES
+from premir.train.recipes import RECIPES, recipe_of
 from premir.train.training import judge_by_protocols, train_protocols
 
 _Path = str | os.PathLike[str]
@@ -34,7 +34,7 @@ def train_network(
     *,
     test_positives: _Path | Sequence[_Path] = (),
     test_negatives: _Path | Sequence[_Path] = (),
-    recipe: Literal["paper", "released"] = "paper",
+    recipe: Literal["paper", "released", "released-train"] = "paper",
     epochs: int | None = None,
     seed: int = 0,
     network: str = "variable",
@@ -77,7 +77,7 @@ def train_network(
     )
     (model,), _ = train_protocols(
         [protocol],
-        RECIPES[recipe].changed(epochs),
+        recipe_of(recipe, network, protocol.name).changed(epochs),
         network=network,
         seed=seed,
         out=Path(out),

@@ -20,10 +20,15 @@ class Recipe:
         optimizer: ``adagrad``, ``adam`` or ``sgd``.
         learning_rate: of the optimiser.
         weight_decay: L2 penalty of the optimiser.
-        class_weights: weight positives by 2 Nn / (Np + Nn) and negatives by 2 Np / (Np + Nn).
+        class_weights: weight positives by 2 Nn / (Np + Nn) and negatives by 2 Np / (Np + Nn), or as
+            ``positive_weight`` says.
         ablate: ``pairing`` keeps the pairing matrix from the network; None for nothing.
         dropout: probability with which each of the 256 hidden units is dropped in training.
         encoding: of a nucleotide, one of :data:`ENCODINGS`.
+        positive_weight: of positives, where negatives weigh one; None: by the numbers of both.
+        averaged: the loss of a group is its weighted mean, not its sum.
+        train_mode_epochs: epochs after which the network stays in evaluation mode, its batch norm
+            frozen; None: never.
     """
 
     name: str
@@ -36,6 +41,9 @@ class Recipe:
     ablate: str | None = None
     dropout: float = 0.0
     encoding: str = "onehot"
+    positive_weight: float | None = None
+    averaged: bool = False
+    train_mode_epochs: int | None = None
 
     def changed(self, epochs: int | None = None, **settings: Any) -> Recipe:
         """Return the recipe with other epochs or settings, and then ``*`` in its name.
@@ -87,4 +95,46 @@ RECIPES = {
         class_weights=False,
     ),
 }
-"""``paper`` as in Do et al. (2018), section 3; ``released`` as their code does for this network."""
+"""``paper`` as in Do et al. (2018), section 3; ``released`` as their code does for Algorithm 1.
+
+``released-train`` is ``released`` with batch norm that goes on learning.
+"""
+RECIPES["released-train"] = replace(RECIPES["released"], name="released-train")
+
+# The authors' code calls eval() after the first epoch, and train() never again.
+_FIXED = Recipe(
+    "released",
+    epochs=40,
+    group=64,
+    optimizer="adagrad",
+    learning_rate=0.01,
+    weight_decay=1e-5,
+    class_weights=True,
+    positive_weight=4.0,
+    averaged=True,
+    train_mode_epochs=1,
+)
+
+
+def recipe_of(name: str, network: str, protocol: str) -> Recipe:
+    """Return a recipe as it is for a network and a protocol.
+
+    The authors' code trains Algorithm 2 (``fixed``) in another way than Algorithm 1, for more
+    epochs for the data set new, for fewer in cross-validation, and only for the other tests with
+    weight decay.
+
+    Args:
+        name: key of :data:`RECIPES`.
+        network: key of :data:`premir.scanner.score.networks.NETWORKS`.
+        protocol: name of a protocol, with or without its fold.
+    """
+    if name == "paper" or network != "fixed":
+        return RECIPES[name]
+    recipe = replace(_FIXED, name=name)
+    if name == "released-train":
+        recipe = replace(recipe, train_mode_epochs=None)
+    if "-cv" in protocol:
+        return replace(recipe, epochs=10, weight_decay=0.0)
+    if protocol == "crossspecies-new":
+        return replace(recipe, epochs=80, weight_decay=0.0)
+    return recipe

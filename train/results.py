@@ -93,15 +93,18 @@ def collect(folder: Path, plan: Iterable[Cell]) -> list[Row]:
 def _method(cell: Cell) -> str:
     if cell.network == BASELINE:
         return "eight numbers, gradient boosting"
-    name = {"variable": "Algorithm 1"}.get(cell.network, cell.network)
+    name = {"variable": "Algorithm 1", "fixed": "Algorithm 2"}.get(cell.network, cell.network)
     words = f"{name}, recipe {cell.recipe}"
     return f"{words}, without {cell.ablate} matrix" if cell.ablate else words
 
 
 def _counterpart(cell: Cell) -> str | None:
-    if cell.network != "variable":
+    if cell.recipe == "released-train":
         return None
-    return "Without pairing matrix" if cell.ablate else "Proposed variable-sized"
+    if cell.ablate:
+        return "Without pairing matrix"
+    names = {"variable": "Proposed variable-sized", "fixed": "Proposed fixed-sized"}
+    return names.get(cell.network)
 
 
 def _row(folder: Path, key: tuple[str, str, int, str | None], group: list[Cell]) -> Row:

@@ -29,7 +29,7 @@ from premir.train.metrics import evaluate
 from premir.train.ownership import TRAINING, check_own_model, identity_digest
 from premir.train.protocols import Files, Protocol
 from premir.train.recipes import Recipe
-from premir.train.trainer import Trainer, check_network
+from premir.train.trainer import Trainer, check_lengths, check_network
 
 _log = logging.getLogger(__name__)
 CHECKPOINT = checkpoint_name()
@@ -88,6 +88,7 @@ def train(
     test = _load(protocol.test, folder) if protocol.test.positives else None
     if test is not None:
         contaminated(training, test)  # refuses a useless test set before hours are spent
+    check_lengths(network, *(each for each in (training, test) if each is not None))
     _log.info(
         "%s: %d positives, %d negatives to train on",
         protocol.name,

@@ -26,7 +26,7 @@ from premir.train.collapse import CollapseError
 from premir.train.judging import Scored
 from premir.train.lengths import length_counts
 from premir.train.protocols import BENCHMARKS, CV_FOLDS, Protocol
-from premir.train.recipes import RECIPES
+from premir.train.recipes import recipe_of
 from premir.train.run import CHECKPOINT, evaluate_baseline, evaluate_model, train
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Cell:
     Attributes:
         protocol: key of :data:`premir.train.protocols.BENCHMARKS`.
         fold: of a cross-validation, from 1; None elsewhere.
-        network: key of :data:`premir.scanner.score.networks.variable.NETWORKS`, or ``baseline``.
+        network: key of :data:`premir.scanner.score.networks.NETWORKS`, or ``baseline``.
         recipe: key of :data:`premir.train.recipes.RECIPES`; None for the baseline.
         seed: of initial weights and sample order.
         ablate: ``pairing`` for the row "without pairing matrix".
@@ -80,6 +80,8 @@ def cells() -> Iterator[Cell]:
     yield from _baselines()
     yield from _test_sets()
     yield from _cross_validations()
+    yield from _fixed_tests()
+    yield from _fixed_cross_validations()
 
 
 def _baselines() -> Iterator[Cell]:
@@ -91,7 +93,7 @@ def _baselines() -> Iterator[Cell]:
 
 
 def _test_sets() -> Iterator[Cell]:
-    late = (40, 80)  # the paper's rows for new are of epoch 80, all others of epoch 40
+    late = (40, 80)  # by their logs, the authors' rows for new are of epoch 80
     for seed in range(3):
         for recipe in ("paper", "released"):
             yield Cell(_NEW, recipe=recipe, seed=seed, epochs=late)
@@ -110,6 +112,22 @@ def _cross_validations() -> Iterator[Cell]:
     for protocol in _CVS:
         for fold in _FOLDS:
             yield Cell(protocol, fold, ablate="pairing")
+
+
+def _fixed_tests() -> Iterator[Cell]:
+    plan = [(seed, recipe) for seed in range(3) for recipe in ("paper", "released")]
+    plan.insert(2, (0, "released-train"))
+    for seed, recipe in plan:
+        for protocol in (*_TESTS, _NEW):
+            epochs = (40, 80) if protocol == _NEW else (40,)
+            yield Cell(protocol, network="fixed", recipe=recipe, seed=seed, epochs=epochs)
+
+
+def _fixed_cross_validations() -> Iterator[Cell]:
+    for recipe, epochs in (("released", (10,)), ("paper", (10, 40))):
+        for protocol in _CVS:
+            for fold in _FOLDS:
+                yield Cell(protocol, fold, network="fixed", recipe=recipe, epochs=epochs)
 
 
 def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
@@ -179,7 +197,7 @@ def _run_cell(
         scored[0] = evaluate_baseline(protocol, seed=cell.seed, folder=folder)
         _write_result(out / RESULTS, cell, scored, {})
         return
-    recipe = replace(RECIPES[cell.recipe], ablate=cell.ablate)
+    recipe = replace(recipe_of(cell.recipe, cell.network, protocol.name), ablate=cell.ablate)
     checkpoint = out / cell.name / CHECKPOINT
     cards: list[Card] = []
     course: dict[str, Any] = {}

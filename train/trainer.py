@@ -39,6 +39,22 @@ def check_network(name: str, recipe: Recipe) -> None:
         )
 
 
+def check_lengths(network: str, *data: Dataset) -> None:
+    """Refuse data sets with a hairpin that is too long for a network.
+
+    Raises:
+        InputError: it is named.
+    """
+    most = NETWORKS[network].longest
+    for each in data:
+        lengths = each.hairpins.lengths
+        if lengths.max(initial=0) > most:
+            name, length = each.names[int(lengths.argmax())], int(lengths.max())
+            raise InputError(
+                f"--network {network}: reads hairpins of up to {most} nt; {name} has {length}"
+            )
+
+
 @dataclass
 class Trainer:
     """A network on its way through a recipe.
@@ -110,17 +126,19 @@ class Trainer:
         lengths = data.hairpins.lengths
         total = torch.zeros((), device=self.device)
         seen = torch.zeros(order.size, device=self.device)
-        self.network.train()
+        frozen_from = self.recipe.train_mode_epochs
+        self.network.train(frozen_from is None or self.epoch < frozen_from)
         for first in range(0, order.size, self.recipe.group):
             group = order[first : first + self.recipe.group]
             self.optimizer.zero_grad()
+            share = 1.0 / self._weight_of(group, weights) if self.recipe.averaged else 1.0
             for index in batches_by_length(lengths[group], cells=self.network.training_cells):
                 chosen = group[index]
                 batch = PairingBatch.build(data.hairpins.take(chosen), device=self.device)
                 labels = torch.from_numpy(data.labels[chosen]).to(self.device)
                 logits = self.network(batch)
                 loss = functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
-                loss.backward()  # type: ignore[no-untyped-call]
+                (loss * share).backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
                 seen[torch.from_numpy(chosen)] = logits.detach().softmax(dim=1)[:, 1]
             self.optimizer.step()
@@ -167,7 +185,15 @@ class Trainer:
             return None
         np_, nn_ = self.data.positives, self.data.negatives
         weights = [2 * np_ / (np_ + nn_), 2 * nn_ / (np_ + nn_)]
+        if self.recipe.positive_weight is not None:
+            weights = [1.0, self.recipe.positive_weight]
         return torch.tensor(weights, device=self.device)
+
+    def _weight_of(self, group: npt.NDArray[np.int64], weights: torch.Tensor | None) -> float:
+        """Return the sum of the weights of some hairpins."""
+        if weights is None:
+            return float(group.size)
+        return float(weights.cpu().numpy()[self.data.labels[group]].sum())
 
     def identity(self) -> dict[str, Any]:
         """What must agree before a checkpoint may be continued (all but the number of epochs)."""

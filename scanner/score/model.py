@@ -81,6 +81,17 @@ class Model:
         return self.card["context_nt"]
 
     @property
+    def longest(self) -> int:
+        """Nucleotides of the longest hairpin that it can score, context included.
+
+        Raises:
+            ModelError: it names a network that there is not.
+        """
+        from premir.scanner.score.weights import network_classes
+
+        return min(each.longest for each in network_classes(self))
+
+    @property
     def min_prob(self) -> float:
         """Default reporting threshold."""
         return float(self.card.get("min_prob", 0.5))
@@ -183,14 +194,15 @@ class Model:
             float32 (N,), log odds of pre-miRNA.
 
         Raises:
-            ModelError: as :meth:`networks`, or sums of the weights overflow.
+            ModelError: as :meth:`networks`, or sums of the weights overflow, or a hairpin is longer
+                than :attr:`longest`.
         """
         import torch
 
         from premir.scanner.score.crossfit import mean_log_odds
         from premir.scanner.score.inference import batch_log_odds
 
-        device, hairpins = torch.device(device), _folded(hairpins)
+        device, hairpins = torch.device(device), self._folded(hairpins)
         score, networks = partial(batch_log_odds, device=device), self.networks(device)
         log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places)
         return self._calibrated(log_odds).astype(np.float32)
@@ -216,9 +228,21 @@ class Model:
         from premir.scanner.score.crossfit import mean_log_odds
         from premir.scanner.score.inference import single_log_odds
 
-        networks, hairpins = self.networks(dtype=torch.float64), _folded(hairpins)
+        networks, hairpins = self.networks(dtype=torch.float64), self._folded(hairpins)
         log_odds = mean_log_odds(networks, hairpins, single_log_odds, self.cross_fit, places)
         return self._calibrated(log_odds).round(DECIMALS) + 0.0  # there is one zero
+
+    def _folded(self, hairpins: Hairpins | Sequence[str]) -> Hairpins:
+        if isinstance(hairpins, Sequence):
+            from premir.scanner.find.folding import fold
+
+            hairpins = fold(hairpins)
+        longest = int(hairpins.lengths.max(initial=0))
+        if longest > self.longest:
+            raise ModelError(
+                f"{self.name}: reads hairpins of up to {self.longest} nt; one has {longest}"
+            )
+        return hairpins
 
     def _calibrated(self, log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         slope, intercept = self._calibration()
@@ -244,14 +268,6 @@ class Model:
         if not self.directory.is_dir() and shipped.is_dir():
             return replace(self, directory=shipped)
         return self
-
-
-def _folded(hairpins: Hairpins | Sequence[str]) -> Hairpins:
-    if isinstance(hairpins, Sequence):
-        from premir.scanner.find.folding import fold
-
-        return fold(hairpins)
-    return hairpins
 
 
 def read_model(directory: Path) -> Model:

@@ -45,22 +45,32 @@ def load_networks(
         raise ModelError(f"{path}: weights are missing")
     if sha256(path) != model.digest:
         raise ModelError(f"{path}: digest differs from the card's; fetch or train the model again")
-    if len(model.kinds) > MOST_MEMBERS:
-        raise ModelError(f"{model.directory / CARD}: more than {MOST_MEMBERS} networks")
-    if unknown := [kind for kind in model.kinds if kind not in NETWORKS]:
-        raise ModelError(f"{model.directory / CARD}: unknown network {unknown[0]!r}")
+    classes = network_classes(model)
     if card["feature_schema"] != FEATURE_SCHEMA:
         raise ModelError(
             f"{model.directory / CARD}: made for feature schema {card['feature_schema']!r}, "
             f"this premir computes {FEATURE_SCHEMA!r}"
         )
-    networks = tuple(NETWORKS[kind]() for kind in model.kinds)
+    networks = tuple(each() for each in classes)
     tensors = _read_weights(path, _tensors(networks))
     for prefix, network in _prefixed(networks):
         own = {name: tensors[prefix + name] for name in network.state_dict()}
         network.load_state_dict(own, strict=True)
         network.to(device, dtype or torch.float32).eval().requires_grad_(False)
     return networks
+
+
+def network_classes(model: Model) -> tuple[type[Network], ...]:
+    """Return what the networks of a model are.
+
+    Raises:
+        ModelError: it names too many, or one that there is not.
+    """
+    if len(model.kinds) > MOST_MEMBERS:
+        raise ModelError(f"{model.directory / CARD}: more than {MOST_MEMBERS} networks")
+    if unknown := [kind for kind in model.kinds if kind not in NETWORKS]:
+        raise ModelError(f"{model.directory / CARD}: unknown network {unknown[0]!r}")
+    return tuple(NETWORKS[kind] for kind in model.kinds)
 
 
 def _prefixed(networks: Sequence[Network]) -> list[tuple[str, Network]]:

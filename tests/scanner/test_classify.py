@@ -76,7 +76,7 @@ def test_records_that_cannot_be_folded_get_a_row_and_a_remark(rows, capsys):
     }
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.endswith(
-        "sequences.fa: 4 of 5 records cannot be folded and have no values: 2 with a letter "
+        "sequences.fa: 4 of 5 records cannot be scored and have no values: 2 with a letter "
         f"other than A, C, G, T, U, 1 without sequence, 1 longer than {longest} nt"
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import builders
 import numpy as np
@@ -14,7 +15,7 @@ from premir.train.cli import main
 from premir.train.collapse import CollapseError
 from premir.train.metrics import evaluate
 from premir.train.protocols import BENCHMARKS
-from premir.train.recipes import RECIPES
+from premir.train.recipes import RECIPES, recipe_of
 from premir.train.run import train
 from premir.train.table import Cell, cells, read_scored_sets
 
@@ -48,17 +49,23 @@ def run(data, out, *options):
 def test_every_row_that_the_paper_has_is_planned():
     plan = list(cells())
     assert len({cell.name for cell in plan}) == len(plan)
-    for protocol in ("human-test", "crossspecies-test", "crossspecies-new"):
-        for recipe in ("paper", "released"):
-            seeds = {
-                cell.seed
-                for cell in plan
-                if (cell.protocol, cell.recipe, cell.ablate) == (protocol, recipe, None)
-            }
-            assert seeds == {0, 1, 2}
+    tests = ("human-test", "crossspecies-test", "crossspecies-new")
+    for row in itertools.product(tests, ("variable", "fixed"), ("paper", "released"), (None,)):
+        seeds = {
+            cell.seed
+            for cell in plan
+            if (cell.protocol, cell.network, cell.recipe, cell.ablate) == row
+        }
+        assert seeds == {0, 1, 2}, row
     for protocol in BENCHMARKS:
         folds = [None] if not protocol.endswith("-cv") else [1, 2, 3, 4, 5]
-        for kind in ({"ablate": "pairing"}, {"network": "baseline"}, {"recipe": "paper"}):
+        for kind in (
+            {"ablate": "pairing"},
+            {"network": "baseline"},
+            {"network": "variable", "recipe": "paper"},
+            {"network": "fixed", "recipe": "paper"},
+            {"network": "fixed", "recipe": "released"},
+        ):
             found = {
                 cell.fold
                 for cell in plan
@@ -68,7 +75,21 @@ def test_every_row_that_the_paper_has_is_planned():
             assert found == set(folds)
     assert all(80 in c.epochs for c in plan if c.protocol == "crossspecies-new" and c.recipe)
     assert all(c.follow and 100 in c.epochs for c in plan if c.name.startswith("human-cv")
-               and c.recipe and not c.ablate)  # fmt: skip
+               and c.network == "variable" and not c.ablate)  # fmt: skip
+    # The authors' logs of Algorithm 2 end at epoch 10 in cross-validation.
+    fixed = [c for c in plan if c.network == "fixed" and c.fold]
+    assert {(c.recipe, c.epochs) for c in fixed} == {("released", (10,)), ("paper", (10, 40))}
+    assert {c.protocol for c in plan if c.recipe == "released-train"} == set(tests)
+
+
+def test_cells_are_trained_by_the_recipe_of_their_network(data, tmp_path, monkeypatch):
+    cell = Cell("crossspecies-new", network="fixed", recipe="released", epochs=(9, 10))
+    monkeypatch.setattr(table, "cells", lambda: iter([cell]))
+    assert run(data, tmp_path / "out") == 0
+    result = json.loads((tmp_path / "out" / "results" / f"{cell.name}.json").read_text())
+    expected = asdict(replace(recipe_of("released", "fixed", "crossspecies-new"), epochs=10))
+    assert result["recipe"] == expected
+    assert list(result["judged"]) == ["9", "10"]
 
 
 def test_cells_are_trained_judged_and_kept(data, tmp_path, monkeypatch):

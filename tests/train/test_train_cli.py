@@ -184,6 +184,23 @@ def test_softly_encoded_networks_serve_the_scanner(files, test_files, tmp_path, 
     assert capsys.readouterr().out == trained
 
 
+@pytest.mark.parametrize("recipe", ["paper", "released", "released-train"])
+def test_the_fixed_network_is_trained_kept_and_evaluated(
+    files, test_files, tmp_path, recipe, capsys
+):
+    out = tmp_path / "model"
+    options = ["--network", "fixed", "--recipe", recipe, "--epochs", 2, *test_files]
+    assert custom(files, out, *options) == 0
+    trained = capsys.readouterr().out
+    card = json.loads((out / "card.json").read_text())
+    assert (card["network"], card["recipe"]["name"]) == ("fixed", recipe)
+    expected = {"paper": (None, False), "released": (1, True), "released-train": (None, True)}
+    found = card["recipe"]["train_mode_epochs"], card["recipe"]["averaged"]
+    assert found == expected[recipe]
+    assert evaluate(files, out, test_files) == 0
+    assert capsys.readouterr().out == trained
+
+
 def test_checkpoint_of_other_data_is_refused(files, tmp_path, capsys):
     assert custom(files, tmp_path / "model", "--epochs", 1) == 0
     assert custom(files[::-1], tmp_path / "model", "--epochs", 1, "--seed", 2) == 4
@@ -631,7 +648,7 @@ def test_test_set_that_stands_in_the_training_set_is_refused(files, tmp_path, ca
 def test_an_unknown_network_is_named(files, tmp_path, capsys):
     assert custom(files, tmp_path / "model", "--network", "enormous") == 2
     error = capsys.readouterr().err
-    expected = "--network enormous: no such network; there is variable, stem"
+    expected = "--network enormous: no such network; there is variable, fixed, stem"
     assert error.splitlines()[-1].endswith(expected)
     assert not (tmp_path / "model").exists()
 

@@ -9,11 +9,13 @@ import torch
 from torch.nn import functional
 
 from premir.scanner.errors import InputError, PlanMismatchError
+from premir.scanner.score.networks import fixed
 from premir.scanner.score.networks.batches import PairingBatch
+from premir.scanner.score.networks.fixed import FixedConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.dataset import Dataset
-from premir.train.recipes import RECIPES
-from premir.train.trainer import Trainer
+from premir.train.recipes import RECIPES, recipe_of
+from premir.train.trainer import Trainer, check_lengths
 
 CPU = torch.device("cpu")
 
@@ -33,9 +35,9 @@ def data(count=40, seed=0):
     return Dataset(hairpins, labels, tuple(map(str, range(count))), {"x.fa": "0" * 64})
 
 
-def make(recipe="paper", seed=0, **changes):
-    chosen = replace(RECIPES[recipe], group=16, **changes)
-    return Trainer("variable", chosen, seed, data(), CPU)
+def make(recipe="paper", seed=0, network="variable", **changes):
+    chosen = replace(recipe_of(recipe, network, "human-test"), group=16, **changes)
+    return Trainer(network, chosen, seed, data(), CPU)
 
 
 def weights(trainer):
@@ -85,6 +87,84 @@ def test_recipes_are_those_of_the_paper_and_of_the_code():
     assert paper.class_weights
     assert (released.epochs, released.group, released.learning_rate) == (40, 128, 0.001)
     assert not released.class_weights
+
+
+def naive_fixed_epoch(recipe, seed, epoch, network, optimizer, dataset):
+    """Whole groups on whole 400 x 400 maps; after its first epoch ``released`` is in eval mode."""
+    alpha, beta = 4.0, 1.0
+    if recipe == "paper":
+        alpha = 2 * dataset.negatives / len(dataset.hairpins)
+        beta = 2 * dataset.positives / len(dataset.hairpins)
+    network.train(recipe != "released" or epoch == 0)
+    order = np.random.default_rng([seed, epoch]).permutation(len(dataset.hairpins))
+    for first in range(0, order.size, 16):
+        group = order[first : first + 16]
+        labels = torch.from_numpy(dataset.labels[group])
+        batch = PairingBatch.build(dataset.hairpins.take(group), device=CPU)
+        losses = functional.cross_entropy(network.forward_dense(batch), labels, reduction="none")
+        weights = torch.where(labels == 1, alpha, beta)
+        optimizer.zero_grad()
+        loss = (weights * losses).sum()
+        (loss if recipe == "paper" else loss / weights.sum()).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("recipe", ["paper", "released", "released-train"])
+def test_an_epoch_of_algorithm_2(monkeypatch, recipe):
+    monkeypatch.setattr(fixed, "_PIECE", 60_000)
+    # Plain gradient steps: AdaGrad makes steps of one size of what is zero but for rounding.
+    trainer = make(recipe, network="fixed", optimizer="sgd", learning_rate=0.01, weight_decay=1e-3)
+    torch.manual_seed(0)
+    network = FixedConvNet()
+    assert same(network.state_dict(), weights(trainer))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, weight_decay=1e-3)
+    norms = []
+    for epoch in range(3):
+        trainer.train_epoch()
+        naive_fixed_epoch(recipe, 0, epoch, network, optimizer, trainer.data)
+        norms.append(weights(trainer)["norm1.running_mean"])
+    assert not norms[0].eq(0).any()
+    assert torch.equal(norms[0], norms[2]) == (recipe == "released")
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(trainer.network.state_dict()[name], value, rtol=0, atol=2e-5)
+
+
+def test_batch_norm_resumes(tmp_path):
+    straight, first, second = (make("released", network="fixed") for _ in range(3))
+    for trainer in (straight, straight, straight, first):
+        trainer.train_epoch()
+    first.save(tmp_path / "c.safetensors")
+    second.resume(tmp_path / "c.safetensors")
+    for _ in range(2):
+        second.train_epoch()
+    assert same(weights(second), weights(straight))
+
+
+def test_recipes_of_the_fixed_network_are_those_of_the_authors():
+    def told(recipe, protocol):
+        found = recipe_of(recipe, "fixed", protocol)
+        return found.epochs, found.weight_decay, found.train_mode_epochs
+
+    assert recipe_of("paper", "fixed", "human-cv/2") == RECIPES["paper"]
+    assert recipe_of("released", "variable", "crossspecies-new") == RECIPES["released"]
+    for protocol in ("human-cv", "human-cv/2", "crossspecies-cv/5"):
+        assert told("released", protocol) == (10, 0.0, 1)
+    for protocol in ("human-test", "crossspecies-test", "custom"):
+        assert told("released", protocol) == (40, 1e-5, 1)
+    assert told("released", "crossspecies-new") == (80, 0.0, 1)
+    assert told("released-train", "crossspecies-new") == (80, 0.0, None)
+    released = recipe_of("released", "fixed", "human-test")
+    assert (released.group, released.learning_rate, released.optimizer) == (64, 0.01, "adagrad")
+    assert (released.class_weights, released.positive_weight, released.averaged) == (True, 4, True)
+
+
+def test_hairpins_that_a_network_cannot_read_are_named():
+    hairpins = builders.random_hairpins(np.random.default_rng(0), [80, 401])
+    long = Dataset(hairpins, np.array([0, 1]), ("short", "long"), {})
+    check_lengths("variable", long)
+    expected = "^--network fixed: reads hairpins of up to 400 nt; long has 401$"
+    with pytest.raises(InputError, match=expected):
+        check_lengths("fixed", data(), long)
 
 
 @pytest.mark.parametrize("encoding", ["onehot", "soft0.1"])

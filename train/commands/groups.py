@@ -102,15 +102,20 @@ def add_output(parser: Parser) -> None:
 def add_recipe(parser: Parser) -> None:
     """Add how a network is trained."""
     add = parser.add_argument_group("training").add_argument
-    add("--network", default="variable", metavar="NAME", help="default: %(default)s")
-    add("--recipe", default="paper", choices=["paper", "released"], help="paper: as the paper "
-        "says; released: as the authors' code does; default: %(default)s")  # fmt: skip
-    add("--epochs", type=whole(1), metavar="N", help="default: the recipe's (40)")
+    add("--network", default="variable", metavar="NAME", help="variable: Algorithm 1 of "
+        "the paper; fixed: its Algorithm 2; stem: along the stem; "
+        "default: %(default)s")  # fmt: skip
+    add("--recipe", default="paper", choices=["paper", "released", "released-train"],
+        help="paper: as the paper says; released: as the authors' code does, which freezes the "
+        "batch norm of --network fixed after an epoch; released-train: the same, but never "
+        "frozen; default: %(default)s")  # fmt: skip
+    add("--epochs", type=whole(1), metavar="N", help="default: the recipe's (40; released for "
+        "--network fixed: 10 in cross-validation, 80 for crossspecies-new)")  # fmt: skip
     add("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="default: %(default)s")
     add("--optimizer", choices=["adagrad", "adam", "sgd"], help="default: the recipe's (adagrad)")
     add("--lr", dest="learning_rate", type=real(0, 1e30), metavar="RATE", help="learning rate; "
-        "default: the recipe's (0.001)")  # fmt: skip
-    add("--weight-decay", type=real(0, 1e6), metavar="D", help="default: the recipe's (0)")
+        "default: the recipe's (0.001 or 0.01)")  # fmt: skip
+    add("--weight-decay", type=real(0, 1e6), metavar="D", help="default: the recipe's (0 or 1e-5)")
     add("--accumulate", dest="group", type=whole(1), metavar="N", help="hairpins before each "
         "optimiser step; default: the recipe's (64 or 128)")  # fmt: skip
     add("--class-weights", action=argparse.BooleanOptionalAction, help="weight the rarer class; "

@@ -42,10 +42,11 @@ def judging_protocols(options: argparse.Namespace, given: frozenset[str]) -> lis
 
 def train_and_report(options: argparse.Namespace, label: str, protocols: Sequence[Protocol]) -> int:
     """Train as the options say, and print how the networks are judged."""
-    from premir.train.recipes import RECIPES
+    from premir.train.recipes import recipe_of
     from premir.train.training import train_protocols
 
-    recipe = RECIPES[options.recipe].changed(**{name: getattr(options, name) for name in RECIPE})
+    recipe = recipe_of(options.recipe, options.network, label)
+    recipe = recipe.changed(**{name: getattr(options, name) for name in RECIPE})
     out = options.out or Path(f"premir-{label}-{options.network}-{recipe.name}-seed{options.seed}")
     _, judgement = train_protocols(
         protocols,

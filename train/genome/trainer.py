@@ -118,6 +118,8 @@ class GenomeTrainer:
                     self.average.parameters(), self.network.parameters(), strict=True
                 ):
                     mean.lerp_(now, 1 - decay)
+                for kept, new in zip(self.average.buffers(), self.network.buffers(), strict=True):
+                    kept.copy_(new)
         loss, seen = total / (steps * config.batch), self.samples + steps * config.batch
         check_finite(f"after {seen} hairpins", loss, self.network, self.average)
         self.history.append(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from premir.scanner.score.networks.fixed import FixedConvNet
 from premir.scanner.score.networks.network import Network
 from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
 
-NETWORKS: dict[str, type[Network]] = {"variable": VariableConvNet, "stem": StemConvNet}
+NETWORKS: dict[str, type[Network]] = {
+    "variable": VariableConvNet,
+    "fixed": FixedConvNet,
+    "stem": StemConvNet,
+}

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from premir.kernels.pairing import CHANNELS
 from premir.kernels.tensorconv import (
@@ -136,13 +137,46 @@ def pairing_conv2d(conv: nn.Conv2d, batch: PairingBatch) -> Tensor:
         (N, out_channels, P, P), as ``conv`` of the pairing tensors within each hairpin's own
         outputs; what lies beyond them means nothing.
     """
-    differentiate = torch.is_grad_enabled() and conv.weight.requires_grad
-    if batch.codes.device.type != "cpu" or (batch.dtype != torch.float32 and differentiate):
+    if _builds_tensors(conv, batch):
         return conv(batch.dense())  # type: ignore[no-any-return]
-    maps: Tensor = _TensorConv.apply(  # type: ignore[no-untyped-call]
-        conv.weight, conv.bias, batch, conv.stride[0], int(conv.padding[0])
-    )
+    stride, padding = conv.stride[0], int(conv.padding[0])
+    width = (int(batch.host_lengths.max()) + 2 * padding - conv.kernel_size[0]) // stride + 1
+    maps: Tensor = _TensorConv.apply(conv.weight, conv.bias, batch, stride, padding, 0, width)  # type: ignore[no-untyped-call]
     return maps.permute(0, 3, 1, 2)
+
+
+def pairing_deviations(conv: nn.Conv2d, batch: PairingBatch, width: int) -> Tensor:
+    """Apply a square convolution to zero-padded pairing tensors, less its bias.
+
+    So an output that sees nothing of the hairpin is zero.
+
+    Args:
+        conv: as :func:`pairing_conv2d`; its stride divides ``size - 1 - padding``.
+        batch: N hairpins.
+        width: outputs wanted, from the first on, in either direction.
+
+    Returns:
+        (N, out_channels, width, width), for hairpins with zeros on all sides without end.
+    """
+    size, stride = conv.kernel_size[0], conv.stride[0]
+    # With this padding, every output that sees something is a hairpin's own; the first are not
+    # those of the layer.
+    padding = size - 1
+    skipped = (padding - int(conv.padding[0])) // stride
+    end = width + skipped
+    if _builds_tensors(conv, batch):
+        maps = functional.conv2d(batch.dense(), conv.weight, None, stride, padding)
+        beyond = max(0, end - maps.shape[3])
+        maps = functional.pad(maps, (0, beyond, 0, beyond))
+        return maps[:, :, skipped:end, skipped:end]
+    bias = conv.weight.new_zeros(conv.out_channels)
+    cut: Tensor = _TensorConv.apply(conv.weight, bias, batch, stride, padding, skipped, end)  # type: ignore[no-untyped-call]
+    return cut.permute(0, 3, 1, 2)
+
+
+def _builds_tensors(conv: nn.Conv2d, batch: PairingBatch) -> bool:
+    differentiate = torch.is_grad_enabled() and conv.weight.requires_grad
+    return batch.codes.device.type != "cpu" or (batch.dtype != torch.float32 and differentiate)
 
 
 class _TensorConv(torch.autograd.Function):
@@ -150,25 +184,37 @@ class _TensorConv(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, weight: Tensor, bias: Tensor, batch: PairingBatch, stride: int, padding: int
+        ctx: Any,
+        weight: Tensor,
+        bias: Tensor,
+        batch: PairingBatch,
+        stride: int,
+        padding: int,
+        first: int,
+        end: int,
     ) -> Tensor:
-        """Return (N, P, P, out_channels)."""
+        """Return outputs ``first`` to ``end`` in either direction, (N, P, P, out_channels)."""
         ctx.batch, ctx.stride, ctx.padding, ctx.size = batch, stride, padding, weight.shape[2]
-        width = (int(batch.host_lengths.max()) + 2 * padding - ctx.size) // stride + 1
-        out = bias.detach().expand(batch.host_lengths.size, width, width, -1).contiguous()
+        ctx.first, ctx.end = first, end
+        out = bias.detach().expand(batch.host_lengths.size, end, end, -1).contiguous()
         convolve = convolve_tensors if out.dtype == torch.float32 else convolve_tensors_float64
         channels_last = weight.detach().permute(1, 2, 3, 0).contiguous()
         convolve(*_packed(batch), channels_last.numpy(), stride, padding, out.numpy())
-        return out
+        return out[:, first:, first:] if first else out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients with respect to weight and bias."""
+        bias = gradient.sum(dim=(0, 1, 2)) if ctx.needs_input_grad[1] else None
+        if ctx.first:
+            cut, end = gradient, ctx.end
+            gradient = cut.new_zeros(cut.shape[0], end, end, cut.shape[3])
+            gradient[:, ctx.first :, ctx.first :] = cut
         out = torch.zeros(CHANNELS, ctx.size, ctx.size, gradient.shape[3])
         convolve_tensors_backward(
             *_packed(ctx.batch), gradient.contiguous().numpy(), ctx.stride, ctx.padding, out.numpy()
         )
-        return out.permute(3, 0, 1, 2), gradient.sum(dim=(0, 1, 2)), None, None, None
+        return out.permute(3, 0, 1, 2), bias, None, None, None, None, None
 
 
 def _packed(batch: PairingBatch) -> tuple[Any, Any, Any, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
+from premir.kernels.pairing import MAX_LENGTH
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
 
 
@@ -22,11 +23,13 @@ class Network(nn.Module, ABC):
         title: what it is, in few words, for cards.
         cells: padded matrix cells that a batch may have, by type of device.
         training_cells: likewise, where gradients are wanted.
+        longest: nt of the longest hairpin that it can read.
     """
 
     title: ClassVar[str]
     cells: ClassVar[dict[str, int]]
     training_cells: ClassVar[int] = 400_000
+    longest: ClassVar[int] = MAX_LENGTH
 
     @staticmethod
     @abstractmethod
