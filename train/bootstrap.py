@@ -13,12 +13,13 @@ from premir.train.judging import Scored
 from premir.train.metrics import Metrics
 
 MEASURES = tuple(field.name for field in fields(Metrics))
+Seed = int | tuple[int, ...]
 _F64 = npt.NDArray[np.float64]
 _BLOCK = 20
 """Weightings that are computed at once: what they need fits a core's cache."""
 
 
-def resamples(labels: npt.NDArray[np.int64], *, count: int, seed: int) -> _F64:
+def resamples(labels: npt.NDArray[np.int64], *, count: int, seed: Seed) -> _F64:
     """Draw how often each sample occurs in resamples with replacement, each class by itself.
 
     The share of positives in a test set is its makers' choice, so it stays.
@@ -26,7 +27,7 @@ def resamples(labels: npt.NDArray[np.int64], *, count: int, seed: int) -> _F64:
     Args:
         labels: int64 (N,), 0 or 1.
         count: B.
-        seed: of the draws.
+        seed: of the draws: a number, or several.
 
     Returns:
         float64 (B, N).
@@ -35,7 +36,7 @@ def resamples(labels: npt.NDArray[np.int64], *, count: int, seed: int) -> _F64:
 
 
 @lru_cache(maxsize=16)
-def _drawn(labels: bytes, count: int, seed: int) -> npt.NDArray[np.uint16]:
+def _drawn(labels: bytes, count: int, seed: Seed) -> npt.NDArray[np.uint16]:
     """Draw; the classifiers of a table share their test sets, and a cross-validation has ten."""
     classes = np.frombuffer(labels, np.uint8)
     rng = np.random.default_rng(seed)
@@ -127,7 +128,8 @@ def intervals(
     """Compute 95 % intervals of the mean measures of several classifiers.
 
     Args:
-        groups: classifiers by test set; those of one test set are resampled together.
+        groups: classifiers by test set; those of one test set are resampled together, and each test
+            set by itself.
         clean: leave out what is contaminated.
         count: resamples.
         seed: of the draws.
@@ -136,11 +138,44 @@ def intervals(
         Lower and upper ends, float64 (7,) each, as :data:`MEASURES`.
     """
     total, number = np.zeros((count, len(MEASURES))), 0
-    for group in groups:
-        kept = ~group[0].contaminated if clean else np.full(group[0].labels.size, True)
-        weights = resamples(group[0].labels[kept], count=count, seed=seed)
-        for scored in group:
-            total += weighted_measures(scored.labels[kept], scored.probabilities[kept], weights)
-            number += 1
-    low, high = np.quantile(total / number, [0.025, 0.975], axis=0)
+    for place, group in enumerate(groups):
+        measures = _resampled(group, clean=clean, count=count, seed=(seed, place))
+        total += measures.sum(axis=0)
+        number += len(group)
+    return _ends(total / number)
+
+
+def paired_intervals(
+    ours: Sequence[Scored], theirs: Scored, *, clean: bool, count: int = 1000, seed: int = 0
+) -> tuple[_F64, _F64]:
+    """Compute 95 % intervals of what the mean measures of classifiers have above another's.
+
+    All are measured on the same resamples of their one test set: what is easy or hard about it for
+    both drops out.
+
+    Args:
+        ours: classifiers.
+        theirs: the other one, of the same test set.
+        clean: leave out what is contaminated.
+        count: resamples.
+        seed: of the draws.
+
+    Returns:
+        Lower and upper ends, float64 (7,) each, as :data:`MEASURES`.
+    """
+    measures = _resampled([*ours, theirs], clean=clean, count=count, seed=(seed, 0))
+    return _ends(measures[:-1].mean(axis=0) - measures[-1])
+
+
+def _resampled(group: Sequence[Scored], *, clean: bool, count: int, seed: Seed) -> _F64:
+    """Measure classifiers on the same resamples of their test set, (classifiers, B, 7)."""
+    kept = ~group[0].contaminated if clean else np.full(group[0].labels.size, True)
+    weights = resamples(group[0].labels[kept], count=count, seed=seed)
+    return np.stack(
+        [weighted_measures(each.labels[kept], each.probabilities[kept], weights) for each in group]
+    )
+
+
+def _ends(values: _F64) -> tuple[_F64, _F64]:
+    low, high = np.quantile(values, [0.025, 0.975], axis=0)
     return low, high

@@ -30,29 +30,26 @@ def _save(figure: Figure, path: Path) -> Path:
 
 
 def curves(results: Sequence[dict[str, Any]], path: Path) -> Path:
-    """Draw measures by epoch, training against validation, mean and range over the folds.
+    """Draw measures by epoch, training against validation: each fold, and their mean.
 
     Args:
         results: cells with ``training_curve`` and ``test_curve``.
         path: PNG to write.
     """
-    figure, axes = _figure(3)
-    for ax, (measure, words) in zip(
-        axes, (("se", "sensitivity"), ("f", "F-score"), ("auroc", "AUROC")), strict=True
-    ):
+    panels = (("se", "sensitivity"), ("f", "F-score"), ("auroc", "AUROC"), ("aupr", "AUPR"))
+    figure, axes = _figure(len(panels))
+    for ax, (measure, words) in zip(axes, panels, strict=True):
         for part, words_of_part, colour in (
             ("training", "training", _GREY),
             ("test", "validation", _BLUE),
         ):
             values = np.array([result[f"{part}_curve"][measure] for result in results])
             epochs = np.arange(1, values.shape[1] + 1)
-            ax.fill_between(
-                epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, lw=0
-            )
+            ax.plot(epochs, values.T, color=colour, alpha=0.35, lw=0.6)
             ax.plot(epochs, values.mean(axis=0), color=colour, label=words_of_part)
         ax.axvline(40, color=_RED, lw=0.8, ls=":")
         ax.set(xlabel="epoch", title=words)
-    axes[0].legend(frameon=False, loc="lower right")
+    axes[1].legend(frameon=False, loc="lower right")
     return _save(figure, path)
 
 
@@ -64,8 +61,10 @@ def lengths(counts: dict[str, Any], path: Path) -> Path:
         for kind, colour in (("negatives", _GREY), ("positives", _BLUE)):
             share = np.array(counts[name][kind]) / sum(counts[name][kind])
             edges = counts["width"] * np.arange(share.size + 1)
+            mean = float(np.sum(share * (edges[:-1] + edges[1:] - 1) / 2))
             ax.stairs(share, edges, color=colour, fill=True, alpha=0.5, label=kind)
-        ax.set(title=name, xlabel="length, nt", xlim=(40, 260))
+            ax.axvline(mean, color=colour, lw=1.0, ls="--")
+        ax.set(title=name, xlabel="length, nt", xlim=(40, 400))
     axes[0].set_ylabel(f"share in bins of {counts['width']} nt")
     axes[0].legend(frameon=False)
     return _save(figure, path)

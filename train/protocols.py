@@ -139,13 +139,13 @@ BENCHMARKS = {
         Benchmark(
             "human-test",
             "train on those 777 and 6,680, test on the released 86 and 742\n"
-            "(Do et al. 2018, Table 3)",
+            "(Do et al. 2018, Table 2)",
             _test("human", "human", _HUMAN_LIMITS),
         ),
         Benchmark(
             "crossspecies-cv",
             "five-fold cross-validation on 1,510 pre-miRNAs of many species and 7,440 others\n"
-            "(released folds; one network per fold; Do et al. 2018, Table 2)",
+            "(released folds; one network per fold; Do et al. 2018, Table 3)",
             _cross_validation("crossspecies", "whole", _CROSSSPECIES_LIMITS),
         ),
         Benchmark(

@@ -112,6 +112,9 @@ def _cross_validations() -> Iterator[Cell]:
     for protocol in _CVS:
         for fold in _FOLDS:
             yield Cell(protocol, fold, ablate="pairing")
+    for protocol in _CVS:
+        for fold in _FOLDS:
+            yield Cell(protocol, fold, recipe="released", epochs=(30, 40))
 
 
 def _fixed_tests() -> Iterator[Cell]:

@@ -114,7 +114,7 @@ def test_float32_with_the_kernel_equals_the_whole_maps(hairpins, mode):
         torch.testing.assert_close(value, dict(plain.named_buffers())[name], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", [1, 45, *range(90, 98), 366, 367, 390, 399, 400])
+@pytest.mark.parametrize("length", [1, 45, 80, *range(90, 98), 113, 366, 367, 390, 399, 400])
 def test_windows_hold_all_that_a_hairpin_reaches(length):
     one = builders.random_hairpins(np.random.default_rng(length), [length])
     network, plain, batch = twins(one, mode=False)

@@ -7,7 +7,13 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
-from premir.train.bootstrap import MEASURES, intervals, resamples, weighted_measures
+from premir.train.bootstrap import (
+    MEASURES,
+    intervals,
+    paired_intervals,
+    resamples,
+    weighted_measures,
+)
 from premir.train.judging import Scored
 from premir.train.metrics import evaluate
 
@@ -70,3 +76,36 @@ def test_contaminated_samples_can_be_left_out():
     low, _ = intervals([[wrong]], clean=False, count=50)
     assert (low < 1).all()
     assert len(low) == len(MEASURES)
+
+
+def test_folds_are_resampled_each_by_itself():
+    """The mean of five alike test sets varies by the root of five less than one of them."""
+    fold = scored(0, 400)
+    one, five = (intervals([[fold]] * n, clean=False) for n in (1, 5))
+    ratio = (five[1] - five[0]) / (one[1] - one[0])
+    assert ratio == pytest.approx(np.full(len(MEASURES), 5**-0.5), rel=0.12)
+
+
+def test_seeds_of_one_test_set_are_resampled_together():
+    fold = scored(0, 400)
+    for one, three in zip(
+        intervals([[fold]], clean=False), intervals([[fold] * 3], clean=False), strict=True
+    ):
+        assert one == pytest.approx(three)
+
+
+def test_paired_intervals_are_of_the_same_resamples():
+    """The difference from oneself is none; from a noisy twin it varies less than either does."""
+    one, noise = scored(0, 400), np.random.default_rng(1).normal(0, 0.03, 400)
+    assert np.abs(paired_intervals([one, one], one, clean=True)).max() < 1e-12
+    twin = Scored(one.labels, np.clip(one.probabilities + noise, 0, 1), one.contaminated)
+    (low, high), (alone_low, alone_high) = (
+        paired_intervals([twin], one, clean=False),
+        intervals([[twin]], clean=False),
+    )
+    assert (high - low < 0.7 * (alone_high - alone_low)).all()
+    ours, theirs = (astuple(each.judgement().as_published) for each in (twin, one))
+    difference = np.subtract(ours, theirs)
+    assert ((low <= difference + 1e-9) & (difference - 1e-9 <= high)).all()
+    cleaner = paired_intervals([twin], one, clean=True)
+    assert not np.allclose(cleaner[0], low)

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from premir.train import table
+from premir.train.bootstrap import MEASURES
 from premir.train.cli import main
+from premir.train.comparisons import differences
 from premir.train.judging import Scored
-from premir.train.results import TABLES, collect, differences, generate
+from premir.train.results import generate
+from premir.train.rows import TABLES, collect
 from premir.train.table import Cell, cells, read_scored_sets, write_scored_sets
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +35,7 @@ def finish(folder, cell, shift):
     scored = Scored(labels, probabilities.astype(np.float32).astype(float), rng.random(400) < 0.05)
     write_scored_sets(folder / f"{cell.name}.npz", {40: scored})
     result = {
-        "cell": {"protocol": cell.protocol},
+        "cell": {"protocol": cell.protocol, "network": cell.network},
         "judged": {"40": scored.judgement().rounded()},
         "epoch_cpu_seconds": {"least": 1.0 + cell.seed, "median": 2.0},
         "peak_memory_mib": 100.0,
@@ -77,6 +80,37 @@ def test_differences_beyond_the_spread_are_listed(folder):
     assert found["difference"] == pytest.approx(found["ours"] - 0.5)
 
 
+def test_seeds_that_agree_to_the_last_call_are_no_yardstick(folder):
+    kept = folder / "cells"
+    finish(kept, PLAN[0], 0.4)
+    for kind in ("json", "npz"):  # a second seed with the same calls
+        shutil.copy(kept / f"{PLAN[0].name}.{kind}", kept / f"{PLAN[1].name}.{kind}")
+    rows = collect(folder / "cells", PLAN[:2])
+    value = rows[0].values["as_published"]["se"]
+    assert value["sd"] == 0.0
+    mean, low, high = np.array([value[name] for name in ("mean", "low", "high")], float)
+    for share, count in ((0.1, 0), (2.0, 1)):
+        theirs = [mean - share * (high - low), *[None] * 6]
+        paper = {"human test": {"Proposed variable-sized": theirs}}
+        assert len(differences(rows, paper)) == count
+
+
+def test_the_epoch_nearest_to_the_papers_is_compared(folder):
+    plan = [Cell("human-cv", fold, network="fixed", epochs=(10, 40)) for fold in (1, 2)]
+    for cell in plan:
+        one = finish(folder / "cells", cell, 0.4)
+        write_scored_sets(folder / "cells" / f"{cell.name}.npz", {10: one, 40: one})
+        path = folder / "cells" / f"{cell.name}.json"
+        judged = json.loads(path.read_text())["judged"]["40"]
+        path.write_text(json.dumps({"judged": {"10": judged, "40": judged}}))
+    rows = collect(folder / "cells", plan)
+    assert [row.method for row in rows] == ["Algorithm 2, recipe paper"] * 2
+    zeros: list[float | None] = [0.0] * 7
+    found = differences(rows, {"human cv": {"Proposed fixed-sized": zeros}})
+    assert {(each["epochs"], each["their_epochs"]) for each in found} == {(10, 10)}
+    assert len(found) == 7
+
+
 def test_missing_cells_are_named_and_nothing_fails(folder, capsys, monkeypatch):
     finish(folder / "cells", PLAN[0], 0.4)
     missing = generate(folder, PLAN)
@@ -113,7 +147,7 @@ def test_curves_are_of_finished_cells(folder):
     for cell, epochs in zip(plan, (40, 7), strict=True):
         finish(folder / "cells", cell, 0.4)
         path = folder / "cells" / f"{cell.name}.json"
-        curve = {name: [0.5] * epochs for name in ("se", "f", "auroc")}
+        curve = {name: [0.5] * epochs for name in MEASURES}
         result = json.loads(path.read_text()) | {"training_curve": curve, "test_curve": curve}
         path.write_text(json.dumps(result))
     assert generate(folder, plan) == [plan[1].name]  # that is judged after 40 of 100 epochs
