@@ -439,7 +439,7 @@ def test_genomes_weigh_alike_where_asked(sources):
         np.testing.assert_allclose(share / share.sum(), expected)
 
 
-def trainer(sources, data, **changes):
+def trainer(sources, data, kind="variable", **changes):
     config = replace(read_config(data / "tiny.toml", data), **changes)
     return GenomeTrainer(
         config,
@@ -448,7 +448,16 @@ def trainer(sources, data, **changes):
         background(sources.negatives, ()),
         CPU,
         KernelFolder(),
+        kind,
     )
+
+
+def test_the_running_mean_of_weights_has_the_statistics_of_batch_norm_as_they_are(sources, data):
+    fixed = trainer(sources, data, "fixed", samples=64)
+    fixed.train_round()
+    kept, now = dict(fixed.average.named_buffers()), dict(fixed.network.named_buffers())
+    assert all(torch.equal(kept[name], now[name]) for name in now)
+    assert kept["norm1.running_mean"].abs().max() > 0
 
 
 def test_a_resumed_training_takes_the_same_path(sources, data, tmp_path, monkeypatch):
