@@ -21,7 +21,8 @@ import record
 from premir.kernels.codes import Codes, decode, encode
 from premir.kernels.energies import EnergyParameters, current_parameters
 from premir.kernels.loop_tables import loop_tables
-from premir.kernels.mfe import fold_batch, workspace
+from premir.kernels.mfe import fold_batch
+from premir.kernels.mfe_kernel import workspace
 from premir.kernels.pairing import Offsets, dot_bracket, pack
 from premir.scanner.genome.fasta import read_records
 
@@ -99,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sequences = [sequence for path in args.fasta for sequence in read_fasta(path)]
     parameters = current_parameters()
     some = sequences[:: max(1, len(sequences) // args.limit)][: args.limit]
-    work = workspace(400, loop_tables(parameters))
+    work = workspace(400, loop_tables(parameters, np.int16))
     result = record.record(
         "fold",
         ["numba", "numpy", "viennarna"],

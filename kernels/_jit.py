@@ -76,6 +76,19 @@ def kernel(
     return decorate
 
 
+def part(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile a function as a part of the kernels that call it, for whatever types they do.
+
+    It has no machine code of its own on disk: that of a kernel holds its parts. It takes arrays and
+    views of them, but makes and returns none: numba is told not to count references, which in a
+    function that is called for each row takes longer than the row.
+    """
+    return cast(
+        "Callable[_P, _R]", numba.njit(nogil=True, error_model="numpy", **_UNCOUNTED)(function)
+    )
+
+
+_UNCOUNTED: dict[str, Any] = {"_nrt": False}
 _CONST = re.compile(r"const (\w+)\[([^]]*)::1\]")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,48 +12,59 @@ from premir.kernels.codes import ALPHABET
 from premir.kernels.energies import INF, MAX_LOOP, PAIR_TYPE, PAIRS, EnergyParameters, Table
 from premir.kernels.pairing import MAX_LENGTH
 
+Cells: TypeAlias = npt.NDArray[np.int16] | npt.NDArray[np.int32]
+"""Energies as the kernel holds them, in dcal/mol."""
+
 
 class LoopTables(NamedTuple):
     """Energies as the fold kernel looks them up: by the letters around a pair, not by pair types.
 
-    A *word* of w bases is its codes read as a number of base 4, 5' base first. ``INF`` stands
-    wherever the two ends of the words do not pair.
+    A *word* of w bases is its codes read as a number of base 4, beginning with the base of the
+    outer pair: i for the words i..i+w-1, and j for the words j-w+1..j. (So the loops of those i and
+    j that pair lie together, and three of eight cache lines are ever read.) ``far`` stands wherever
+    the two ends of the words do not pair.
 
     Attributes:
         differences: number of side differences 0, 1, ... that have a plane of their own (see
             ``_generic_taps``).
         multi_base: dcal/mol for each unpaired nucleotide of a multiloop.
         interior_23: initiation of 2x3 loops, asymmetry included.
-        closing: int32 (16, 16, 8), share of a pair (i, j) in the loop that it closes, by
-            word(i..i+1), word(j-1..j) and column ``CLOSES_*``.
-        enclosed: int32 (20, 20, 8), share of a pair (p, q) in the loop around it, by
-            4 S[p-1] + S[p], 5 S[q] + S[q+1] (``EDGE`` for a neighbour that does not exist) and
-            column ``INNER_*``.
-        int00: int32 (16, 16), stacks, by word(i..p) and word(q..j). The same for the smallest
-            loops, named by their unpaired bases on the 5' and the 3' side: int01 (16, 64), int10
-            (64, 16), int11 (64, 64), int12 (64, 256), int21 (256, 64), int22 (256, 256).
+        far: energy of what cannot be: ``INF``, or the largest int16.
+        largest: no energy below is further from 0 than this, but for ``hairpin``.
+        energies: int16 or int32, one table after another:
+
+            - for each word i..i+1 a row of ``ROW2``: the share of a pair (i, j) in the loop that it
+              closes, by word(j-1..j) and column ``CLOSES_*``; from ``INT00`` on stacks, by
+              word(q..j); from ``INT01`` on bulges of one on the 3' side, by word(q..j).
+            - from ``WORDS3`` on, for each word i..i+2 a row of ``ROW3``: the loops with one
+              unpaired base on the 5' side and 0, 1, 2 on the 3' side, by word(q..j), from
+              ``INT10``, ``INT11`` and ``INT12`` on.
+            - from ``WORDS4`` on, for each word i..i+3 a row of ``ROW4``: the loops with two
+              unpaired bases on the 5' side and 1, 2 on the 3' side, from ``INT21`` and
+              ``INT22`` on.
+            - from ``ENCLOSED`` on the share of a pair (p, q) in the loop around it, by
+              4 S[p-1] + S[p], 5 S[q] + S[q+1] (``EDGE`` for a neighbour that does not exist) and
+              column ``INNER_*``.
         hairpin: int32 (MAX_LENGTH + 1,), hairpin initiation by unpaired nucleotides.
         special_words: int64 (n,), words of the special hairpins, closing pair included, by length;
             special_energies: int32 (n,); those of length s stand at
             ``special_first[s]:special_first[s + 1]``.
         bulge, interior: int32 (31,), initiation by unpaired nucleotides; asymmetry: int32 (31,), by
             difference of the two sides.
-        generic_taps, one_by_n_taps, bulge_taps: int64 (n, 4), how the kernel sweeps over interior
-            loops (see :mod:`premir.kernels.mfe`): plane, unpaired nucleotides, shift, energy.
+        taps: int32 (3, n), how the kernel sweeps over interior loops (see
+            :mod:`premir.kernels.mfe_kernel`): plane, unpaired nucleotides, shift. First the generic
+            loops, then 1xn, then bulges, each by unpaired nucleotides.
+        costs: int16 or int32 (n,), energy of each tap.
+        reach: int64 (3, 32), border in ``taps``, by kind of loop: taps of at most so many unpaired
+            nucleotides end there; the last column is where the kind begins.
     """
 
     differences: int
     multi_base: int
     interior_23: int
-    closing: Table
-    enclosed: Table
-    int00: Table
-    int01: Table
-    int10: Table
-    int11: Table
-    int12: Table
-    int21: Table
-    int22: Table
+    far: int
+    largest: int
+    energies: Cells
     hairpin: Table
     special_words: npt.NDArray[np.int64]
     special_energies: Table
@@ -61,12 +72,12 @@ class LoopTables(NamedTuple):
     bulge: Table
     interior: Table
     asymmetry: Table
-    generic_taps: npt.NDArray[np.int64]
-    one_by_n_taps: npt.NDArray[np.int64]
-    bulge_taps: npt.NDArray[np.int64]
+    taps: Table
+    costs: Cells
+    reach: npt.NDArray[np.int64]
 
 
-# The numbers from here to TAP_GROUP are compiled into the kernels of mfe.py, whose cache on disk
+# The numbers from here to WINDOWS are compiled into the kernels of mfe.py, whose cache on disk
 # does not notice a change in this file: clear it (NUMBA_CACHE_DIR or __pycache__) after one.
 CLOSES_HAIRPIN, CLOSES_TRILOOP, CLOSES_GENERIC, CLOSES_1N, CLOSES_23 = range(5)
 CLOSES_BULGE, CLOSES_MULTI = range(5, 7)
@@ -76,8 +87,21 @@ EDGE = 4
 
 WINDOWS = (4, 8, 16)
 """Widths of the sliding minima that have a plane (width 2 is the plane of difference 1)."""
-TAP_GROUP = 4
-"""Taps per pass of the sweep; the lists are filled up to a multiple of it."""
+COLUMNS = 8
+"""Columns of the tables of closing and of enclosed pairs."""
+BEGINS = MAX_LOOP + 1
+"""Column of ``reach`` that says where the taps of a kind begin."""
+INT00 = 16 * COLUMNS
+INT01 = INT00 + 16
+ROW2 = INT01 + 64
+INT10, INT11, INT12 = 0, 16, 80
+ROW3 = INT12 + 256
+INT21, INT22 = 0, 64
+ROW4 = INT22 + 256
+WORDS3 = 16 * ROW2
+WORDS4 = WORDS3 + 64 * ROW3
+ENCLOSED = WORDS4 + 256 * ROW4
+"""Where the tables stand in ``LoopTables.energies``, and how long their rows are."""
 
 
 def _words(width: int) -> list[npt.NDArray[np.int64]]:
@@ -87,20 +111,31 @@ def _words(width: int) -> list[npt.NDArray[np.int64]]:
 
 
 def _facing(left: int, right: int) -> tuple[list[Any], list[Any]]:
-    """Return the letters of all word pairs, shaped to broadcast to (4 ** left, 4 ** right)."""
-    return [x[:, None] for x in _words(left)], [x[None, :] for x in _words(right)]
+    """Return the letters of all word pairs, shaped to broadcast to (4 ** left, 4 ** right).
+
+    Both lists are in the order of the sequence.
+    """
+    return [x[:, None] for x in _words(left)], [x[None, :] for x in reversed(_words(right))]
 
 
 @lru_cache(maxsize=4)
-def loop_tables(e: EnergyParameters) -> LoopTables:
-    """Arrange energy parameters for the fold kernel (made once for each set of them)."""
+def loop_tables(e: EnergyParameters, dtype: type[np.int16] | type[np.int32]) -> LoopTables:
+    """Arrange energy parameters for the fold kernel (made once for each set of them).
+
+    Args:
+        e: the parameters.
+        dtype: type of the energies that are looked up; what does not fit is its largest number.
+    """
     words, energies, first = _special_hairpins(e)
-    differences, generic_taps = _generic_taps(e)
-    one_by_n_taps, bulge_taps = _flank_taps(e, differences)
+    differences, taps, costs, reach = _all_taps(e)
+    far = int(_narrowed(np.array([INF]), dtype)[0])
     return LoopTables(
-        closing=_closing(e),
-        enclosed=_enclosed(e),
-        **_small_interior_loops(e),
+        differences=differences,
+        multi_base=e.multi_base,
+        interior_23=int(e.interior[5]) + e.ninio,
+        far=far,
+        largest=_largest(e, costs),
+        energies=_narrowed(_energies(e), dtype),
         hairpin=np.array([e.loop(e.hairpin, n) for n in range(MAX_LENGTH + 1)], np.int32),
         special_words=words,
         special_energies=energies,
@@ -108,13 +143,41 @@ def loop_tables(e: EnergyParameters) -> LoopTables:
         bulge=e.bulge,
         interior=e.interior,
         asymmetry=np.array([e.asymmetry(k) for k in range(MAX_LOOP + 1)], np.int32),
-        generic_taps=generic_taps,
-        one_by_n_taps=one_by_n_taps,
-        bulge_taps=bulge_taps,
-        differences=differences,
-        multi_base=e.multi_base,
-        interior_23=int(e.interior[5]) + e.ninio,
+        taps=taps,
+        costs=_narrowed(costs, dtype),
+        reach=reach,
     )
+
+
+def _narrowed(energies: Any, dtype: type[np.int16] | type[np.int32]) -> Cells:
+    """Return energies in another type; the largest number of that type stands for all above."""
+    cells: Cells = np.minimum(energies, np.iinfo(dtype).max).astype(dtype)
+    return cells
+
+
+def _largest(e: EnergyParameters, costs: Table) -> int:
+    """Return the largest magnitude among all energies but hairpin initiation.
+
+    A loop that is looked up whole may be ``INF``, and then cannot be. What a pair adds to a loop
+    counts even if it is: each pair must be able to close a hairpin.
+    """
+    whole = _energies(e)
+    inside = (e.mismatch_hairpin, e.mismatch_interior, e.mismatch_interior_1n)
+    outside = (e.mismatch_interior_23, e.mismatch_multi, e.mismatch_exterior, e.dangle5, e.dangle3)
+    special = np.array([*e.special_hairpins.values(), int(e.interior[5]) + e.ninio])
+    return max(
+        int(np.abs(x).max()) for x in (whole[whole < INF], *inside, *outside, special, costs)
+    )
+
+
+def _energies(e: EnergyParameters) -> Table:
+    """Fill ``LoopTables.energies``, with ``INF`` where there is no loop."""
+    small = _small_interior_loops(e)
+    rows2 = [_closing(e).reshape(16, -1), small["int00"], small["int01"]]
+    rows3 = [small["int10"], small["int11"], small["int12"]]
+    rows4 = [small["int21"], small["int22"]]
+    tables = [np.hstack(rows) for rows in (rows2, rows3, rows4)]
+    return np.concatenate([table.ravel() for table in (*tables, _enclosed(e))])
 
 
 def _where_paired(energies: Any, *pairs: tuple[Any, Any]) -> Table:
@@ -130,7 +193,7 @@ def _terminal(e: EnergyParameters, pair_type: Any) -> Any:
 
 
 def _closing(e: EnergyParameters) -> Table:
-    """Fill ``LoopTables.closing``: what a pair (i, j) adds to the loop that it closes."""
+    """Return what a pair (i, j) adds to the loop that it closes, by the words of its two ends."""
     (i, i1), (j1, j) = _facing(2, 2)
     pair, back = PAIR_TYPE[i, j], PAIR_TYPE[j, i]
     columns = {
@@ -145,14 +208,18 @@ def _closing(e: EnergyParameters) -> Table:
         + e.mismatch_multi[back, j1, i1]
         + _terminal(e, back),
     }
-    table = np.full((16, 16, 8), INF, np.int32)
+    table = np.full((16, 16, COLUMNS), INF, np.int32)
     for column, energies in columns.items():
         table[:, :, column] = _where_paired(np.broadcast_to(energies, (16, 16)), (i, j))
     return table
 
 
 def _enclosed(e: EnergyParameters) -> Table:
-    """Fill ``LoopTables.enclosed``: what a pair (p, q) adds to the loop around it."""
+    """Return what a pair (p, q) adds to the loop around it, by its letters and their neighbours.
+
+    A pair at an end of the sequence has no loop around it, and what it adds is never asked for: 0,
+    for the kernel adds without looking.
+    """
     before, p, q, after = np.ogrid[:5, :4, :4, :5]
     pair, back = PAIR_TYPE[p, q], PAIR_TYPE[q, p]
     no_before, no_after = before == EDGE, after == EDGE
@@ -170,11 +237,11 @@ def _enclosed(e: EnergyParameters) -> Table:
         INNER_BULGE: _terminal(e, back),
         INNER_MULTI: e.multi_stem + e.mismatch_multi[pair, b, a] + _terminal(e, pair),
     }
-    table = np.full((5, 4, 4, 5, 8), INF, np.int32)
+    table = np.full((5, 4, 4, 5, COLUMNS), INF, np.int32)
     for column, energies in columns.items():
-        table[..., column] = np.where((pair < 0) | no_before | no_after, INF, energies)
+        table[..., column] = np.where(no_before | no_after, 0, np.where(pair < 0, INF, energies))
     table[..., INNER_EXTERIOR] = np.where(pair < 0, INF, outside + _terminal(e, pair))
-    return table.reshape(20, 20, 8)
+    return table
 
 
 def _small_interior_loops(e: EnergyParameters) -> dict[str, Table]:
@@ -219,14 +286,28 @@ def _special_hairpins(
     )
 
 
-def _taps(rows: list[tuple[int, int, int, int]]) -> npt.NDArray[np.int64]:
-    """Sort taps by loop size and repeat the last one up to a multiple of the group."""
-    rows = sorted(rows, key=lambda row: row[1])
-    rows += rows[-1:] * (-len(rows) % TAP_GROUP)
-    return np.array(rows, np.int64)
+_Tap = tuple[int, int, int, int]
+"""Plane, unpaired nucleotides, shift, energy."""
 
 
-def _generic_taps(e: EnergyParameters) -> tuple[int, npt.NDArray[np.int64]]:
+def _all_taps(e: EnergyParameters) -> tuple[int, Table, Table, npt.NDArray[np.int64]]:
+    """Return ``differences``, ``taps``, ``costs`` and ``reach`` of :class:`LoopTables`."""
+    differences, generic = _generic_taps(e)
+    kinds = [
+        sorted(taps, key=lambda tap: tap[1]) for taps in (generic, *_flank_taps(e, differences))
+    ]
+    reach = np.zeros((len(kinds), MAX_LOOP + 2), np.int64)
+    begin = 0
+    for row, taps in zip(reach, kinds, strict=True):
+        unpaired = [tap[1] for tap in taps]
+        row[:BEGINS] = begin + np.searchsorted(unpaired, np.arange(BEGINS), "right")
+        row[BEGINS] = begin
+        begin += len(taps)
+    table = np.array([tap for taps in kinds for tap in taps], np.int32).T.copy()
+    return differences, table[:3].copy(), table[3].copy(), reach
+
+
+def _generic_taps(e: EnergyParameters) -> tuple[int, list[_Tap]]:
     """List the reads that give all interior loops without a rule of their own.
 
     A loop of u unpaired bases whose sides differ by k costs ``interior[u] + asymmetry(k)``. Both
@@ -244,7 +325,7 @@ def _generic_taps(e: EnergyParameters) -> tuple[int, npt.NDArray[np.int64]]:
     if all(e.asymmetry(k) <= limit for k in range(largest)):
         while differences > 2 and e.asymmetry(differences - 1) == limit:
             differences -= 1
-    rows = []
+    rows: list[_Tap] = []
     for unpaired in range(6, MAX_LOOP + 1):
         start = int(e.interior[unpaired])
         widest = unpaired - 4
@@ -255,20 +336,18 @@ def _generic_taps(e: EnergyParameters) -> tuple[int, npt.NDArray[np.int64]]:
             plane = 1 if width == 2 else differences + WINDOWS.index(width)
             rows.append((plane, unpaired, 3, start + limit))
             rows.append((plane, unpaired, unpaired - width, start + limit))
-    return differences, _taps(rows)
+    return differences, rows
 
 
-def _flank_taps(
-    e: EnergyParameters, differences: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _flank_taps(e: EnergyParameters, differences: int) -> tuple[list[_Tap], list[_Tap]]:
     """List the reads for 1xn loops (n of 3 and more) and for bulges (of 2 and more)."""
     plane_1n = differences + len(WINDOWS)
-    one_by_n = []
+    one_by_n: list[_Tap] = []
     for unpaired in range(4, MAX_LOOP + 1):
         energy = int(e.interior[unpaired]) + e.asymmetry(unpaired - 2)
         one_by_n += [(plane_1n, unpaired, shift, energy) for shift in (2, unpaired)]
-    bulge = []
+    bulge: list[_Tap] = []
     for unpaired in range(2, MAX_LOOP + 1):
         energy = int(e.bulge[unpaired])
         bulge += [(plane_1n + 1, unpaired, shift, energy) for shift in (1, unpaired + 1)]
-    return _taps(one_by_n), _taps(bulge)
+    return one_by_n, bulge

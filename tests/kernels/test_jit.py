@@ -16,7 +16,7 @@ from numba.core import config
 
 from premir.kernels import __main__ as check
 from premir.kernels import _jit
-from premir.kernels._jit import COMPILATION, kernel
+from premir.kernels._jit import COMPILATION, kernel, part
 from premir.kernels._jit_cache import cache_for
 from premir.kernels.pairing import pack_tensor
 
@@ -56,7 +56,7 @@ def bare_compilers(source: str) -> list[str]:
     [
         path
         for path in sorted(KERNELS.rglob("*.py"))
-        if path.name not in ("_jit.py", "_jit_cache.py")
+        if path.name not in ("_jit.py", "_jit_cache.py", "_lanes.py")
     ],
     ids=lambda path: path.name,
 )
@@ -313,3 +313,21 @@ def test_a_second_kernel_of_one_function_has_a_cache_of_its_own() -> None:
     names = [compiled._cache._impl.filename_base for compiled in (first, second)]  # type: ignore[attr-defined]
     assert names[0] != names[1]
     assert second.__name__ == "add_one_wide"
+
+
+@part
+def double(values: np.ndarray) -> int:
+    for i in range(values.size):
+        values[i] = 2 * values[i]
+    return int(values.size)
+
+
+def test_a_part_is_compiled_for_the_types_of_each_kernel_that_calls_it() -> None:
+    def double_and_count(values: np.ndarray) -> int:
+        return double(values)
+
+    for dtype in (np.int16, np.float64):
+        compiled = kernel(f"int64({np.dtype(dtype).name}[::1])")(double_and_count)
+        values = np.ones(3, dtype)
+        assert compiled(values) == 3
+        assert values.tolist() == [2, 2, 2]

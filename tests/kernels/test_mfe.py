@@ -17,11 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_mfe import energy_of_structure, partners
 
+from premir.kernels import mfe as module
 from premir.kernels.check_fold import check_fold
 from premir.kernels.codes import encode
 from premir.kernels.energies import EnergyParameters, current_parameters
 from premir.kernels.loop_tables import loop_tables
-from premir.kernels.mfe import fold_batch, workspace
+from premir.kernels.mfe import fold_batch, lowest_energy
+from premir.kernels.mfe_kernel import workspace
 from premir.kernels.pairing import dot_bracket, pack
 from premir.scanner.genome.fasta import read_records
 
@@ -154,6 +156,7 @@ def test_every_special_hairpin(parameters: EnergyParameters) -> None:
 @compiled_only
 def test_perfect_inverted_repeats(parameters: EnergyParameters) -> None:
     rng = random.Random(11)
+    assert_like_viennarna(parameters, ["G" * 400, "GC" * 200, "GCGC" * 10 + "AU" * 160])
     batch = [hairpin(rng, (n - loop) // 2, loop, 0) for n in (100, 400) for loop in (4, 8)]
     assert_like_viennarna(parameters, [*batch, "G" * 198 + "AAAA" + "C" * 198])
 
@@ -254,7 +257,107 @@ def test_threads_agree(parameters: EnergyParameters) -> None:
 
 
 def test_workspace_is_small(parameters: EnergyParameters) -> None:
-    assert sum(array.nbytes for array in workspace(400, loop_tables(parameters))) < 8_000_000
+    tables = loop_tables(parameters, np.int16)
+    assert sum(array.nbytes for array in workspace(400, tables)) < 2_000_000
+
+
+# Energies in int16, and in int32 where those do not fit
+
+
+@pytest.fixture
+def folded_wide(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Indices of the sequences that are folded in int32."""
+    found: list[int] = []
+    wide = module._fold_wide()
+
+    def spy(codes: Any, offsets: Any, which: Any, *rest: Any) -> None:
+        found.extend(which.tolist())
+        wide(codes, offsets, which, *rest)
+
+    monkeypatch.setattr(module, "_fold_wide", lambda: spy)
+    return found
+
+
+def stem_of(pairs: int) -> str:
+    return "G" * pairs + "GAAA" + "C" * pairs
+
+
+@compiled_only
+def test_only_what_does_not_fit_int16_is_folded_in_int32(
+    parameters: EnergyParameters, folded_wide: list[int]
+) -> None:
+    batch = [stem_of(n) for n in (20, 110, 60, 150, 198)] + random_sequences(12, 20, 20, 400)
+    assert_like_viennarna(parameters, batch)
+    floor = lowest_energy(loop_tables(parameters, np.int16), max(map(len, batch)))
+    energies = [mfe for _, mfe in fold(parameters, *batch)]
+    assert -30_000 < floor < -28_000
+    assert (
+        sorted(set(folded_wide))
+        == [k for k, mfe in enumerate(energies) if mfe < floor]
+        == [1, 3, 4]
+    )
+
+
+@compiled_only
+def test_on_both_sides_of_the_floor(parameters: EnergyParameters, folded_wide: list[int]) -> None:
+    batch = [stem_of(n) for n in range(80, 100)]
+    assert_like_viennarna(parameters, batch)
+    assert 0 < len(folded_wide) < len(batch)
+    assert folded_wide == list(range(folded_wide[0], len(batch)))
+
+
+@compiled_only
+def test_many_stems_that_fit_in_a_multiloop_that_does_not(
+    parameters: EnergyParameters, folded_wide: list[int]
+) -> None:
+    inner = "A".join([stem_of(28)] * 4)
+    assert_like_viennarna(parameters, ["GGGG" + inner + "CCCC", "A" + inner])
+    assert 0 in folded_wide
+
+
+@compiled_only
+def test_without_the_floor_int16_would_be_wrong(
+    parameters: EnergyParameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "lowest_energy", lambda *_: -(1 << 20))
+    sequence = stem_of(150)
+    assert fold(parameters, sequence)[0][1] != rna_fold(sequence)[1]
+
+
+@compiled_only
+def test_int16_and_int32_agree(
+    parameters: EnergyParameters, monkeypatch: pytest.MonkeyPatch, folded_wide: list[int]
+) -> None:
+    rng = random.Random(13)
+    batch = random_sequences(14, 150, 5, 250)
+    batch += [hairpin(rng, rng.randint(12, 90), rng.randint(3, 20), 12) for _ in range(150)]
+    narrow = fold(parameters, *batch)
+    assert folded_wide == []
+    monkeypatch.setattr(module, "lowest_energy", lambda *_: 0)
+    assert fold(parameters, *batch) == narrow
+    assert folded_wide == list(range(len(batch)))
+
+
+def test_the_floor_follows_from_the_energies(parameters: EnergyParameters) -> None:
+    tables = loop_tables(parameters, np.int16)
+    assert tables.largest >= max(map(abs, parameters.special_hairpins.values()))
+    assert tables.largest >= np.abs(tables.costs).max()
+    for longest in (50, 400, 32_767):
+        loop = parameters.loop(parameters.hairpin, longest - 1)
+        assert lowest_energy(tables, longest) == 4 * max(tables.largest, loop) - 32_767
+    unpaired = tables._replace(multi_base=-30)
+    assert lowest_energy(unpaired, 200) == 4 * 30 * 200 - 32_767
+    # No int16 where a closing pair may cost more than any energy.
+    assert lowest_energy(tables._replace(largest=10_000_000), 50) > 0
+
+
+@compiled_only
+def test_where_no_int16_fits_all_is_folded_in_int32(viennarna: Any, folded_wide: list[int]) -> None:
+    viennarna.params_load_RNA_Langdon2018()
+    parameters = current_parameters()
+    assert lowest_energy(loop_tables(parameters, np.int16), 100) > 0
+    assert_like_viennarna(parameters, random_sequences(6, 5, 20, 120))
+    assert folded_wide == list(range(5))
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 APART = frozenset(
     {
         "energies.current_parameters", "energies.parse_parameters", "loop_tables.loop_tables",
-        "folding_model.model_details", "mfe.workspace", "check_fold.check_fold",
+        "folding_model.model_details", "mfe.lowest_energy", "mfe_kernel.fold_all",
+        "mfe_kernel.signature", "mfe_kernel.workspace", "check_fold.check_fold",
     }
 )  # fmt: skip
 """Exported functions that are given no array: texts, files, or what others here are given."""
