@@ -24,7 +24,7 @@ from premir.scanner.find.hairpins import Hairpins as Hairpins
 from premir.scanner.find.shards import Shard as Shard
 from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
-from premir.scanner.options import Execution, Outputs, Resume, ScanOptions, Search
+from premir.scanner.options import Execution, Order, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
@@ -42,6 +42,7 @@ def scan(
     model: str | Model = DEFAULT_MODEL,
     min_prob: float | None = None,
     max_copies: int | None = None,
+    sort: Order = "fasta",
     regions: Sequence[str] = (),
     preset: Literal["animal", "plant", "virus"] = "animal",
     extractor: Literal["stems", "windows"] = "stems",
@@ -71,6 +72,7 @@ def scan(
         model: shipped model, model directory, or one that is loaded.
         min_prob: reporting threshold; the model's by default.
         max_copies: leave out hits whose arms recur more often in the genome.
+        sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
         preset: hairpins of what length and kind to look for.
         extractor: how candidates are found.
@@ -105,6 +107,7 @@ def scan(
         ("executor", executor, ("local", "ray")),
         ("device", device, ("auto", "cpu", "cuda")),
         ("resume", resume, ("auto", "never", "require")),
+        ("sort", sort, ("fasta", "coordinate")),
     ):
         _check(name, value, known)
     _check_range("min_prob", min_prob, 0, 1)
@@ -145,6 +148,7 @@ def scan(
             out=Path(out),
             candidates=Path(candidates) if candidates is not None else None,
             summary=told,
+            sort=sort,
         ),
     )
     from premir.scanner.preparing import files_of

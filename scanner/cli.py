@@ -73,6 +73,9 @@ def build_parser() -> Parser:
         "--out), scored by minus their stem energy in centibits; without --out the scan stops "
         "there")  # fmt: skip
     add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
+    add("--sort", choices=["fasta", "coordinate"], default="fasta", help="order of hits: contigs "
+        "as in the FASTA file, or as LC_ALL=C sort -k1,1 -k2,2n has them, which bedtools and "
+        "bedToBigBed want; default: %(default)s")  # fmt: skip
     add("--autosql", type=path, metavar="BED", help="print an autoSql of what a BED file of hits "
         "holds, as bedToBigBed takes it, and exit")  # fmt: skip
     add("--regions", action="append", default=[], metavar="REGION",
@@ -293,6 +296,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             out=options.out,
             candidates=options.candidates,
             summary=options.summary or (options.out and beside(options.out, ".summary.json")),
+            sort=options.sort,
         ),
     )
 
