@@ -68,7 +68,8 @@ def scan(
 
     Args:
         genome: FASTA file: plain, gzip, bgzip, bzip2, xz or zstd.
-        out: BED file of hits (``.gz`` or ``.bgz``: bgzipped and indexed).
+        out: file of hits, in the format that its name ends in: BED, or ``.gff3``, ``.tsv``,
+            ``.jsonl``, ``.fasta`` or ``.vienna`` (``.gz`` or ``.bgz``: bgzipped, BED also indexed).
         model: shipped model, model directory, or one that is loaded.
         min_prob: reporting threshold; the model's by default.
         max_copies: leave out hits whose arms recur more often in the genome.

@@ -83,7 +83,8 @@ class Outputs:
     """What is written; ``-`` is stdout.
 
     Attributes:
-        out: BED file of hits (``.gz``: bgzipped and indexed), None for none.
+        out: file of hits, of the format that its name ends in (``.gz``: bgzipped, BED also
+            indexed), None for none.
         candidates: BED6 file of candidate intervals, None for none.
         summary: JSON summary, None for none.
         sort: order of hits: of contigs in the FASTA file, or as other programs sort by coordinate.
