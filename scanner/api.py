@@ -24,7 +24,7 @@ from premir.scanner.find.hairpins import Hairpins as Hairpins
 from premir.scanner.find.shards import Shard as Shard
 from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
-from premir.scanner.options import Execution, Outputs, Resume, ScanOptions, Search
+from premir.scanner.options import Execution, Order, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
@@ -44,6 +44,7 @@ def scan(
     min_prob: float | None = None,
     max_fp: float | None = None,
     max_copies: int | None = None,
+    sort: Order = "fasta",
     regions: Sequence[str] = (),
     preset: Literal["animal", "plant", "virus"] = "animal",
     extractor: Literal["stems", "windows"] = "stems",
@@ -69,12 +70,14 @@ def scan(
 
     Args:
         genome: FASTA file: plain, gzip, bgzip, bzip2, xz or zstd.
-        out: BED file of hits (``.gz`` or ``.bgz``: bgzipped and indexed).
+        out: file of hits, in the format that its name ends in: BED, or ``.gff3``, ``.tsv``,
+            ``.jsonl``, ``.fasta`` or ``.vienna`` (``.gz`` or ``.bgz``: bgzipped, BED also indexed).
         model: shipped model, model directory, or one that is loaded; the preset's by default.
         min_prob: reporting threshold; the model's by default.
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
             saw, of what scores as a hit does.
         max_copies: leave out hits whose arms recur more often in the genome.
+        sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
         preset: hairpins of what length and kind to look for.
         extractor: how candidates are found.
@@ -109,6 +112,7 @@ def scan(
         ("executor", executor, ("local", "ray")),
         ("device", device, ("auto", "cpu", "cuda")),
         ("resume", resume, ("auto", "never", "require")),
+        ("sort", sort, ("fasta", "coordinate")),
     ):
         _check(name, value, known)
     _check_range("min_prob", min_prob, 0, 1)
@@ -151,6 +155,7 @@ def scan(
             out=Path(out),
             candidates=Path(candidates) if candidates is not None else None,
             summary=told,
+            sort=sort,
         ),
     )
     from premir.scanner.preparing import files_of

@@ -68,8 +68,9 @@ def build_parser() -> Parser:
     add = parser.add_argument_group("input and output").add_argument
     add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are; "
         "- for stdin")  # fmt: skip
-    add("--out", type=file_path, metavar="FILE", help="BED of hits (.gz or .bgz: bgzipped and "
-        "indexed), or TSV with --hairpins; - for stdout")  # fmt: skip
+    add("--out", type=file_path, metavar="FILE", help="hits, in the format that its name "
+        "ends in: bed (else), gff3, tsv, jsonl, fasta or vienna (with .gz or .bgz bgzipped, BED "
+        "also indexed); TSV with --hairpins; - for stdout")  # fmt: skip
     add("--out-dir", type=path, metavar="DIR", help="for any number of genomes: NAME.bed and "
         "NAME.bed.summary.json of each, and genomes.tsv, go here")  # fmt: skip
     add("--genomes", type=path, metavar="TSV", help="with --out-dir: list of name, path and "
@@ -80,6 +81,9 @@ def build_parser() -> Parser:
         "--out), scored by minus their stem energy in centibits; without --out the scan stops "
         "there")  # fmt: skip
     add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
+    add("--sort", choices=["fasta", "coordinate"], default="fasta", help="order of hits: contigs "
+        "as in the FASTA file, or as LC_ALL=C sort -k1,1 -k2,2n has them, which bedtools and "
+        "bedToBigBed want; default: %(default)s")  # fmt: skip
     add("--autosql", type=path, metavar="BED", help="print an autoSql of what a BED file of hits "
         "holds, as bedToBigBed takes it, and exit")  # fmt: skip
     add("--regions", action="append", default=[], metavar="REGION",
@@ -309,6 +313,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             out=options.out,
             candidates=options.candidates,
             summary=options.summary or (options.out and beside(options.out, ".summary.json")),
+            sort=options.sort,
         ),
     )
 

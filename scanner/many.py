@@ -119,6 +119,7 @@ def _scan_all(
                 **settings(own, job),
                 "scores": job.score_key,
                 "limits": dict(own.search.limits),
+                "sort": own.outputs.sort,
             }
         record = _Record(entry, own, folder, by_preset[entry.preset])
         if own.execution.resume != "never" and (before := record.finished()) is not None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from premir.scanner.score.model import Model
 
 Resume: TypeAlias = Literal["auto", "never", "require"]
+Order: TypeAlias = Literal["fasta", "coordinate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +83,17 @@ class Outputs:
     """What is written; ``-`` is stdout.
 
     Attributes:
-        out: BED file of hits (``.gz``: bgzipped and indexed), None for none.
+        out: file of hits, of the format that its name ends in (``.gz``: bgzipped, BED also
+            indexed), None for none.
         candidates: BED6 file of candidate intervals, None for none.
         summary: JSON summary, None for none.
+        sort: order of hits: of contigs in the FASTA file, or as other programs sort by coordinate.
     """
 
     out: Path | None = None
     candidates: Path | None = None
     summary: Path | None = None
+    sort: Order = "fasta"
 
 
 @dataclass(frozen=True, slots=True)

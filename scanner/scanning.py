@@ -91,6 +91,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             done,
             out=options.outputs.out,
             candidates=options.outputs.candidates,
+            sort=options.outputs.sort,
             preset=search.preset,
             limits=search.limits,
             threads=execution.threads,

@@ -40,6 +40,11 @@ class Hits:
         """Read some hundred hits at a time; a column says what values they have."""
         return self.material.chunks(self.table)
 
+    def lines(self) -> Iterator[tuple[str, ...]]:
+        """Give the values of one hit after another as text, in the order of the columns."""
+        for chunk in self.chunks():
+            yield from zip(*(column.texts(chunk) for column in self.columns), strict=True)
+
 
 def columns_with(tracks: Sequence[Track]) -> tuple[Column, ...]:
     """Return all columns of hits, in the order in which formats write them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,14 @@ class Chunk:
         return np.array(loops, np.int64).reshape(-1, 2)
 
 
+class Folds(Protocol):
+    """Where the folds of hits are read."""
+
+    def of(self, hits: HitTable) -> Hairpins:
+        """Read the folds of some hits, in their order."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
     """What a scan knows of its hits beside the table.
@@ -67,6 +75,7 @@ class Material:
         threads: cores that a track may use.
         false_calls: of the model; None where its card has no such table.
         corrected: folds that stand in place of those of the shards, by tile and row.
+        folds: where folds are read in place of the shards, corrected ones among them.
     """
 
     genome: Genome
@@ -75,21 +84,33 @@ class Material:
     threads: int
     false_calls: FalseCalls | None = None
     corrected: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
+    folds: Folds | None = None
 
     def chunks(self, table: HitTable) -> Iterator[Chunk]:
-        """Read the folds of hits, which stand by position, in their order.
+        """Read the folds of hits, in their order: by position, unless ``folds`` has them.
 
         Yields:
             Some hundred hits at a time; few shards are in memory at any time.
         """
-        by_index = {tile.index: tile for tile in self.tiles}
-        shards: dict[int, Hairpins] = {}
+        folds = self.folds or _ShardFolds(self)
         for first in range(0, len(table), _CHUNK):
             hits = table.take(np.arange(first, min(first + _CHUNK, len(table))))
-            shards = {
-                index: shards.get(index) or read_hairpins(self.run.shard(by_index[index]))
-                for index in np.unique(hits.tile).tolist()
-            }
-            places = zip(hits.tile.tolist(), hits.row.tolist(), strict=True)
-            folds = [self.corrected.get(place) or shards[place[0]][place[1]] for place in places]
-            yield Chunk(hits, join(folds), self.genome, self.false_calls)
+            yield Chunk(hits, folds.of(hits), self.genome, self.false_calls)
+
+
+class _ShardFolds:
+    """Folds as the shards of a run hold them; those of the hits asked for last are in memory."""
+
+    def __init__(self, material: Material) -> None:
+        self._material = material
+        self._tiles = {tile.index: tile for tile in material.tiles}
+        self._shards: dict[int, Hairpins] = {}
+
+    def of(self, hits: HitTable) -> Hairpins:
+        run, corrected = self._material.run, self._material.corrected
+        self._shards = {
+            index: self._shards.get(index) or read_hairpins(run.shard(self._tiles[index]))
+            for index in np.unique(hits.tile).tolist()
+        }
+        places = zip(hits.tile.tolist(), hits.row.tolist(), strict=True)
+        return join([corrected.get(place) or self._shards[place[0]][place[1]] for place in places])

@@ -19,6 +19,7 @@ from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
+from premir.scanner.options import Order
 from premir.scanner.outputs import writing
 from premir.scanner.report import evidence
 from premir.scanner.report.evidence.track import add_tracks
@@ -28,6 +29,7 @@ from premir.scanner.report.formats.candidates import write_candidates
 from premir.scanner.report.hits import Hits, columns_with
 from premir.scanner.report.material import Material
 from premir.scanner.report.merging import groups_of_contigs, inside, merged_groups
+from premir.scanner.report.ordering import sorted_hits
 from premir.scanner.report.second_opinion import SecondOpinion, refold
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.engine import Tally
@@ -66,6 +68,7 @@ def seal(
     *,
     out: Path | None,
     candidates: Path | None,
+    sort: Order,
     preset: str,
     limits: Limits,
     threads: int,
@@ -80,6 +83,7 @@ def seal(
         done: its tiles; counts and seconds are added.
         out: where hits go, None for nowhere.
         candidates: where all candidates go, None for nowhere.
+        sort: order of hits.
         preset: name of the preset, for the header.
         limits: hits beyond them are left out.
         threads: cores to use.
@@ -94,8 +98,9 @@ def seal(
         refolder = Refolder(second, job.model) if second is not None else None
         material = Material(genome, job.run, done.tiles, threads, job.model.false_calls)
         table, material = reported_hits(material, regions, job, done, limits, refolder)
-        header = _provenance(genome, job, job.model, done, preset=preset, limits=limits)
-        write_hits(out, Hits(columns_with(evidence.TRACKS), table, material, header))
+        header = _provenance(genome, job, job.model, done, sort=sort, preset=preset, limits=limits)
+        with sorted_hits(table, material, sort) as (table, material):
+            write_hits(out, Hits(columns_with(evidence.TRACKS), table, material, header))
         count = len(table)
     if candidates is not None:
         _write_candidates(candidates, genome, regions, job.run, done.tiles)
@@ -155,7 +160,14 @@ def _write_candidates(
 
 
 def _provenance(
-    genome: Genome, job: Job, model: Model, done: Done, *, preset: str, limits: Limits
+    genome: Genome,
+    job: Job,
+    model: Model,
+    done: Done,
+    *,
+    sort: Order,
+    preset: str,
+    limits: Limits,
 ) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
     extractor = job.extractor
@@ -168,6 +180,7 @@ def _provenance(
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
+        f"sort {sort}",
         *(
             f"incomplete: {printable(place(tile, genome.contigs))} is missing"
             for tile, _ in done.tally.quarantined

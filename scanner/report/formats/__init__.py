@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from premir.scanner.outputs import is_compressed, writing
-from premir.scanner.report.formats import bed
+from premir.scanner.report.formats import bed, fasta, gff3, jsonl, tsv, vienna
 from premir.scanner.report.formats.format import Format
 from premir.scanner.report.hits import Hits
 
-FORMATS: tuple[Format, ...] = (bed.FORMAT,)
+FORMATS: tuple[Format, ...] = tuple(kind.FORMAT for kind in (bed, gff3, tsv, jsonl, fasta, vienna))
 
 
 def format_of(path: Path) -> Format:
     """Return the format that the name of a file asks for."""
     name = path.with_suffix("") if is_compressed(path) else path
     for each in FORMATS:
-        if name.suffix.lower() == f".{each.name}":
+        if name.suffix.lower().removeprefix(".") in (each.name, *each.also):
             return each
     return FORMATS[0]
 

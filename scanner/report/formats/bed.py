@@ -15,9 +15,7 @@ def write(handle: TextIO, hits: Hits) -> None:
     """Write hits below the lines that say where they come from and what the columns are."""
     handle.writelines(f"## {line}\n" for line in (f"format {NAME} {VERSION}", *hits.header))
     handle.write("#" + "\t".join(column.name for column in hits.columns) + "\n")
-    for chunk in hits.chunks():
-        fields = [column.texts(chunk) for column in hits.columns]
-        handle.writelines("\t".join(line) + "\n" for line in zip(*fields, strict=True))
+    handle.writelines("\t".join(line) + "\n" for line in hits.lines())
 
 
 FORMAT = Format(name="bed", write=write, indexed=True)

@@ -17,8 +17,10 @@ class Format:
         name: what such files end in, but for ``.gz`` and the like.
         write: writes hits as text, piece by piece.
         indexed: whether tabix indexes it as BED where it is compressed.
+        also: what else such files end in.
     """
 
     name: str
     write: Callable[[TextIO, Hits], None]
     indexed: bool = False
+    also: tuple[str, ...] = ()

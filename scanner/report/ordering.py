@@ -1,0 +1,115 @@
+"""Hits in another order than that of the FASTA file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.kernels.pairing import Energies, Offsets
+from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.genome.letters import Contigs, read_pieces
+from premir.scanner.options import Order
+from premir.scanner.report.material import Material
+from premir.scanner.report.table import HitTable
+from premir.scanner.scratch import scratch_folder
+
+_I64 = npt.NDArray[np.int64]
+
+
+def by_coordinate(table: HitTable, contigs: Contigs) -> _I64:
+    """Return the order in which ``LC_ALL=C sort -k1,1 -k2,2n`` puts the lines of hits.
+
+    Where contig and start are the same, ``sort`` compares the lines letter by letter: ends as
+    text, then the strands in the names, ``+`` first.
+
+    Args:
+        table: N hits.
+        contigs: of the genome.
+
+    Returns:
+        int64 (N,), which hit comes first, second, ...
+    """
+    loci = table.loci
+    here, place = np.unique(loci.contig, return_inverse=True)
+    names = [contigs.names[number].encode() for number in here.tolist()]
+    rank = np.empty(here.size, np.int64)
+    rank[sorted(range(here.size), key=names.__getitem__)] = np.arange(here.size)
+    order: _I64 = np.lexsort((loci.strand < 0, loci.end.astype("S20"), loci.start, rank[place]))
+    return order
+
+
+@contextmanager
+def sorted_hits(
+    table: HitTable, material: Material, sort: Order
+) -> Iterator[tuple[HitTable, Material]]:
+    """Give hits in an order, and material that has their folds at hand in that order.
+
+    Shards hold what lies together in the FASTA file. Small contigs that follow each other by name
+    may lie in any of them, and no number of shards in memory would do: the folds of the hits, and
+    no others, go into a temporary file, in which any hit is found at once.
+
+    Args:
+        table: hits by position.
+        material: what their folds are read from.
+        sort: ``fasta`` leaves them as they are.
+    """
+    if sort == "fasta":
+        yield table, material
+        return
+    with scratch_folder() as folder:
+        folds = _gather(table, material, folder)
+        order = by_coordinate(table, material.genome.contigs)
+        yield table.take(order), replace(material, folds=folds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """Folds in two files, found by tile and row of the hits.
+
+    Attributes:
+        codes: file of uint8 codes, one hairpin after another.
+        pairs: file of int16 pair tables, likewise.
+        mfe: int32 (N,), dcal/mol.
+        offsets: int64 (N + 1,), borders of the hairpins.
+        keys: int64 (N,), rising: tile and row of a hit in one number.
+        index: int64 (N,), which hairpin has the key.
+    """
+
+    codes: Path
+    pairs: Path
+    mfe: Energies
+    offsets: Offsets
+    keys: _I64
+    index: _I64
+
+    def of(self, hits: HitTable) -> Hairpins:
+        """Read the folds of hits, in their order."""
+        index = self.index[np.searchsorted(self.keys, _keys(hits))]
+        start, end = self.offsets[index], self.offsets[index + 1]
+        borders = np.concatenate([[0], np.cumsum(end - start)])
+        pairs = read_pieces(self.pairs, 2 * start, 2 * end).view(np.int16)
+        return Hairpins(read_pieces(self.codes, start, end), pairs, self.mfe[index], borders)
+
+
+def _keys(hits: HitTable) -> _I64:
+    return hits.tile * (1 << 32) + hits.row
+
+
+def _gather(table: HitTable, material: Material, folder: Path) -> _Gathered:
+    codes, pairs = folder / "codes", folder / "pairs"
+    mfe, lengths = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+    with codes.open("wb") as codes_file, pairs.open("wb") as pairs_file:
+        for chunk in material.chunks(table):
+            codes_file.write(chunk.hairpins.codes.tobytes())
+            pairs_file.write(chunk.hairpins.pairs.tobytes())
+            mfe.append(chunk.hairpins.mfe)
+            lengths.append(chunk.hairpins.lengths)
+    keys = _keys(table)
+    index = np.argsort(keys, kind="stable")
+    offsets = np.cumsum(np.concatenate(lengths))
+    return _Gathered(codes, pairs, np.concatenate(mfe), offsets, keys[index], index)
