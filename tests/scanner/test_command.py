@@ -116,7 +116,7 @@ def test_names_forge_no_line(evil, tmp_path, capsys):
     err = capsys.readouterr().err
     assert f"absent{escaped}: no such file" in err
     assert all(line.startswith("premir-scan: ") for line in err.splitlines())
-    assert out.read_text().splitlines()[1] == f"## genome {escaped}"
+    assert f"## genome {escaped}" in out.read_text().splitlines()
     assert "\x1b" not in err + log.read_text() + out.read_text()
 
 
