@@ -58,12 +58,25 @@ class Network(nn.Module, ABC):
 
 
 class TensorNetwork(Network):
-    """A network that reads pairing tensors, as those of Do et al. (2018) do."""
+    """A network that reads pairing tensors, as those of Do et al. (2018) do.
+
+    Attributes:
+        conv1: its first layer.
+        fc2: its last one.
+    """
+
+    conv1: nn.Conv2d
+    fc2: nn.Linear
 
     @property
-    @abstractmethod
     def first_layer(self) -> nn.Conv2d:
         """The layer that reads pairing tensors, whose channels trainings soften or keep out."""
+        return self.conv1
+
+    @property
+    def last_layer(self) -> nn.Linear:
+        """The layer that turns hidden units, which trainings drop, into logits."""
+        return self.fc2
 
     @abstractmethod
     def forward_dense(self, batch: PairingBatch) -> Tensor:

@@ -55,16 +55,6 @@ class VariableConvNet(TensorNetwork):
         self.fc1 = nn.Linear(64 * 16, 256)
         self.fc2 = nn.Linear(256, 2)
 
-    @property
-    def first_layer(self) -> nn.Conv2d:
-        """The layer that reads pairing tensors."""
-        return self.conv1
-
-    @property
-    def last_layer(self) -> nn.Linear:
-        """The layer that turns hidden units into logits."""
-        return self.fc2
-
     @staticmethod
     def map_sizes(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Side of the first pooled map for each length; hairpins that share it need no masks."""
