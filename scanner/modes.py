@@ -10,9 +10,9 @@ from premir.scanner.command import refuse_unread
 _SCAN = frozenset(
     "genome out sort candidates summary regions model min_prob max_fp exhaustive max_copies "
     "extractor preset max_span executor ray_address threads device ray_timeout folder tile_size "
-    "work_dir resume keep_work".split()
+    "work_dir resume keep_work reads".split()
 )
-_ONE_PLACE = frozenset({"out", "candidates", "summary", "regions", "work_dir"})
+_ONE_PLACE = frozenset({"out", "candidates", "summary", "regions", "work_dir", "reads"})
 
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),
@@ -31,7 +31,17 @@ READ: dict[str, frozenset[str]] = {
 # What is not read after all where other options say so.
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
-        {"model", "min_prob", "max_fp", "exhaustive", "max_copies", "folder", "device", "sort"}
+        {
+            "model",
+            "min_prob",
+            "max_fp",
+            "exhaustive",
+            "max_copies",
+            "folder",
+            "device",
+            "sort",
+            "reads",
+        }
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),

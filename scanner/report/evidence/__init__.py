@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from premir.scanner.options import Search
 from premir.scanner.report.evidence import copies
+from premir.scanner.report.evidence.reads import track as reads
 from premir.scanner.report.evidence.track import Track
 
-TRACKS: tuple[Track, ...] = (copies.TRACK,)
+TRACKS: tuple[Track, ...] = (copies.TRACK, reads.TRACK)
 """All that there are."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from premir.scanner.outputs import is_compressed, writing
@@ -25,5 +26,7 @@ def write_hits(path: Path, hits: Hits) -> None:
     """Write hits to a file, whole or not at all, or to a stream, as its name asks for."""
     kind = format_of(path)
     longest = hits.material.genome.longest if kind.indexed else None
+    if not kind.details:
+        hits = replace(hits, columns=[each for each in hits.columns if not each.detail])
     with writing(path, longest_contig=longest) as handle:
         kind.write(handle, hits)

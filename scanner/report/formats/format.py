@@ -18,9 +18,11 @@ class Format:
         write: writes hits as text, piece by piece.
         indexed: whether tabix indexes it as BED where it is compressed.
         also: what else such files end in.
+        details: whether it has columns that only formats with room for everything have.
     """
 
     name: str
     write: Callable[[TextIO, Hits], None]
     indexed: bool = False
     also: tuple[str, ...] = ()
+    details: bool = False

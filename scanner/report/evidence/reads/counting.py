@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.scanner.errors import InputError, line_of, printable
+from premir.scanner.files import whole_file
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.report.evidence.reads.library import open_library
 from premir.scanner.report.evidence.reads.stacks import LONGEST, STACK, UNIT, combined
+from premir.scanner.run.rundir import RunDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +47,40 @@ class Counted:
     reads: int = 0
     long: int = 0
     named: int = 0
+
+
+def commit_libraries(run: RunDirectory, libraries: Sequence[Path], contigs: Contigs) -> None:
+    """Count the reads of libraries, unless the run directory has them already.
+
+    Args:
+        run: gets the stacks of each library.
+        libraries: BAM or CRAM files.
+        contigs: of the genome.
+
+    Raises:
+        InputError: as :func:`count_reads`.
+    """
+    for number, path in enumerate(libraries):
+        file = run.stacks(number)
+        if run.committed(file) is not None:
+            continue
+        started = time.monotonic()
+        with whole_file(file) as temporary, temporary.open("wb") as out:
+            counted = count_reads(path, contigs, out)
+        took = time.monotonic() - started
+        _log.info(
+            "%s: %.0f reads at %d places in %.1f s",
+            path, counted.reads / UNIT, file.stat().st_size // STACK.itemsize, took,
+        )  # fmt: skip
+        run.commit(
+            file,
+            {
+                "records": counted.records,
+                "reads": counted.reads / UNIT,
+                "long": counted.long / UNIT,
+                "seconds": {"reads": took},
+            },
+        )
 
 
 def count_reads(path: Path, contigs: Contigs, out: BinaryIO) -> Counted:
