@@ -24,6 +24,7 @@ from premir.scanner.find.hairpins import Hairpins as Hairpins
 from premir.scanner.find.shards import Shard as Shard
 from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
+from premir.scanner.genome.regions import regions_of_bed
 from premir.scanner.options import Execution, Order, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
@@ -46,6 +47,7 @@ def scan(
     max_copies: int | None = None,
     sort: Order = "fasta",
     regions: Sequence[str] = (),
+    regions_file: _Path | None = None,
     preset: Literal["animal", "plant", "virus"] = "animal",
     extractor: Literal["stems", "windows"] = "stems",
     max_span: int | None = None,
@@ -80,6 +82,7 @@ def scan(
         max_copies: leave out hits whose arms recur more often in the genome.
         sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
+        regions_file: BED file: likewise in its intervals.
         preset: hairpins of what length and kind to look for.
         extractor: how candidates are found.
         max_span: longest hairpin in nt, up to 1,000; the preset's by default.
@@ -134,7 +137,7 @@ def scan(
             model=loaded,
             min_prob=threshold(loaded, min_prob, max_fp),
             limits={} if max_copies is None else {"copies": max_copies},
-            regions=regions,
+            regions=[*regions, *regions_of_bed(Path(regions_file) if regions_file else None)],
             preset=preset,
             extractor=extractor,
             max_span=max_span,

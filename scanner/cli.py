@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from premir.scanner import __version__
 from premir.scanner.command import Parser, require_memory, run_command
+from premir.scanner.completion import SHELLS, completion
 from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
 from premir.scanner.genome.parts import Part
@@ -23,6 +24,7 @@ from premir.scanner.score.shipped import (
     HAIRPIN_MODEL,
     PLANT_MODEL,
     default_model,
+    judged,
     list_models,
     load_model,
 )
@@ -32,6 +34,19 @@ if TYPE_CHECKING:
     from premir.scanner.options import ScanOptions
     from premir.scanner.score.model import Model
 
+_ESSENTIAL = frozenset(
+    "genome hairpins out out_dir model list_models min_prob max_fp max_copies preset regions "
+    "threads ray_address plan help help_all version".split()
+)
+_FIRST = """\
+examples:
+  premir-scan genome.fa.gz --out hits.bed
+  premir-scan genome.fa --out hits.bed.gz --max-fp 0.1 --threads 8
+  premir-scan genome.fa --out chr2.bed --regions chr2:1-2000000
+  premir-scan a.fa b.fa.gz c.fa --out-dir hits
+
+premir-scan --help-all shows the other options, more examples, and exit codes.
+"""
 _EXAMPLES = """\
 examples:
   premir-scan genome.fa --out hits.bed
@@ -58,7 +73,10 @@ def build_parser() -> Parser:
     """Return the parser of ``premir-scan``."""
     parser = Parser(
         prog="premir-scan",
+        usage="premir-scan GENOME --out FILE [options]",
         description="Find precursor microRNA hairpins in a genome.",
+        essential=_ESSENTIAL,
+        short_epilog=_FIRST,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,7 +86,7 @@ def build_parser() -> Parser:
     add = parser.add_argument_group("input and output").add_argument
     add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are; "
         "- for stdin")  # fmt: skip
-    add("--out", type=file_path, metavar="FILE", help="hits, in the format that its name "
+    add("-o", "--out", type=file_path, metavar="FILE", help="hits, in the format that its name "
         "ends in: bed (else), gff3, tsv, jsonl, fasta or vienna (with .gz or .bgz bgzipped, BED "
         "also indexed); TSV with --hairpins; - for stdout")  # fmt: skip
     add("--out-dir", type=path, metavar="DIR", help="for any number of genomes: NAME.bed and "
@@ -89,6 +107,8 @@ def build_parser() -> Parser:
     add("--regions", action="append", default=[], metavar="REGION",
         help="report only hits whose mid-point lies in CONTIG or CONTIG:START-END (1-based "
         "inclusive); may be repeated")  # fmt: skip
+    add("--regions-file", type=path, metavar="BED", help="likewise in the intervals (0-based "
+        "half-open) of a BED file; - for stdin")  # fmt: skip
 
     add = parser.add_argument_group("model").add_argument
     add("--model", metavar="NAME|DIR", help=f"default: {DEFAULT_MODEL}; with --preset plant "
@@ -143,6 +163,8 @@ def build_parser() -> Parser:
         "and what it would reuse; writes nothing")  # fmt: skip
     add("--finalise", action="store_true", help="write the output when all parts are done")
     add("--keep-work", action="store_true", help="keep the run directory with its shards")
+    add("--print-completion", choices=SHELLS, metavar="SHELL", help="print what makes bash, zsh or "
+        "tcsh complete options and file names, and exit")  # fmt: skip
     add("--log-file", type=file_path, metavar="FILE", help="write all messages there too")
     add("-v", "--verbose", action="count", default=0, help="more messages")
     add("-q", "--quiet", action="count", default=0, help="warnings and errors only")
@@ -152,7 +174,11 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``premir-scan``; returns the exit code."""
-    return run_command(build_parser(), argv, _run)
+    parser = build_parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        sys.stderr.write(parser.short_help())
+        return InputError.exit_code
+    return run_command(parser, argv, _run)
 
 
 def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
@@ -160,6 +186,9 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     options.threads = usable_threads(options.threads)
     if options.list_models:
         return _list_models(options)
+    if options.print_completion is not None:
+        sys.stdout.write(completion(build_parser(), options.print_completion))
+        return 0
     require_memory()
     if options.autosql is not None:
         return _autosql(options)
@@ -174,9 +203,11 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
 
 def _list_models(options: argparse.Namespace) -> int:
     _begin(options, [], [])
-    remarks = {DEFAULT_MODEL: " (default)", PLANT_MODEL: " (default with --preset plant)"}
+    remarks = {DEFAULT_MODEL: "default", PLANT_MODEL: "default with --preset plant"}
     for model in list_models():
-        sys.stdout.write(f"{model.name}{remarks.get(model.name, '')}\t{model.description}\n")
+        told = remarks.get(model.name)
+        sys.stdout.write(f"{model.name}{f' ({told})' if told else ''}\t{model.description}")
+        sys.stdout.write(f"\t{judged(model)}\n")
     return 0
 
 
@@ -215,6 +246,8 @@ def _run_one(options: argparse.Namespace) -> int:
         _check_parts(options, genome)
     if not is_stream(genome) and not genome.exists():
         raise InputError(f"{genome}: no such file")
+    if options.regions_file is not None and {str(genome), str(options.regions_file)} == {"-"}:
+        raise InputError("GENOME and --regions-file cannot both be stdin: give one of them a name")
     settings = scan_options(options, model, genome)
     _begin_scan(options, settings)
     if options.plan:
@@ -263,7 +296,10 @@ def _files_of(model: Model) -> list[Named]:
 def _begin_scan(options: argparse.Namespace, settings: ScanOptions) -> None:
     from premir.scanner.preparing import files_of
 
-    _begin(options, *files_of(settings))
+    inputs, outputs, places = files_of(settings)
+    if options.regions_file is not None:
+        inputs.append(("--regions-file", options.regions_file))
+    _begin(options, inputs, outputs, places)
 
 
 def _begin(
@@ -282,6 +318,7 @@ def _begin(
 
 def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> ScanOptions:
     """Return the settings that a command line asks for."""
+    from premir.scanner.genome.regions import regions_of_bed
     from premir.scanner.options import Execution, Outputs, ScanOptions, Search
     from premir.scanner.score.suitability import threshold
 
@@ -293,7 +330,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             model=None if only_candidates else model,
             min_prob=threshold(model, options.min_prob, options.max_fp),
             limits={} if options.max_copies is None else {"copies": options.max_copies},
-            regions=options.regions,
+            regions=[*options.regions, *regions_of_bed(options.regions_file)],
             preset=options.preset,
             extractor=options.extractor,
             max_span=options.max_span,

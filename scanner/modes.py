@@ -8,22 +8,24 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out sort candidates summary regions model min_prob max_fp exhaustive max_copies "
-    "extractor preset max_span executor ray_address threads device ray_timeout folder tile_size "
-    "work_dir resume keep_work reads".split()
+    "genome out sort candidates summary regions regions_file model min_prob max_fp exhaustive "
+    "max_copies extractor preset max_span executor ray_address threads device ray_timeout folder "
+    "tile_size work_dir resume keep_work reads".split()
 )
-_ONE_PLACE = frozenset({"out", "candidates", "summary", "regions", "work_dir", "reads"})
+_REGIONS = frozenset({"regions", "regions_file"})
+_ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "work_dir", "reads"}
 
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),
+    "--print-completion": frozenset({"print_completion"}),
     "--autosql": frozenset({"autosql"}),
     "--hairpins": frozenset({"hairpins", "out", "model", "folder", "threads"}),
     "--out-dir": _SCAN - _ONE_PLACE | {"out_dir", "genomes", "format"},
     # These are added to the command of a scan, and say what to do about it: they take whatever
     # that takes, so that nothing of it has to be left out and put back.
     "--plan": _SCAN | {"plan", "part"},
-    "--part": _SCAN - {"regions"} | {"part"},
-    "--finalise": _SCAN - {"regions"} | {"finalise"},
+    "--part": _SCAN - _REGIONS | {"part"},
+    "--finalise": _SCAN - _REGIONS | {"finalise"},
     "the scan of a genome": _SCAN,
 }
 """By mode, from the one that decides first: the options that it reads."""
