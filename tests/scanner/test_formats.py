@@ -21,6 +21,7 @@ from premir.scanner.report.reading import read_hits
 
 BED = GOLDEN / "demo-0.5.bed"
 GOLDEN_HITS = list(read_hits(BED))
+SHOWN = ("score", "prob", "log_odds", "fp_per_mb", "mfe", "mfe_hairpin")
 LINES = [line for line in BED.read_text().splitlines() if line[0] != "#"]
 
 
@@ -63,7 +64,7 @@ def test_fasta_is_read_by_htslib(written, name):
         assert comment is not None
         numbers = dict(pair.split("=") for pair in comment.split(" "))
         assert {name: float(text) for name, text in numbers.items()} == {
-            name: getattr(hit, name) for name in ("score", "prob", "log_odds", "fp_per_mb", "mfe")
+            name: getattr(hit, name) for name in SHOWN
         }
 
 
@@ -71,7 +72,7 @@ def test_vienna_holds_folds_and_their_energies(written):
     lines = written("hits.vienna").read_text().splitlines()
     assert len(lines) == 3 * len(GOLDEN_HITS)
     for name, sequence, fold in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
-        structure, energy = RNA.fold(sequence)
+        structure, energy = RNA.fold(sequence.upper())
         assert fold == f"{structure} ({energy:6.2f})"
         assert name.startswith(">chr") or name.startswith(">scaffold")
 
