@@ -59,4 +59,4 @@ def test_ray_job_has_kuberays_fields_and_our_options():
     options = build_parser().parse_args(arguments)
     mount = container["volumeMounts"][0]["mountPath"]
     assert str(options.genome[0]).startswith(mount)
-    assert str(options.out).startswith(mount)
+    assert all(str(out).startswith(mount) for out in options.out)
