@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 
 _LINK = re.compile(r"(\]\()((?:\.\./)+[^)#\s]*)")
 _BEYOND = "beyond"
@@ -25,7 +25,12 @@ def on_files(files: Files, config: Any) -> Files:
         for link in _LINK.findall(page.content_string):
             path = _beyond(page.src_uri, link[1])
             if path and (root / path).is_file() and f"{_BEYOND}/{path}" not in files.src_uris:
-                copy = File.generated(config, f"{_BEYOND}/{path}", abs_src_path=str(root / path))
+                copy = File.generated(
+                    config,
+                    f"{_BEYOND}/{path}",
+                    abs_src_path=str(root / path),
+                    inclusion=InclusionLevel.NOT_IN_NAV,
+                )
                 files.append(copy)
     return files
 

@@ -157,7 +157,7 @@ def test_foreign_work_directory(genome, tmp_path, capsys):
         (("-q",), "give either a genome or --hairpins (see premir-scan --help)"),
         (("a.fa",), "give --out FILE (or --out - for stdout), --candidates, or both"),
         (("a.fa", "b.fa", "--out", "o"), "several genomes need --out-dir DIR"),
-        (("--hairpins", "b.fa"), "--hairpins needs --out FILE"),
+        (("--hairpins", "b.fa"), "--hairpins needs one --out FILE"),
         (("--genomes", "list.tsv"), "--genomes needs --out-dir DIR"),
         (("--out-dir", "o"), "--out-dir needs genomes: either their paths or --genomes TSV"),
         (

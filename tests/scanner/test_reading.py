@@ -19,7 +19,7 @@ from premir.scanner.report.reading import read_hits
 
 HEADER = "#" + "\t".join(column.name for column in columns_with(TRACKS))
 LINE = (
-    "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t.\t"
+    "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t-3.10\t.\t"
     "ACGU\t...."
 )
 FORMAT_1 = (
@@ -95,7 +95,9 @@ def test_hits_are_read_one_by_one(tmp_path):
     (tmp_path / "hits.bed").write_text(f"{HEADER}\n{LINE}\nc\tx\n")
     hits = read_hits(tmp_path / "hits.bed")
     assert next(hits).chrom == "c"
-    with pytest.raises(InputError, match="line 3: 2 columns in place of 23"):
+    with pytest.raises(
+        InputError, match=f"line 3: 2 columns in place of {HEADER.count(chr(9)) + 1}"
+    ):
         next(hits)
 
 

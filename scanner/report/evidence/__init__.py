@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from premir.scanner.options import Search
-from premir.scanner.report.evidence import copies
+from premir.scanner.report.evidence import alone, copies
 from premir.scanner.report.evidence.track import Track
 
-TRACKS: tuple[Track, ...] = (copies.TRACK,)
+TRACKS: tuple[Track, ...] = (alone.TRACK, copies.TRACK)
 """All that there are."""
 
 

@@ -34,4 +34,4 @@ def write(handle: TextIO, hits: Hits) -> None:
         handle.write("\t".join(map(str, fields)) + "\n")
 
 
-FORMAT = Format(name="gff3", write=write, also=("gff",))
+FORMAT = Format(name="gff3", write=write, tabix="gff", also=("gff",))
