@@ -163,6 +163,8 @@ def build_parser() -> Parser:
         "and what it would reuse; writes nothing")  # fmt: skip
     add("--finalise", action="store_true", help="write the output when all parts are done")
     add("--keep-work", action="store_true", help="keep the run directory with its shards")
+    add("--compile", action="store_true", help="compile all kernels into numba's cache "
+        "(NUMBA_CACHE_DIR), which the first scan does otherwise, and exit")  # fmt: skip
     add("--print-completion", choices=SHELLS, metavar="SHELL", help="print what makes bash, zsh or "
         "tcsh complete options and file names, and exit")  # fmt: skip
     add("--log-file", type=file_path, metavar="FILE", help="write all messages there too")
@@ -190,6 +192,8 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
         sys.stdout.write(completion(build_parser(), options.print_completion))
         return 0
     require_memory()
+    if options.compile:
+        return _compile(options)
     if options.autosql is not None:
         return _autosql(options)
     if options.out_dir is not None or options.genomes is not None:
@@ -208,6 +212,14 @@ def _list_models(options: argparse.Namespace) -> int:
         told = remarks.get(model.name)
         sys.stdout.write(f"{model.name}{f' ({told})' if told else ''}\t{model.description}")
         sys.stdout.write(f"\t{judged(model)}\n")
+    return 0
+
+
+def _compile(options: argparse.Namespace) -> int:
+    _begin(options, [], [])
+    from premir.scanner.compiling import compile_kernels
+
+    compile_kernels()
     return 0
 
 

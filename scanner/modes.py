@@ -18,6 +18,7 @@ _ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "work_dir"}
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),
     "--print-completion": frozenset({"print_completion"}),
+    "--compile": frozenset({"compile"}),
     "--autosql": frozenset({"autosql"}),
     "--hairpins": frozenset({"hairpins", "out", "model", "folder", "threads"}),
     "--out-dir": _SCAN - _ONE_PLACE | {"out_dir", "genomes"},
