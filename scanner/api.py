@@ -54,6 +54,7 @@ def scan(
     max_span: int | None = None,
     exhaustive: bool = False,
     folder: Literal["kernel", "viennarna"] = "kernel",
+    reads: Sequence[_Path] = (),
     candidates: _Path | None = None,
     summary: _Path | None = None,
     threads: int | None = None,
@@ -90,6 +91,7 @@ def scan(
         max_span: longest hairpin in nt, up to 1,000; the preset's by default.
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates.
+        reads: BAM or CRAM files of small-RNA reads on this genome, sorted and indexed.
         candidates: BED6 file for all candidate intervals.
         summary: JSON file; ``OUT.summary.json`` by default, after the first ``out``.
         threads: cores to use; all that this process may use by default.
@@ -148,6 +150,7 @@ def scan(
             max_span=max_span,
             exhaustive=exhaustive,
             folder=folder,
+            reads=[Path(each) for each in reads],
         ),
         Execution(
             threads=usable_threads(threads or available_cores()),

@@ -129,6 +129,11 @@ def build_parser() -> Parser:
     add("--max-copies", type=whole(0), metavar="N", help="leave out hits whose arms recur more "
         "than N times in the genome; default: no limit")  # fmt: skip
 
+    add = parser.add_argument_group("evidence").add_argument
+    add("--reads", type=path, action="append", default=[], metavar="BAM", help="small-RNA reads on "
+        "this genome, adapters removed, sorted and indexed, BAM or CRAM: adds columns and moves "
+        "log_odds; may be repeated")  # fmt: skip
+
     add = parser.add_argument_group("candidates").add_argument
     add("--extractor", choices=["stems", "windows"], default="stems", help="stems: "
         "best stem-loops; windows: 110 nt every 10 nt; default: %(default)s")  # fmt: skip
@@ -349,6 +354,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             max_span=options.max_span,
             exhaustive=options.exhaustive,
             folder=options.folder,
+            reads=options.reads,
         ),
         Execution(
             threads=options.threads,

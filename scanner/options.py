@@ -31,6 +31,7 @@ class Search:
         max_span: longest candidate, in nt; the preset's where None.
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates, ``kernel`` or ``viennarna``.
+        reads: libraries of small-RNA reads on the genome, BAM or CRAM.
     """
 
     genome: Path
@@ -43,6 +44,7 @@ class Search:
     max_span: int | None = None
     exhaustive: bool = False
     folder: str = "kernel"
+    reads: Sequence[Path] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

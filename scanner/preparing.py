@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from premir.scanner.errors import InputError
+from premir.scanner.files import sha256
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.identity import identity_of
 from premir.scanner.genome.letters import Genome
@@ -51,6 +52,7 @@ def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named
     inputs = [("GENOME", options.search.genome)]
     if options.search.model is not None:
         inputs += [("--model", path) for path in options.search.model.files]
+    inputs += [("--reads", path) for path in options.search.reads]
     files = options.outputs
     outputs: list[Named] = []
     hits = [("--out", out) for out in files.out]
@@ -176,8 +178,10 @@ def settings(options: ScanOptions, job: Job) -> dict[str, Any]:
 
 def identity(options: ScanOptions, genome: Genome, job: Job) -> dict[str, Any]:
     """Everything that shards depend on; the model stands apart, so that folds can be reused."""
+    reads = [sha256(path) for path in options.search.reads]
     return {
         **settings(options, job),
+        **({"reads": reads} if reads else {}),
         "genome": genome.digest(),
         "tile_size": options.execution.tile_size,
     }

@@ -15,6 +15,8 @@ from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
 from premir.scanner.report.belief import expected
+from premir.scanner.report.evidence.reads.counting import commit_libraries
+from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.merging import inside, merged_groups
 from premir.scanner.report.sealing import Done, seal
 from premir.scanner.report.summary import summarise
@@ -57,6 +59,8 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     ]
     for path in outputs:
         check_writable(path)
+    for path in search.reads:
+        check_library(path)
     resume = "require" if execution.finalise else execution.resume
     with (
         work_directory(options) as work,
@@ -122,6 +126,8 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
             if options.search.regions
             else None
         )
+        for path in options.search.reads:
+            check_contigs(path, genome.contigs)
         job = make_job(options, run, say=say)
         with opened.lock.exclusive():
             if options.execution.resume == "never":
@@ -129,6 +135,7 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
             if run.bind(identity(options, genome, job)):
                 _log.info("resuming in %s", run.path)
             genome = run.adopt(genome)
+            commit_libraries(run, options.search.reads, genome.contigs)
     finally:
         if fresh.store != run.store:
             fresh.store.unlink(missing_ok=True)

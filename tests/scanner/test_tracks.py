@@ -64,8 +64,8 @@ def test_a_track_is_a_column_of_hits_and_of_the_docs(default_genome, default_sca
         assert hit.pop("paired") == ("." if hit["strand"] == "-" else f"{share:.3f}")
     assert hits == before
     assert {hit["strand"] for hit in hits} == {"+", "-"}
-    number = names.index("paired") + 1
-    assert f"| {number} | paired | float or `.` |  | share of paired letters |\n" in columns_table()
+    assert "|  | paired | float or `.` |  | share of paired letters |\n" in columns_table()
+    assert f"| {names.index('copies') + 1} | copies |" in columns_table()
     values = [hit.paired for hit in read_hits(out)]
     assert [value is None for value in values] == [hit["strand"] == "-" for hit in hits]
     summary = json.loads(out.with_name("hits.bed.summary.json").read_text())

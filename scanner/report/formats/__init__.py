@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from premir.scanner.errors import InputError
@@ -47,5 +48,7 @@ def write_hits(path: Path, hits: Hits, otherwise: HitFormat | None = None) -> No
     """
     kind = format_of(path, otherwise)
     tabix = Tabix(kind.tabix, hits.material.genome.longest) if kind.tabix else None
+    if not kind.details:
+        hits = replace(hits, columns=[each for each in hits.columns if not each.detail])
     with writing(path, tabix=tabix) as handle:
         kind.write(handle, hits)

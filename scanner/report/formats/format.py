@@ -18,9 +18,11 @@ class Format:
         write: writes hits as text, piece by piece.
         tabix: as what tabix indexes it where it is compressed; empty for not at all.
         also: what else such files end in.
+        details: whether it has columns that only formats with room for everything have.
     """
 
     name: str
     write: Callable[[TextIO, Hits], None]
     tabix: Literal["", "bed", "gff"] = ""
     also: tuple[str, ...] = ()
+    details: bool = False
