@@ -104,7 +104,7 @@ def test_gff3_escapes_what_it_must_and_leaves_out_what_is_not_there(tmp_path):
     name = "a;b=c,d&e%é|(1)"
     table, source = hits_in(tmp_path / "run", [name], [(0, 10, 26, 1)], [16 * "."])
     write_hits(tmp_path / "hits.gff3", Hits(columns_with(()), table, source, []))
-    _, line = (tmp_path / "hits.gff3").read_text().splitlines()
+    _, _, line = (tmp_path / "hits.gff3").read_text().splitlines()
     seqid, *_, attributes = line.split("\t")
     assert unquote(seqid) == name
     assert not set(seqid) & set(";=,&(é")
