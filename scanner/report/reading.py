@@ -53,9 +53,9 @@ def read_rows(path: str | os.PathLike[str]) -> tuple[list[Column], Iterator[list
     path = Path(path)
     if format_of(path) is jsonl.FORMAT and path.is_file() and not path.stat().st_size:
         return [], iter(())  # JSON lines have no header: no hit is nothing at all
-    lines = enumerate(_lines(path), 1)
-    first = next(lines, (1, b""))
-    lines = itertools.chain([first], lines)
+    numbered = enumerate(_lines(path), 1)
+    first = next(numbered, (1, b""))
+    lines = itertools.chain([first], numbered)
     read = next((read for begins, read in _READERS if first[1].startswith(begins)), _read_bed)
     names, rows = read(path, lines)
     columns = _declared(f"{path}: line 1", names)
