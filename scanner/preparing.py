@@ -20,6 +20,7 @@ from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.report.evidence import lowest_prob
+from premir.scanner.report.evidence.reads.places import ReadPlaces
 from premir.scanner.report.formats import check_format
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
@@ -99,7 +100,12 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     if model is not None and say >= logging.INFO:
         for doubt in doubts(model, search.preset):
             _log.warning("%s", doubt)
+    spare = None
+    if search.reads:
+        spare = ReadPlaces([run.stacks(n) for n in range(len(search.reads))])
     key = f"log_odds {model and model.key} {lowest!r} {gates and gates.digest}"
+    if spare is not None:
+        key += f" spared {spare.min_prob!r}"
     return Job(
         run=run,
         extractor=extractor,
@@ -110,6 +116,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         score_key=hashlib.sha256(key.encode()).hexdigest()[:16],
         gates=gates,
         gates_off=off,
+        spare=spare,
     )
 
 

@@ -109,8 +109,8 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
         opened.finished = not execution.keep_work
     found = f"{count} hits" if search.model else f"{done.tally.counts['candidates']} candidates"
     _log.log(say, "%s in %.1f s", found, time.monotonic() - started)
-    if belief is not None:
-        _log.log(say, "%s", belief)
+    for line in [*done.remarks, *filter(None, [belief])]:
+        _log.log(say, "%s", line)
     return 0
 
 

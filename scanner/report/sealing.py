@@ -22,6 +22,7 @@ from premir.scanner.genome.tiles import Tile, place
 from premir.scanner.options import Order, Outputs, Search
 from premir.scanner.outputs import Tabix, writing
 from premir.scanner.report.evidence import tracks_for
+from premir.scanner.report.evidence.reads import ranking
 from premir.scanner.report.evidence.track import add_tracks
 from premir.scanner.report.filtering import at_least, within
 from premir.scanner.report.formats import write_hits
@@ -48,11 +49,15 @@ class Done:
         tiles: those whose files are committed.
         scanned: intervals they cover; None for the whole genome.
         tally: counts and seconds.
+        verdicts: how many hits have which verdict by their reads; None where there are no reads.
+        remarks: lines about the hits, for people.
     """
 
     tiles: list[Tile] = field(default_factory=list)
     scanned: Intervals | None = None
     tally: Tally = field(default_factory=Tally)
+    verdicts: dict[str, int] | None = None
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def megabases(self) -> float:
@@ -93,6 +98,9 @@ def seal(
         curve = job.model.false_calls
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
+        if search.reads:
+            done.verdicts = ranking.verdicts(table)
+            done.remarks += ranking.told(table, genome.contigs)
         header = _provenance(genome, job, job.model, done, search, outputs.sort)
         with sorted_hits(table, material, outputs.sort) as (table, material):
             hits = Hits(columns_with(tracks_for(search)), table, material, header)
@@ -121,8 +129,9 @@ def reported_hits(
     tally, search = done.tally, material.search
     tracks = tracks_for(search)
     table = _merged(material.genome, regions, job, done)
-    table = add_tracks([t for t in tracks if not t.late], table, material, tally.seconds)
-    table = at_least(table, job.min_prob)
+    early = [track for track in tracks if not track.late]
+    table = add_tracks(early, table, material, tally.seconds)
+    table = at_least(table, job.min_prob, early)
     table = add_tracks([t for t in tracks if t.late], table, material, tally.seconds)
     table = within(table, search.limits, tally.counts)
     if refolder is not None:

@@ -17,6 +17,19 @@ from premir.scanner.score.model import Model, lowest_selected, probabilities
 
 
 @dataclass(frozen=True, slots=True)
+class Spared:
+    """Hairpins that other evidence spares from gates and threshold.
+
+    Attributes:
+        which: bool (N,).
+        min_prob: threshold for these.
+    """
+
+    which: npt.NDArray[np.bool_]
+    min_prob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The hits among some hairpins.
 
@@ -42,6 +55,7 @@ def find_hits(
     min_prob: float,
     places: Places | None,
     device: torch.device,
+    spared: Spared | None = None,
 ) -> Found:
     """Find the hairpins that a model gives a probability of ``min_prob`` or more.
 
@@ -53,17 +67,21 @@ def find_hits(
         min_prob: threshold.
         places: where the hairpins lie, for cross-fitted models; None where they lie nowhere.
         device: where batches are computed.
+        spared: those that gates must not reject, with a threshold of their own.
     """
     started = time.monotonic()
+    spare = spared.which if spared is not None else np.zeros(len(hairpins), np.bool_)
+    low = min(spared.min_prob, min_prob) if spared is not None else min_prob
     worth = np.arange(len(hairpins))
     if gates is not None and loci is not None:
-        worth = np.flatnonzero(gates.after_folding(loci, hairpins))
+        worth = np.flatnonzero(gates.after_folding(loci, hairpins) | spare)
     gated = time.monotonic()
     rough = model.select(hairpins.take(worth), device, places and places.take(worth))
-    selected = worth[rough >= lowest_selected(min_prob)]
+    lowest = np.where(spare[worth], lowest_selected(low), lowest_selected(min_prob))
+    selected = worth[rough >= lowest]
     batched = time.monotonic()
     log_odds = model.score(hairpins.take(selected), places and places.take(selected))
-    reported = probabilities(log_odds) >= min_prob
+    reported = probabilities(log_odds) >= np.where(spare[selected], low, min_prob)
     seconds = {
         "gates": gated - started,
         "scoring": batched - gated,

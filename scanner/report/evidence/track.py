@@ -37,6 +37,8 @@ class Track:
             calls takes it in.
         lowest: the least probability by the model of what it may lift to the threshold; None for
             the threshold itself.
+        threshold: returns the least probabilities, float64 (N,), at which hits with the columns are
+            written after all, where these are below the scan's; None where it has no say.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Track:
     weigh: Callable[[HitTable], npt.NDArray[np.float64]] | None = None
     in_decoys: bool = True
     lowest: Callable[[Search], float] | None = None
+    threshold: Callable[[HitTable], npt.NDArray[np.float64]] | None = None
 
 
 def add_tracks(

@@ -13,10 +13,13 @@ from premir.scanner.report.evidence.reads.pattern import Pattern, Product
 from premir.scanner.report.evidence.reads.sighting import FLANK, Sighting, sightings
 from premir.scanner.report.evidence.reads.stacks import UNIT, Stacks
 from premir.scanner.report.evidence.reads.strands import Strands
-from premir.scanner.report.evidence.reads.verdict import VERDICTS
+from premir.scanner.report.evidence.reads.verdict import SPEAKING, VERDICTS
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
+
+_LIKELY = 0.5
+"""Least probability, by model and reads, of hits that reads speak for."""
 
 _I64 = npt.NDArray[np.int64]
 
@@ -176,6 +179,11 @@ def _array(column: Column, count: int, which: _I64, values: Sequence[Any]) -> np
     return array
 
 
+def _threshold(table: HitTable) -> npt.NDArray[np.float64]:
+    """Where reads speak for a microRNA, a hit is what is more likely than not."""
+    return np.where(np.isin(table.columns["read_verdict"], SPEAKING), _LIKELY, 1.0)
+
+
 _DTYPES: dict[type, Any] = {int: np.int64, float: np.float64, str: object}
 _NOTHING: dict[type, Any] = {int: NO_INT, float: np.nan, str: None}
 _NO_READS = {"read_verdict": "none", "reads": 0.0, "read_llr": 0.0}
@@ -187,4 +195,5 @@ TRACK = Track(
     asked=lambda search: bool(search.reads),
     weigh=lambda table: table.columns["read_llr"],
     in_decoys=False,
+    threshold=_threshold,
 )

@@ -20,6 +20,8 @@ VERDICTS = (
     "against",
 )
 """From the best to the worst, as lists for people have them."""
+SPEAKING = VERDICTS[:3]
+"""Verdicts of reads that speak for a microRNA."""
 
 ENOUGH = 10
 """Fewer reads than this, on either strand, say little."""
