@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from premir.scanner.find.shards import Shard as Shard
 from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.genome.regions import regions_of_bed
-from premir.scanner.options import Execution, Order, Outputs, Resume, ScanOptions, Search
+from premir.scanner.options import Execution, HitFormat, Order, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
@@ -39,8 +39,9 @@ _Path = str | os.PathLike[str]
 
 def scan(
     genome: _Path,
-    out: _Path,
+    out: _Path | Sequence[_Path],
     *,
+    format: HitFormat | None = None,  # noqa: A002  # as the option
     model: str | Model | None = None,
     min_prob: float | None = None,
     max_fp: float | None = None,
@@ -74,7 +75,9 @@ def scan(
     Args:
         genome: FASTA file: plain, gzip, bgzip, bzip2, xz or zstd.
         out: file of hits, in the format that its name ends in: BED, or ``.gff3``, ``.tsv``,
-            ``.jsonl``, ``.fasta`` or ``.vienna`` (``.gz`` or ``.bgz``: bgzipped, BED also indexed).
+            ``.jsonl``, ``.fasta`` or ``.vienna`` (``.gz`` or ``.bgz``: bgzipped, BED and GFF3 also
+            indexed); or several such files of the same hits.
+        format: of files whose names tell none; BED by default.
         model: shipped model, model directory, or one that is loaded; the preset's by default.
         min_prob: reporting threshold; the model's by default.
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
@@ -90,7 +93,7 @@ def scan(
         folder: what folds candidates.
         reads: BAM or CRAM files of small-RNA reads on this genome, sorted and indexed.
         candidates: BED6 file for all candidate intervals.
-        summary: JSON file; ``OUT.summary.json`` by default.
+        summary: JSON file; ``OUT.summary.json`` by default, after the first ``out``.
         threads: cores to use; all that this process may use by default.
         executor: where the scan runs.
         ray_address: Ray cluster to use; a private instance by default.
@@ -118,6 +121,7 @@ def scan(
         ("device", device, ("auto", "cpu", "cuda")),
         ("resume", resume, ("auto", "never", "require")),
         ("sort", sort, ("fasta", "coordinate")),
+        ("format", format or "bed", get_args(HitFormat)),
     ):
         _check(name, value, known)
     _check_range("min_prob", min_prob, 0, 1)
@@ -128,9 +132,12 @@ def scan(
     _check_range("threads", threads, 1, np.inf)
     chosen = model if model is not None else default_model(preset)
     loaded = load_model(chosen) if isinstance(chosen, str) else chosen
-    told = Path(summary) if summary is not None else beside(Path(out), ".summary.json")
+    outs = [Path(each) for each in ([out] if isinstance(out, str | os.PathLike) else out)]
+    if not outs:
+        raise InputError("out names no file")
+    told = Path(summary) if summary is not None else beside(outs[0], ".summary.json")
     if told is None:
-        raise InputError(f"{out}: is a stream; give a file")
+        raise InputError(f"{outs[0]}: is a stream; give a file")
     options = ScanOptions(
         Search(
             genome=Path(genome),
@@ -158,7 +165,8 @@ def scan(
             quiet=not progress,
         ),
         Outputs(
-            out=Path(out),
+            out=outs,
+            format=format,
             candidates=Path(candidates) if candidates is not None else None,
             summary=told,
             sort=sort,
@@ -172,7 +180,7 @@ def scan(
     result: Summary = json.loads(told.read_text(encoding="utf-8"))
     if code != 0:
         missing = ", ".join(each["place"] for each in result["quarantined"])
-        raise MissingTilesError(f"{out}: is incomplete, these tiles failed: {missing}")
+        raise MissingTilesError(f"{outs[0]}: is incomplete, these tiles failed: {missing}")
     return result
 
 

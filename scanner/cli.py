@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from premir.scanner import __version__
 from premir.scanner.command import Parser, require_memory, run_command
@@ -18,6 +18,7 @@ from premir.scanner.genome.parts import Part
 from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import file_path, path, real, whole
+from premir.scanner.options import HitFormat
 from premir.scanner.outputs import Named, beside, check_apart, check_log
 from premir.scanner.score.shipped import (
     DEFAULT_MODEL,
@@ -50,6 +51,7 @@ premir-scan --help-all shows the other options, more examples, and exit codes.
 _EXAMPLES = """\
 examples:
   premir-scan genome.fa --out hits.bed
+  premir-scan genome.fa --out hits.bed --out hits.gff3 --out hits.tsv
   premir-scan genome.fa.gz --out hits.bed.gz --min-prob 0.9 --threads 8
   zcat a.fa.gz b.fa.gz | premir-scan - --out hits.bed
   premir-scan genome.fa --out chr2.bed --regions chr2:1-2000000
@@ -86,15 +88,18 @@ def build_parser() -> Parser:
     add = parser.add_argument_group("input and output").add_argument
     add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are; "
         "- for stdin")  # fmt: skip
-    add("-o", "--out", type=file_path, metavar="FILE", help="hits, in the format that its name "
-        "ends in: bed (else), gff3, tsv, jsonl, fasta or vienna (with .gz or .bgz bgzipped, BED "
-        "also indexed); TSV with --hairpins; - for stdout")  # fmt: skip
+    add("-o", "--out", action="append", default=[], type=file_path, metavar="FILE", help="hits, in "
+        "the format that its name ends in: bed (else), gff3, tsv, jsonl, fasta or vienna (with .gz "
+        "or .bgz bgzipped, BED and GFF3 also indexed); may be repeated; TSV with --hairpins; - for "
+        "stdout")  # fmt: skip
     add("--out-dir", type=path, metavar="DIR", help="for any number of genomes: NAME.bed and "
         "NAME.bed.summary.json of each, and genomes.tsv, go here")  # fmt: skip
     add("--genomes", type=path, metavar="TSV", help="with --out-dir: list of name, path and "
         "(optional) preset in place of GENOME")  # fmt: skip
-    add("--format", choices=["bed", "bed.gz"], default="bed", help="with --out-dir: hits as plain "
-        "or as bgzipped and indexed BED; default: %(default)s")  # fmt: skip
+    add("--format", action="append", default=[], metavar="FORMAT", help="of --out where the name "
+        "tells none; with --out-dir: what to write of each genome, also with .gz; may be repeated "
+        "there; default: bed",
+        choices=[name + end for name in get_args(HitFormat) for end in ("", ".gz")])  # fmt: skip
     add("--candidates", type=file_path, metavar="BED", help="write all candidate intervals (as "
         "--out), scored by minus their stem energy in centibits; without --out the scan stops "
         "there")  # fmt: skip
@@ -163,6 +168,8 @@ def build_parser() -> Parser:
         "and what it would reuse; writes nothing")  # fmt: skip
     add("--finalise", action="store_true", help="write the output when all parts are done")
     add("--keep-work", action="store_true", help="keep the run directory with its shards")
+    add("--compile", action="store_true", help="compile all kernels into numba's cache "
+        "(NUMBA_CACHE_DIR), which the first scan does otherwise, and exit")  # fmt: skip
     add("--print-completion", choices=SHELLS, metavar="SHELL", help="print what makes bash, zsh or "
         "tcsh complete options and file names, and exit")  # fmt: skip
     add("--log-file", type=file_path, metavar="FILE", help="write all messages there too")
@@ -190,6 +197,8 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
         sys.stdout.write(completion(build_parser(), options.print_completion))
         return 0
     require_memory()
+    if options.compile:
+        return _compile(options)
     if options.autosql is not None:
         return _autosql(options)
     if options.out_dir is not None or options.genomes is not None:
@@ -211,6 +220,14 @@ def _list_models(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compile(options: argparse.Namespace) -> int:
+    _begin(options, [], [])
+    from premir.scanner.compiling import compile_kernels
+
+    compile_kernels()
+    return 0
+
+
 def _autosql(options: argparse.Namespace) -> int:
     _begin(options, [("--autosql", options.autosql)], [])
     from premir.scanner.report.autosql import autosql
@@ -221,15 +238,16 @@ def _autosql(options: argparse.Namespace) -> int:
 
 def _run_hairpins(options: argparse.Namespace) -> int:
     model = load_model(options.model or HAIRPIN_MODEL)
-    if options.out is None:
-        raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
+    if len(options.out) != 1:
+        raise InputError("--hairpins needs one --out FILE (or --out - for stdout)")
+    (out,) = options.out
     inputs = [("--hairpins", options.hairpins), *_files_of(model)]
-    _begin(options, inputs, [("--out", options.out)])
+    _begin(options, inputs, [("--out", out)])
     from premir.scanner.classify import classify
 
     return classify(
         options.hairpins,
-        options.out,
+        out,
         model,
         folder_name=options.folder,
         threads=options.threads,
@@ -239,7 +257,7 @@ def _run_hairpins(options: argparse.Namespace) -> int:
 
 def _run_one(options: argparse.Namespace) -> int:
     model = load_model(options.model or default_model(options.preset))
-    if options.out is None and options.candidates is None:
+    if not options.out and options.candidates is None:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
     (genome,) = options.genome
     if options.part or options.finalise:
@@ -280,13 +298,13 @@ def _run_many(options: argparse.Namespace) -> int:
         preset: scan_options(options, models[name], entries[0].path)
         for preset, name in names.items()
     }
-    suffix = f".{options.format}"
+    suffixes = [f".{each}" for each in dict.fromkeys(options.format or ["bed"])]
     inputs = [file for model in models.values() for file in _files_of(model)]
     inputs += [(entry.source, entry.path) for entry in entries]
     if options.genomes is not None:
         inputs.append(("--genomes", options.genomes))
-    _begin(options, inputs, *files_of(entries, shapes, options.out_dir, suffix))
-    return scan_many(entries, shapes, options.out_dir, suffix)
+    _begin(options, inputs, *files_of(entries, shapes, options.out_dir, suffixes))
+    return scan_many(entries, shapes, options.out_dir, suffixes)
 
 
 def _files_of(model: Model) -> list[Named]:
@@ -323,7 +341,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
     from premir.scanner.score.suitability import threshold
 
     executor, address = _executor(options)
-    only_candidates = options.out is None and options.out_dir is None
+    only_candidates = not options.out and options.out_dir is None
     return ScanOptions(
         Search(
             genome=genome,
@@ -354,8 +372,10 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
         ),
         Outputs(
             out=options.out,
+            format=_format_of_names(options),
             candidates=options.candidates,
-            summary=options.summary or (options.out and beside(options.out, ".summary.json")),
+            summary=options.summary
+            or (beside(options.out[0], ".summary.json") if options.out else None),
             sort=options.sort,
         ),
     )
@@ -369,8 +389,22 @@ def _check_parts(options: argparse.Namespace, genome: Path) -> None:
         )
     if options.resume == "never":
         raise InputError("--resume never would discard other parts' work; remove the run directory")
-    if options.work_dir is None and is_stream(options.out or options.candidates):
+    if options.work_dir is None and is_stream([*options.out, options.candidates][0]):
         raise InputError("--part and --finalise need --work-dir when the output goes to stdout")
+
+
+def _format_of_names(options: argparse.Namespace) -> HitFormat | None:
+    """Return the format of outputs whose names tell none."""
+    if options.out_dir is not None or not options.format:
+        return None
+    *others, wanted = options.format
+    if others:
+        raise InputError("several --format need --out-dir; with --out give each file a name that "
+            "ends in its format")  # fmt: skip
+    if wanted.endswith(".gz"):
+        raise InputError(f"--format {wanted}: what is compressed has a name that ends in .gz")
+    found: HitFormat = wanted
+    return found
 
 
 def _executor(options: argparse.Namespace) -> tuple[str, str | None]:

@@ -8,9 +8,9 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out sort candidates summary regions regions_file model min_prob max_fp exhaustive "
-    "max_copies extractor preset max_span executor ray_address threads device ray_timeout folder "
-    "tile_size work_dir resume keep_work reads".split()
+    "genome out format sort candidates summary regions regions_file reads model min_prob max_fp "
+    "exhaustive max_copies extractor preset max_span executor ray_address threads device "
+    "ray_timeout folder tile_size work_dir resume keep_work".split()
 )
 _REGIONS = frozenset({"regions", "regions_file"})
 _ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "work_dir", "reads"}
@@ -18,9 +18,10 @@ _ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "work_dir", "reads"}
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),
     "--print-completion": frozenset({"print_completion"}),
+    "--compile": frozenset({"compile"}),
     "--autosql": frozenset({"autosql"}),
     "--hairpins": frozenset({"hairpins", "out", "model", "folder", "threads"}),
-    "--out-dir": _SCAN - _ONE_PLACE | {"out_dir", "genomes", "format"},
+    "--out-dir": _SCAN - _ONE_PLACE | {"out_dir", "genomes"},
     # These are added to the command of a scan, and say what to do about it: they take whatever
     # that takes, so that nothing of it has to be left out and put back.
     "--plan": _SCAN | {"plan", "part"},
@@ -33,17 +34,7 @@ READ: dict[str, frozenset[str]] = {
 # What is not read after all where other options say so.
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
-        {
-            "model",
-            "min_prob",
-            "max_fp",
-            "exhaustive",
-            "max_copies",
-            "folder",
-            "device",
-            "sort",
-            "reads",
-        }
+        "model min_prob max_fp exhaustive max_copies folder device sort format reads".split()
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),

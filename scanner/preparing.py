@@ -21,6 +21,7 @@ from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.report.evidence import lowest_prob
 from premir.scanner.report.evidence.reads.places import ReadPlaces
+from premir.scanner.report.formats import check_format
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
@@ -36,23 +37,29 @@ _log = logging.getLogger(__name__)
 
 def run_directory_path(options: ScanOptions) -> Path | None:
     """Return the run directory: given, beside the output, or None for a temporary one."""
-    output = options.outputs.out or options.outputs.candidates
+    output = options.outputs.first
     if options.execution.work_dir is not None or output is None:
         return options.execution.work_dir
     return beside(output, ".premir-work")
 
 
 def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named]]:
-    """Return inputs, outputs and the run directory of a scan, for the check of names."""
+    """Return inputs, outputs and the run directory of a scan, for the check of names.
+
+    Raises:
+        InputError: a format is asked for that no file would have.
+    """
+    check_format(options.outputs)
     inputs = [("GENOME", options.search.genome)]
     if options.search.model is not None:
         inputs += [("--model", path) for path in options.search.model.files]
     inputs += [("--reads", path) for path in options.search.reads]
     files = options.outputs
     outputs: list[Named] = []
-    for option, out in (("--out", files.out), ("--candidates", files.candidates)):
-        if out is not None:
-            outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
+    hits = [("--out", out) for out in files.out]
+    candidates = [("--candidates", files.candidates)] if files.candidates is not None else []
+    for option, out in (*hits, *candidates):
+        outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
     if files.summary is not None:
         outputs.append(("--summary", files.summary))
     work = run_directory_path(options)

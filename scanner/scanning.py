@@ -51,9 +51,10 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     started = time.monotonic()
     say = logging.INFO if session is None else logging.DEBUG
     search, execution = options.search, options.execution
+    files = options.outputs
     outputs = [
         path
-        for path in (options.outputs.out, options.outputs.candidates, options.outputs.summary)
+        for path in (*files.out, files.candidates, files.summary)
         if path is not None and execution.part is None
     ]
     for path in outputs:
@@ -93,16 +94,14 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             regions,
             job,
             done,
-            out=options.outputs.out,
-            candidates=options.outputs.candidates,
-            sort=options.outputs.sort,
+            outputs=files,
             search=search,
             threads=execution.threads,
             second=shared.second,
         )
         belief = expected(search.model, search.min_prob, done.megabases, count)
-        if options.outputs.summary is not None:
-            with writing(options.outputs.summary) as handle:
+        if files.summary is not None:
+            with writing(files.summary) as handle:
                 told = summarise(options, genome, job, done, count, belief, started)
                 handle.write(as_json(told))
         if done.tally.quarantined:

@@ -1,9 +1,13 @@
-"""The manual pages, made from the parsers.
+"""The manual pages, and the page of commands, made from the parsers.
 
-``python tests/manual.py`` renews them in ``docs/man``; a test compares.
+``python tests/manual.py`` renews them in ``docs``; a test compares.
 """
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
+from unittest import mock
 
 from argparse_manpage.manpage import Manpage
 from data_sets import ROOT
@@ -11,13 +15,33 @@ from data_sets import ROOT
 from premir.scanner import __version__
 from premir.scanner.cli import build_parser
 from premir.scanner.command import Parser
+from premir.train.cli import build_parser as build_train
 from premir.train.cli import whole_parser
+from premir.train.commands.registry import COMMANDS
 
-FOLDER = ROOT / "docs" / "man"
 PARSERS = {"premir-scan": build_parser, "premir-train": whole_parser}
 
 
-def page(name: str) -> str:
+def pages() -> dict[Path, str]:
+    """The text of each page."""
+    docs = ROOT / "docs"
+    with mock.patch.dict(os.environ, COLUMNS="98"):  # no two terminals are alike
+        made = {docs / "man" / f"{name}.1": _manual(name) for name in PARSERS}
+        return {**made, docs / "commands.md": _commands()}
+
+
+def _commands() -> str:
+    """The help of every command, as Markdown."""
+    parts = [
+        "# Commands\n\nWhat `--help-all`, and `--help` of each command of `premir-train`, say.\n"
+    ]
+    for parser in (build_parser(), build_train(), *(each.parser() for each in COMMANDS.values())):
+        _forget_this_machine(parser)
+        parts.append(f"## {parser.prog}\n\n```text\n{parser.format_help()}```\n")
+    return "\n".join(parts)
+
+
+def _manual(name: str) -> str:
     """The manual page of a command, as roff."""
     parser = PARSERS[name]()
     _forget_this_machine(parser)
@@ -38,5 +62,5 @@ def _forget_this_machine(parser: Parser) -> None:
 
 
 if __name__ == "__main__":
-    for name in PARSERS:
-        (FOLDER / f"{name}.1").write_text(page(name))
+    for path, text in pages().items():
+        path.write_text(text)

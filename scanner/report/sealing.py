@@ -19,8 +19,8 @@ from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
-from premir.scanner.options import Order, Search
-from premir.scanner.outputs import writing
+from premir.scanner.options import Order, Outputs, Search
+from premir.scanner.outputs import Tabix, writing
 from premir.scanner.report.evidence import tracks_for
 from premir.scanner.report.evidence.reads import ranking
 from premir.scanner.report.evidence.track import add_tracks
@@ -71,9 +71,7 @@ def seal(
     job: Job,
     done: Done,
     *,
-    out: Path | None,
-    candidates: Path | None,
-    sort: Order,
+    outputs: Outputs,
     search: Search,
     threads: int,
     second: Folder | None,
@@ -85,9 +83,7 @@ def seal(
         regions: what is reported of it, None for all.
         job: the scan.
         done: its tiles; counts and seconds are added.
-        out: where hits go, None for nowhere.
-        candidates: where all candidates go, None for nowhere.
-        sort: order of hits.
+        outputs: where hits and candidates go, and in which order.
         search: what was asked for.
         threads: cores to use.
         second: gives a second opinion on folds; None where it would be the first.
@@ -97,7 +93,7 @@ def seal(
     """
     started, seconds = time.monotonic(), done.tally.seconds
     before, count = sum(seconds.values()), 0
-    if out is not None and job.model is not None:
+    if outputs.out and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
         curve = job.model.false_calls
         material = Material(genome, job.run, done.tiles, search, threads, curve)
@@ -105,12 +101,14 @@ def seal(
         if search.reads:
             done.verdicts = ranking.verdicts(table)
             done.remarks += ranking.told(table, genome.contigs)
-        header = _provenance(genome, job, job.model, done, search, sort)
-        with sorted_hits(table, material, sort) as (table, material):
-            write_hits(out, Hits(columns_with(tracks_for(search)), table, material, header))
+        header = _provenance(genome, job, job.model, done, search, outputs.sort)
+        with sorted_hits(table, material, outputs.sort) as (table, material):
+            hits = Hits(columns_with(tracks_for(search)), table, material, header)
+            for path in outputs.out:
+                write_hits(path, hits, outputs.format)
         count = len(table)
-    if candidates is not None:
-        _write_candidates(candidates, genome, regions, job.run, done.tiles)
+    if outputs.candidates is not None:
+        _write_candidates(outputs.candidates, genome, regions, job.run, done.tiles)
     tracks = sum(seconds.values()) - before
     seconds["output"] = time.monotonic() - started - tracks
     return count
@@ -157,7 +155,7 @@ def _write_candidates(
     run: RunDirectory,
     tiles: Sequence[Tile],
 ) -> None:
-    with writing(path, longest_contig=genome.longest) as handle:
+    with writing(path, tabix=Tabix("bed", genome.longest)) as handle:
         for group in groups_of_contigs(tiles):
             loci = Loci.concatenate([read_loci(run.shard(tile)) for tile in group])
             order = np.lexsort((-loci.strand, loci.end, loci.start, loci.contig))

@@ -18,6 +18,7 @@ SCAN = ["absent.fa", "--out", "hits.bed"]
 COMMANDS = {
     "--list-models": ["--list-models"],
     "--print-completion": ["--print-completion", "bash"],
+    "--compile": ["--compile"],
     "--autosql": ["--autosql", "absent.bed"],
     "--hairpins": ["--hairpins", "absent.fa", "--out", "scores.tsv"],
     "--out-dir": ["--genomes", "absent.tsv", "--out-dir", "out"],
@@ -27,7 +28,7 @@ COMMANDS = {
     "the scan of a genome": SCAN,
 }
 DECISIVE = {
-    *("list_models", "print_completion", "autosql", "hairpins", "out_dir", "genomes"),
+    *("list_models", "print_completion", "compile", "autosql", "hairpins", "out_dir", "genomes"),
     *("plan", "part", "finalise"),
 }
 VALUES = {
@@ -79,7 +80,7 @@ def test_every_option_is_read_or_refused(capsys):
     assert len(refused) > 50
 
 
-ALONE = {"--list-models", "--print-completion", "--autosql"}
+ALONE = {"--list-models", "--print-completion", "--compile", "--autosql"}
 
 
 @pytest.mark.parametrize("one, other", [*itertools.permutations(COMMANDS, 2)])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from premir.scanner.options import Search
-from premir.scanner.report.evidence import copies
+from premir.scanner.report.evidence import alone, copies
 from premir.scanner.report.evidence.reads import track as reads
 from premir.scanner.report.evidence.track import Track
 
-TRACKS: tuple[Track, ...] = (copies.TRACK, reads.TRACK)
+TRACKS: tuple[Track, ...] = (alone.TRACK, copies.TRACK, reads.TRACK)
 """All that there are."""
 
 
