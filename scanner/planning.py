@@ -223,7 +223,7 @@ def _reads(libraries: Sequence[Path]) -> dict[str, str]:
     known = [seconds for seconds in each if seconds is not None]
     took = f"in about {_duration(sum(known))} on one core" if len(known) == len(each) else "first"
     return {
-        "reads": f"{len(libraries)} libraries, counted before the tiles {took}; hairpins with "
+        "reads": f"libraries: {len(libraries)}, counted before the tiles {took}; hairpins with "
         f"{ENOUGH} reads and more are folded and scored besides, which the time above leaves out"
     }
 

@@ -308,4 +308,4 @@ def test_a_killed_scan_with_reads_goes_on_and_parts_make_the_same_bytes(
 def test_the_plan_says_what_reads_cost(default_genome, library, tmp_path, capsys):
     command = [str(default_genome[0]), "--out", str(tmp_path / "hits.bed"), "--plan"]
     assert main([*command, "--reads", str(library)]) == 0
-    assert "reads\t1 libraries, counted before the tiles in about 0 s" in capsys.readouterr().out
+    assert "reads\tlibraries: 1, counted before the tiles in about 0 s" in capsys.readouterr().out
