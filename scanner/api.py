@@ -54,6 +54,7 @@ def scan(
     folder: Literal["kernel", "viennarna"] = "kernel",
     candidates: _Path | None = None,
     summary: _Path | None = None,
+    report: _Path | None = None,
     threads: int | None = None,
     executor: Literal["local", "ray"] = "local",
     ray_address: str | None = None,
@@ -89,6 +90,7 @@ def scan(
         folder: what folds candidates.
         candidates: BED6 file for all candidate intervals.
         summary: JSON file; ``OUT.summary.json`` by default, after the first ``out``.
+        report: HTML page about the hits.
         threads: cores to use; all that this process may use by default.
         executor: where the scan runs.
         ray_address: Ray cluster to use; a private instance by default.
@@ -163,6 +165,7 @@ def scan(
             format=format,
             candidates=Path(candidates) if candidates is not None else None,
             summary=told,
+            report=Path(report) if report is not None else None,
             sort=sort,
         ),
     )

@@ -8,11 +8,11 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out format sort candidates summary regions model min_prob max_fp exhaustive max_copies "
-    "extractor preset max_span executor ray_address threads device ray_timeout folder tile_size "
-    "work_dir resume keep_work".split()
+    "genome out format sort candidates summary report regions model min_prob max_fp exhaustive "
+    "max_copies extractor preset max_span executor ray_address threads device ray_timeout folder "
+    "tile_size work_dir resume keep_work".split()
 )
-_ONE_PLACE = frozenset({"out", "candidates", "summary", "regions", "work_dir"})
+_ONE_PLACE = frozenset({"out", "candidates", "summary", "report", "regions", "work_dir"})
 
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),
@@ -32,7 +32,7 @@ READ: dict[str, frozenset[str]] = {
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
         {"model", "min_prob", "max_fp", "exhaustive", "max_copies", "folder", "device", "sort"}
-        | {"format"}
+        | {"format", "report"}
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),
