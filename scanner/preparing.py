@@ -60,8 +60,9 @@ def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named
     candidates = [("--candidates", files.candidates)] if files.candidates is not None else []
     for option, out in (*hits, *candidates):
         outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
-    if files.summary is not None:
-        outputs.append(("--summary", files.summary))
+    for option, file in (("--summary", files.summary), ("--report", files.report)):
+        if file is not None:
+            outputs.append((option, file))
     work = run_directory_path(options)
     return inputs, outputs, [("--work-dir", work)] if work is not None else []
 

@@ -14,7 +14,6 @@ from premir.scanner.genome.tiles import Tile, place, plan_tiles
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
-from premir.scanner.report.belief import expected
 from premir.scanner.report.evidence.reads.counting import commit_libraries
 from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.merging import inside, merged_groups
@@ -54,7 +53,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     files = options.outputs
     outputs = [
         path
-        for path in (*files.out, files.candidates, files.summary)
+        for path in (*files.out, files.candidates, files.summary, files.report)
         if path is not None and execution.part is None
     ]
     for path in outputs:
@@ -89,17 +88,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
                 time.monotonic() - started,
             )
             return 3 if done.tally.quarantined else 0
-        count = seal(
-            genome,
-            regions,
-            job,
-            done,
-            outputs=files,
-            search=search,
-            threads=execution.threads,
-            second=shared.second,
-        )
-        belief = expected(search.model, search.min_prob, done.megabases, count)
+        count, belief = seal(options, genome, regions, job, done, shared.second)
         if files.summary is not None:
             with writing(files.summary) as handle:
                 told = summarise(options, genome, job, done, count, belief, started)
