@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 
 import pytest
@@ -90,6 +91,40 @@ def test_tsv_and_json_lines_have_details_that_bed_and_gff3_have_not(
             assert row["libraries"] == "1"
     for hit in read_hits(tmp_path / "hits.bed"):
         assert isinstance(hit.reads, float)
+
+
+def test_matures_are_children_in_gff3(default_genome, default_scan, library, tmp_path):
+    reads = {hit["name"]: on_arms(hit) for hit in rows(default_scan[0])[:-1]}
+    out = tmp_path / "hits.gff3"
+    assert main([str(default_genome[0]), "--out", str(out), "--reads", str(library), "-q"]) == 0
+    lines = [line.split("\t") for line in out.read_text().splitlines() if line[0] != "#"]
+    attributes = [dict(each.split("=", 1) for each in line[8].split(";")) for line in lines]
+    for one, two in itertools.pairwise(lines):
+        assert one[0] != two[0] or int(one[3]) <= int(two[3]), "tabix wants what is sorted"
+    seen, children = {}, []
+    for line, own in zip(lines, attributes, strict=True):
+        if line[2] == "pre_miRNA":
+            seen[own["ID"]] = own
+            continue
+        parent = seen[own["Parent"]]
+        assert parent["read_verdict"] in ("supported", "partial", "one_arm")
+        assert own["ID"] in (f"{own['Parent']}-5p", f"{own['Parent']}-3p")
+        children.append((own["ID"], int(line[3]) - 1, int(line[4]), line[6]))
+    expected = {
+        (f"{name}-{arm}", read.start, read.start + 22, read.strand)
+        for name, (left, right) in reads.items()
+        for arm, read in zip(
+            ("5p", "3p"), (left, right) if left.strand == "+" else (right, left), strict=True
+        )
+    }
+    assert len(expected & set(children)) >= 4
+    assert {child[3] for child in children} == {"+", "-"}
+    plain = {
+        name
+        for name, own in seen.items()
+        if own["read_verdict"] not in ("supported", "partial", "one_arm")
+    }
+    assert not plain & {own.get("Parent") for own in attributes}
 
 
 def test_the_mirrored_genome_with_mirrored_reads_gives_mirrored_evidence(

@@ -1,11 +1,14 @@
-"""GFF3: hits as features of the type pre_miRNA (SO:0001244)."""
+"""GFF3: hits as features pre_miRNA (SO:0001244), their matures as miRNA (SO:0000276)."""
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Mapping
 from typing import TextIO
 from urllib.parse import quote, unquote
 
 from premir.scanner.report.columns import NOTHING
+from premir.scanner.report.evidence.reads.matures import matures
 from premir.scanner.report.formats.format import Format
 from premir.scanner.report.hits import BED12, Hits
 
@@ -21,23 +24,72 @@ _PLACE = ("chrom", "start", "end", "name", "score", "strand")
 
 
 def write(handle: TextIO, hits: Hits) -> None:
-    """Write a feature for each hit; columns that BED itself does not have are attributes."""
+    """Write a feature for each hit, and for each of its matures by reads.
+
+    Columns that BED itself does not have are attributes.
+    """
     handle.write("##gff-version 3\n")
     handle.writelines(f"# {line}\n" for line in hits.header)
     names = [column.name for column in hits.columns]
     optional = {column.name for column in hits.columns if column.optional}
     shown = names[len(BED12) :]
     handle.write(f"{COLUMNS}{' '.join([*_PLACE, *shown])}\n")
-    for line in hits.lines():
-        hit = dict(zip(names, line, strict=True))
-        attributes = [f"ID={quote(hit['name'], safe=_VALUE)}"] + [
-            f"{name}={quote(hit[name], safe=_VALUE)}"
-            for name in shown
-            if name not in optional or hit[name] != NOTHING
-        ]
-        place = (quote(hit["chrom"], safe=_SEQID), "premir", "pre_miRNA", int(hit["start"]) + 1)
-        fields = (*place, hit["end"], hit["score"], hit["strand"], ".", ";".join(attributes))
-        handle.write("\t".join(map(str, fields)) + "\n")
+    waiting = _Waiting(handle)
+    for chunk in hits.chunks():
+        lines = zip(*(column.texts(chunk) for column in hits.columns), strict=True)
+        for line, products in zip(lines, matures(chunk.hits), strict=True):
+            hit = dict(zip(names, line, strict=True))
+            attributes = {
+                name: hit[name] for name in shown if name not in optional or hit[name] != NOTHING
+            }
+            name, score = hit["name"], hit["score"]
+            start, end = int(hit["start"]), int(hit["end"])
+            waiting.write_before(hit["chrom"], start)
+            handle.write(_feature(hit, "pre_miRNA", start, end, score, {"ID": name, **attributes}))
+            for arm, first, last, reads in products:
+                attributes = {"ID": f"{name}-{arm}", "Parent": name, "reads": f"{reads:.2f}"}
+                waiting.add(first, _feature(hit, "miRNA", first, last, NOTHING, attributes))
+    waiting.write_all()
+
+
+class _Waiting:
+    """Features inside of hits, which another hit may begin before: files are sorted by start."""
+
+    def __init__(self, handle: TextIO) -> None:
+        self._handle = handle
+        self._contig = ""
+        self._features: list[tuple[int, str]] = []
+
+    def add(self, start: int, line: str) -> None:
+        """Keep a feature of the contig that was named last."""
+        heapq.heappush(self._features, (start, line))
+
+    def write_before(self, contig: str, start: int) -> None:
+        """Write what begins before a hit."""
+        if contig != self._contig:
+            self.write_all()
+            self._contig = contig
+        while self._features and self._features[0][0] < start:
+            self._handle.write(heapq.heappop(self._features)[1])
+
+    def write_all(self) -> None:
+        """Write what is left of a contig."""
+        while self._features:
+            self._handle.write(heapq.heappop(self._features)[1])
+
+
+def _feature(
+    hit: Mapping[str, str],
+    kind: str,
+    start: int,
+    end: int,
+    score: str,
+    attributes: Mapping[str, str],
+) -> str:
+    """Return a line; what of attributes the specification does not allow is escaped."""
+    told = ";".join(f"{name}={quote(value, safe=_VALUE)}" for name, value in attributes.items())
+    place = (quote(hit["chrom"], safe=_SEQID), "premir", kind, start + 1, end)
+    return "\t".join(map(str, (*place, score, hit["strand"], ".", told))) + "\n"
 
 
 def read(fields: list[str]) -> dict[str, str] | None:

@@ -43,11 +43,6 @@ class Sighting:
     mirrored: int
     place: Callable[[int, int], tuple[int, int]]
 
-    def arm(self, number: int, side: int) -> int | None:
-        """Where the product of an arm begins (side 0) or ends (1) on the contig's plus strand."""
-        product = self.pattern.arms[number]
-        return self.place(product.start, product.end)[side] if product is not None else None
-
 
 def sightings(
     table: HitTable, material: Material, libraries: Sequence[Stacks]

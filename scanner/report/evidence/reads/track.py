@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from premir.scanner.report.columns import NO_INT, Column
+from premir.scanner.report.evidence.reads.matures import ARMS
 from premir.scanner.report.evidence.reads.pattern import Pattern, Product
 from premir.scanner.report.evidence.reads.sighting import FLANK, Sighting, sightings
 from premir.scanner.report.evidence.reads.stacks import UNIT, Stacks
@@ -39,6 +41,11 @@ def _homogeneity(product: Product | None) -> float | None:
 def _overhang(sighting: Sighting, side: int) -> int | None:
     overhangs = sighting.pattern.overhangs
     return overhangs[side] if overhangs is not None else None
+
+
+def _end_of_product(sighting: Sighting, *, arm: int, side: int) -> int | None:
+    product = sighting.pattern.arms[arm]
+    return sighting.place(product.start, product.end)[side] if product is not None else None
 
 
 def _sized(pattern: Pattern) -> float | None:
@@ -124,9 +131,20 @@ _DETAILS: tuple[tuple[Column, _Get], ...] = (
                "one nucleotide", form=_SHARE, optional=True, detail=True),
         lambda s: s.pattern.precision if s.pattern.total else None,
     ),
+    *(
+        (
+            Column(f"mature_{arm}_{end}", int, f"where the product of the {arm[0]}' arm {verb}, by "
+                   f"its reads{more}", optional=True, detail=True),
+            partial(_end_of_product, arm=number, side=side),
+        )
+        for number, arm in enumerate(ARMS)
+        for side, (end, verb, more) in enumerate(
+            [("start", "begins", ": 0-based, on the plus strand"), ("end", "ends", ", exclusive")]
+        )
+    ),
     (
         Column("dominant_arm", str, "arm with more reads, 5p or 3p", optional=True, detail=True),
-        lambda s: None if s.pattern.dominant is None else ("5p", "3p")[s.pattern.dominant],
+        lambda s: None if s.pattern.dominant is None else ARMS[s.pattern.dominant],
     ),
     (
         Column("star", str, "reads of the other arm: as_expected, elsewhere or none", optional=True,
