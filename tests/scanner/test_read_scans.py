@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import itertools
 import json
 
@@ -97,6 +98,11 @@ def test_matures_are_children_in_gff3(default_genome, default_scan, library, tmp
     reads = {hit["name"]: on_arms(hit) for hit in rows(default_scan[0])[:-1]}
     out = tmp_path / "hits.gff3"
     assert main([str(default_genome[0]), "--out", str(out), "--reads", str(library), "-q"]) == 0
+    packed = tmp_path / "hits.gff3.gz"
+    command = [str(default_genome[0]), "--out", str(packed), "--reads", str(library), "-q"]
+    assert main(command) == 0  # tabix takes nothing that is not sorted
+    assert packed.with_name("hits.gff3.gz.tbi").exists()
+    assert gzip.decompress(packed.read_bytes()) == out.read_bytes()
     lines = [line.split("\t") for line in out.read_text().splitlines() if line[0] != "#"]
     attributes = [dict(each.split("=", 1) for each in line[8].split(";")) for line in lines]
     for one, two in itertools.pairwise(lines):

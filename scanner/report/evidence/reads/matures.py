@@ -12,6 +12,8 @@ from premir.scanner.report.evidence.reads.verdict import SPEAKING
 from premir.scanner.report.table import HitTable
 
 ARMS = ("5p", "3p")
+_FEWEST = 2
+"""Reads of an arm of which one may say that they are its product."""
 
 
 class Mature(NamedTuple):
@@ -44,7 +46,8 @@ def matures(table: HitTable) -> Iterator[list[Mature]]:
         products = []
         for arm in ARMS if speaks else ():
             start = int(columns[f"mature_{arm}_start"][n])
-            if start != NO_INT:
-                end, reads = columns[f"mature_{arm}_end"][n], columns[f"reads_{arm}"][n]
-                products.append(Mature(arm, start, int(end), float(reads)))
+            reads = columns[f"reads_{arm}"][n]
+            if start != NO_INT and reads >= _FEWEST:
+                end = int(columns[f"mature_{arm}_end"][n])
+                products.append(Mature(arm, start, end, float(reads)))
         yield products
