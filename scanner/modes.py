@@ -8,9 +8,9 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out format sort candidates summary report regions model min_prob max_fp exhaustive "
-    "max_copies extractor preset max_span executor ray_address threads device ray_timeout folder "
-    "tile_size work_dir resume keep_work".split()
+    "genome out format sort candidates summary report multiqc regions model min_prob max_fp "
+    "exhaustive max_copies extractor preset max_span executor ray_address threads device "
+    "ray_timeout folder tile_size work_dir resume keep_work".split()
 )
 _ONE_PLACE = frozenset({"out", "candidates", "summary", "report", "regions", "work_dir"})
 

@@ -14,6 +14,7 @@ from premir.scanner.genome.tiles import Tile, place, plan_tiles
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
+from premir.scanner.report import multiqc
 from premir.scanner.report.merging import inside, merged_groups
 from premir.scanner.report.sealing import Done, seal
 from premir.scanner.report.summary import summarise
@@ -51,7 +52,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     files = options.outputs
     outputs = [
         path
-        for path in (*files.out, files.candidates, files.summary, files.report)
+        for path in (*files.out, files.candidates, files.summary, files.report, files.multiqc)
         if path is not None and execution.part is None
     ]
     for path in outputs:
@@ -85,10 +86,13 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             )
             return 3 if done.tally.quarantined else 0
         count, belief = seal(options, genome, regions, job, done, shared.second)
+        told = summarise(options, genome, job, done, count, belief, started)
         if files.summary is not None:
             with writing(files.summary) as handle:
-                told = summarise(options, genome, job, done, count, belief, started)
                 handle.write(as_json(told))
+        if files.multiqc is not None and files.first is not None:
+            with writing(files.multiqc) as handle:
+                handle.write(multiqc.section({multiqc.sample_name(files.first): told}))
         if done.tally.quarantined:
             return 3
         opened.finished = not execution.keep_work
