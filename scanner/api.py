@@ -58,6 +58,7 @@ def scan(
     candidates: _Path | None = None,
     summary: _Path | None = None,
     report: _Path | None = None,
+    multiqc: _Path | None = None,
     threads: int | None = None,
     executor: Literal["local", "ray"] = "local",
     ray_address: str | None = None,
@@ -96,6 +97,7 @@ def scan(
         candidates: BED6 file for all candidate intervals.
         summary: JSON file; ``OUT.summary.json`` by default, after the first ``out``.
         report: HTML page about the hits.
+        multiqc: section for MultiQC, a file whose name ends in ``_mqc.json``.
         threads: cores to use; all that this process may use by default.
         executor: where the scan runs.
         ray_address: Ray cluster to use; a private instance by default.
@@ -172,6 +174,7 @@ def scan(
             candidates=Path(candidates) if candidates is not None else None,
             summary=told,
             report=Path(report) if report is not None else None,
+            multiqc=Path(multiqc) if multiqc is not None else None,
             sort=sort,
         ),
     )

@@ -107,6 +107,8 @@ def build_parser() -> Parser:
     add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
     add("--report", type=file_path, metavar="HTML", help="write a page about the hits that any "
         "browser shows, offline: how much to believe, distributions, drawn hairpins")  # fmt: skip
+    add("--multiqc", type=file_path, metavar="NAME_mqc.json", help="write a section for MultiQC, "
+        "of all genomes with --out-dir")  # fmt: skip
     add("--sort", choices=["fasta", "coordinate"], default="fasta", help="order of hits: contigs "
         "as in the FASTA file, or as LC_ALL=C sort -k1,1 -k2,2n has them, which bedtools and "
         "bedToBigBed want; default: %(default)s")  # fmt: skip
@@ -380,6 +382,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             summary=options.summary
             or (beside(options.out[0], ".summary.json") if options.out else None),
             report=options.report,
+            multiqc=options.multiqc,
             sort=options.sort,
         ),
     )

@@ -92,6 +92,7 @@ class Outputs:
         candidates: BED6 file of candidate intervals, None for none.
         summary: JSON summary, None for none.
         report: HTML page about the hits, None for none.
+        multiqc: JSON section for MultiQC, None for none.
         sort: order of hits: of contigs in the FASTA file, or as other programs sort by coordinate.
     """
 
@@ -100,6 +101,7 @@ class Outputs:
     candidates: Path | None = None
     summary: Path | None = None
     report: Path | None = None
+    multiqc: Path | None = None
     sort: Order = "fasta"
 
     @property
