@@ -57,6 +57,8 @@ def scan(
     reads: Sequence[_Path] = (),
     candidates: _Path | None = None,
     summary: _Path | None = None,
+    report: _Path | None = None,
+    multiqc: _Path | None = None,
     threads: int | None = None,
     executor: Literal["local", "ray"] = "local",
     ray_address: str | None = None,
@@ -94,6 +96,8 @@ def scan(
         reads: BAM or CRAM files of small-RNA reads on this genome, sorted and indexed.
         candidates: BED6 file for all candidate intervals.
         summary: JSON file; ``OUT.summary.json`` by default, after the first ``out``.
+        report: HTML page about the hits.
+        multiqc: section for MultiQC, a file whose name ends in ``_mqc.json``.
         threads: cores to use; all that this process may use by default.
         executor: where the scan runs.
         ray_address: Ray cluster to use; a private instance by default.
@@ -169,6 +173,8 @@ def scan(
             format=format,
             candidates=Path(candidates) if candidates is not None else None,
             summary=told,
+            report=Path(report) if report is not None else None,
+            multiqc=Path(multiqc) if multiqc is not None else None,
             sort=sort,
         ),
     )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _ESSENTIAL = frozenset(
     "genome hairpins out out_dir model list_models min_prob max_fp max_copies preset regions "
-    "threads ray_address plan help help_all version".split()
+    "reads report threads ray_address plan help help_all version".split()
 )
 _FIRST = """\
 examples:
@@ -52,6 +52,7 @@ _EXAMPLES = """\
 examples:
   premir-scan genome.fa --out hits.bed
   premir-scan genome.fa --out hits.bed --out hits.gff3 --out hits.tsv
+  premir-scan genome.fa --out hits.bed --report report.html
   premir-scan genome.fa.gz --out hits.bed.gz --min-prob 0.9 --threads 8
   zcat a.fa.gz b.fa.gz | premir-scan - --out hits.bed
   premir-scan genome.fa --out chr2.bed --regions chr2:1-2000000
@@ -104,6 +105,10 @@ def build_parser() -> Parser:
         "--out), scored by minus their stem energy in centibits; without --out the scan stops "
         "there")  # fmt: skip
     add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
+    add("--report", type=file_path, metavar="HTML", help="write a page about the hits that any "
+        "browser shows, offline: how much to believe, distributions, drawn hairpins")  # fmt: skip
+    add("--multiqc", type=file_path, metavar="NAME_mqc.json", help="write a section for MultiQC, "
+        "of all genomes with --out-dir")  # fmt: skip
     add("--sort", choices=["fasta", "coordinate"], default="fasta", help="order of hits: contigs "
         "as in the FASTA file, or as LC_ALL=C sort -k1,1 -k2,2n has them, which bedtools and "
         "bedToBigBed want; default: %(default)s")  # fmt: skip
@@ -376,6 +381,8 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             candidates=options.candidates,
             summary=options.summary
             or (beside(options.out[0], ".summary.json") if options.out else None),
+            report=options.report,
+            multiqc=options.multiqc,
             sort=options.sort,
         ),
     )

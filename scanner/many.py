@@ -29,6 +29,8 @@ from premir.scanner.genome.list import Entry
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Named, check_writable, indices, writing
 from premir.scanner.preparing import make_job, run_directory_path, settings
+from premir.scanner.report import multiqc
+from premir.scanner.report.summary import Summary
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.session import Session, open_session
 from premir.scanner.scanning import scan
@@ -65,7 +67,9 @@ class Outcome:
 
 
 Shapes: TypeAlias = Mapping[str, ScanOptions]
-"""How genomes of each preset are scanned; genome, preset, output and summary are set for each."""
+"""How genomes of each preset are scanned; genome, preset, output and summary are set for each.
+
+A section for MultiQC is of all of them."""
 
 
 def scan_many(
@@ -93,6 +97,8 @@ def scan_many(
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
     check_writable(folder / _TABLE)
+    if (section := _multiqc(shapes)) is not None:
+        check_writable(section)
     for entry in entries:
         if not entry.path.exists():
             _log.warning("%s: %s: no such file; going on with the others", entry.source, entry.path)
@@ -101,6 +107,8 @@ def scan_many(
         _scan_all(entries, shapes, folder, suffixes, outcomes)
     finally:
         _write_table(folder / _TABLE, list(outcomes.values()))
+    if (section := _multiqc(shapes)) is not None:
+        _write_section(section, list(outcomes.values()), shapes, folder, suffixes)
     return _close(list(outcomes.values()), folder, time.monotonic() - started)
 
 
@@ -198,6 +206,9 @@ def files_of(
 ) -> tuple[list[Named], list[Named]]:
     """Return all outputs and all run directories of :func:`scan_many`, for the check of names."""
     outputs: list[Named] = [("the table of --out-dir", folder / _TABLE)]
+    if (section := _multiqc(shapes)) is not None:
+        multiqc.check_name(section)
+        outputs.append(("--multiqc", section))
     places: list[Named] = []
     for entry in entries:
         own = _options_for(entry, shapes, folder, suffixes)
@@ -221,8 +232,27 @@ def _options_for(
     return replace(
         options,
         search=replace(options.search, genome=entry.path, preset=entry.preset),
-        outputs=replace(options.outputs, out=out, summary=summary),
+        outputs=replace(options.outputs, out=out, summary=summary, multiqc=None),
     )
+
+
+def _multiqc(shapes: Shapes) -> Path | None:
+    """Return where the section of all genomes goes."""
+    return next(iter(shapes.values())).outputs.multiqc
+
+
+def _write_section(
+    path: Path, outcomes: Sequence[Outcome], shapes: Shapes, folder: Path, suffixes: Sequence[str]
+) -> None:
+    """Write the section of all genomes that were scanned, by this run or an earlier one."""
+    summaries: dict[str, Summary] = {}
+    for outcome in outcomes:
+        summary = _options_for(outcome.entry, shapes, folder, suffixes).outputs.summary
+        if summary is not None and outcome.hits is not None:
+            told: Summary = json.loads(summary.read_text(encoding="utf-8"))
+            summaries[outcome.entry.name] = told
+    with writing(path) as handle:
+        handle.write(multiqc.section(summaries))
 
 
 def _record(folder: Path, entry: Entry) -> Path:

@@ -8,12 +8,12 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out format sort candidates summary regions regions_file reads model min_prob max_fp "
-    "exhaustive max_copies extractor preset max_span executor ray_address threads device "
-    "ray_timeout folder tile_size work_dir resume keep_work".split()
+    "genome out format sort candidates summary report multiqc regions regions_file reads model "
+    "min_prob max_fp exhaustive max_copies extractor preset max_span executor ray_address threads "
+    "device ray_timeout folder tile_size work_dir resume keep_work".split()
 )
 _REGIONS = frozenset({"regions", "regions_file"})
-_ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "work_dir", "reads"}
+_ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "report", "work_dir", "reads"}
 
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),
@@ -34,7 +34,7 @@ READ: dict[str, frozenset[str]] = {
 # What is not read after all where other options say so.
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
-        "model min_prob max_fp exhaustive max_copies folder device sort format reads".split()
+        "model min_prob max_fp exhaustive max_copies folder device sort format report reads".split()
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),

@@ -91,6 +91,8 @@ class Outputs:
         format: of files whose names tell none; BED where None.
         candidates: BED6 file of candidate intervals, None for none.
         summary: JSON summary, None for none.
+        report: HTML page about the hits, None for none.
+        multiqc: JSON section for MultiQC, None for none.
         sort: order of hits: of contigs in the FASTA file, or as other programs sort by coordinate.
     """
 
@@ -98,6 +100,8 @@ class Outputs:
     format: HitFormat | None = None
     candidates: Path | None = None
     summary: Path | None = None
+    report: Path | None = None
+    multiqc: Path | None = None
     sort: Order = "fasta"
 
     @property

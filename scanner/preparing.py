@@ -19,6 +19,7 @@ from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import Named, beside, indices
+from premir.scanner.report import multiqc
 from premir.scanner.report.evidence import lowest_prob
 from premir.scanner.report.evidence.reads.places import ReadPlaces
 from premir.scanner.report.formats import check_format
@@ -47,7 +48,7 @@ def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named
     """Return inputs, outputs and the run directory of a scan, for the check of names.
 
     Raises:
-        InputError: a format is asked for that no file would have.
+        InputError: a format is asked for that no file would have, or MultiQC would not find its.
     """
     check_format(options.outputs)
     inputs = [("GENOME", options.search.genome)]
@@ -60,8 +61,13 @@ def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named
     candidates = [("--candidates", files.candidates)] if files.candidates is not None else []
     for option, out in (*hits, *candidates):
         outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
-    if files.summary is not None:
-        outputs.append(("--summary", files.summary))
+    for option, file in (
+        ("--summary", files.summary), ("--report", files.report), ("--multiqc", files.multiqc),
+    ):  # fmt: skip
+        if file is not None:
+            outputs.append((option, file))
+    if files.multiqc is not None:
+        multiqc.check_name(files.multiqc)
     work = run_directory_path(options)
     return inputs, outputs, [("--work-dir", work)] if work is not None else []
 

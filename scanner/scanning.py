@@ -11,15 +11,15 @@ from premir.scanner.files import as_json
 from premir.scanner.genome.letters import Genome, read_genome
 from premir.scanner.genome.regions import Intervals, grow, parse_regions, subtract
 from premir.scanner.genome.tiles import Tile, place, plan_tiles
-from premir.scanner.options import ScanOptions
+from premir.scanner.options import Outputs, ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
-from premir.scanner.report.belief import expected
+from premir.scanner.report import multiqc
 from premir.scanner.report.evidence.reads.counting import commit_libraries
 from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.merging import inside, merged_groups
 from premir.scanner.report.sealing import Done, seal
-from premir.scanner.report.summary import summarise
+from premir.scanner.report.summary import Summary, summarise
 from premir.scanner.run.engine import run_tiles
 from premir.scanner.run.executors import Executor
 from premir.scanner.run.rundir import OpenRun, RunDirectory, open_run_directory
@@ -54,7 +54,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     files = options.outputs
     outputs = [
         path
-        for path in (*files.out, files.candidates, files.summary)
+        for path in (*files.out, files.candidates, files.summary, files.report, files.multiqc)
         if path is not None and execution.part is None
     ]
     for path in outputs:
@@ -89,21 +89,9 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
                 time.monotonic() - started,
             )
             return 3 if done.tally.quarantined else 0
-        count = seal(
-            genome,
-            regions,
-            job,
-            done,
-            outputs=files,
-            search=search,
-            threads=execution.threads,
-            second=shared.second,
-        )
-        belief = expected(search.model, search.min_prob, done.megabases, count)
-        if files.summary is not None:
-            with writing(files.summary) as handle:
-                told = summarise(options, genome, job, done, count, belief, started)
-                handle.write(as_json(told))
+        count, belief = seal(options, genome, regions, job, done, shared.second)
+        told = summarise(options, genome, job, done, count, belief, started)
+        _write_summary(files, told)
         if done.tally.quarantined:
             return 3
         opened.finished = not execution.keep_work
@@ -112,6 +100,15 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     for line in [*done.remarks, *filter(None, [belief])]:
         _log.log(say, "%s", line)
     return 0
+
+
+def _write_summary(files: Outputs, told: Summary) -> None:
+    if files.summary is not None:
+        with writing(files.summary) as handle:
+            handle.write(as_json(told))
+    if files.multiqc is not None and files.first is not None:
+        with writing(files.multiqc) as handle:
+            handle.write(multiqc.section({multiqc.sample_name(files.first): told}))
 
 
 def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Intervals | None, Job]:

@@ -82,6 +82,8 @@ def test_wheel_holds_the_whole_tree(tmp_path):
         "*.safetensors",
         "card.json",
         "stem_costs.json",
+        "known.json",
+        "*.css",
         "*.sha256",
         "*.j2",
         "*.toml",

@@ -19,8 +19,9 @@ from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
-from premir.scanner.options import Order, Outputs, Search
+from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Tabix, writing
+from premir.scanner.report.belief import Belief, expected
 from premir.scanner.report.evidence import tracks_for
 from premir.scanner.report.evidence.reads import ranking
 from premir.scanner.report.evidence.track import add_tracks
@@ -66,52 +67,54 @@ class Done:
 
 
 def seal(
+    options: ScanOptions,
     genome: Genome,
     regions: Intervals | None,
     job: Job,
     done: Done,
-    *,
-    outputs: Outputs,
-    search: Search,
-    threads: int,
     second: Folder | None,
-) -> int:
+) -> tuple[int, Belief | None]:
     """Write what a scan found.
 
     Args:
+        options: of the scan: what is written, in which order and within which limits.
         genome: what was scanned.
         regions: what is reported of it, None for all.
         job: the scan.
         done: its tiles; counts and seconds are added.
-        outputs: where hits and candidates go, and in which order.
-        search: what was asked for.
-        threads: cores to use.
         second: gives a second opinion on folds; None where it would be the first.
 
     Returns:
-        The number of hits.
+        The number of hits, and how many of them to expect to be false, where that is known.
     """
+    outputs, search = options.outputs, options.search
     started, seconds = time.monotonic(), done.tally.seconds
-    before, count = sum(seconds.values()), 0
+    before, count, belief = sum(seconds.values()), 0, None
     if outputs.out and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
-        curve = job.model.false_calls
+        threads, curve = options.execution.threads, job.model.false_calls
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
+        count = len(table)
+        belief = expected(job.model, job.min_prob, done.megabases, count)
         if search.reads:
             done.verdicts = ranking.verdicts(table)
             done.remarks += ranking.told(table, genome.contigs)
-        header = _provenance(genome, job, job.model, done, search, outputs.sort)
+        header = _provenance(options, genome, job, job.model, done)
         with sorted_hits(table, material, outputs.sort) as (table, material):
             hits = Hits(columns_with(tracks_for(search)), table, material, header)
             for path in outputs.out:
                 write_hits(path, hits, outputs.format)
-        count = len(table)
+            if outputs.report is not None:
+                from premir.scanner.report.page.report import Scanned, write_report
+
+                scanned = Scanned(options, job, done.tally, done.megabases, belief)
+                write_report(outputs.report, hits, scanned)
     if outputs.candidates is not None:
         _write_candidates(outputs.candidates, genome, regions, job.run, done.tiles)
     tracks = sum(seconds.values()) - before
     seconds["output"] = time.monotonic() - started - tracks
-    return count
+    return count, belief
 
 
 def reported_hits(
@@ -166,15 +169,10 @@ def _write_candidates(
 
 
 def _provenance(
-    genome: Genome,
-    job: Job,
-    model: Model,
-    done: Done,
-    search: Search,
-    sort: Order,
+    options: ScanOptions, genome: Genome, job: Job, model: Model, done: Done
 ) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
-    extractor = job.extractor
+    extractor, search = job.extractor, options.search
     limit = "".join(f" max_{name} {value}" for name, value in search.limits.items())
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
@@ -184,7 +182,7 @@ def _provenance(
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
-        f"sort {sort}",
+        f"sort {options.outputs.sort}",
         *(
             f"incomplete: {printable(place(tile, genome.contigs))} is missing"
             for tile, _ in done.tally.quarantined

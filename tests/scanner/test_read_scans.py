@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import json
 
 import pytest
@@ -104,6 +105,8 @@ def test_matures_are_children_in_gff3(default_genome, default_scan, library, tmp
     assert gzip.decompress(packed.read_bytes()) == out.read_bytes()
     lines = [line.split("\t") for line in out.read_text().splitlines() if line[0] != "#"]
     attributes = [dict(each.split("=", 1) for each in line[8].split(";")) for line in lines]
+    for one, two in itertools.pairwise(lines):
+        assert one[0] != two[0] or int(one[3]) <= int(two[3]), "tabix wants what is sorted"
     seen, children = {}, []
     for line, own in zip(lines, attributes, strict=True):
         if line[2] == "pre_miRNA":

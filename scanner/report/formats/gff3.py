@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import heapq
 from collections.abc import Mapping
 from typing import TextIO
 from urllib.parse import quote, unquote
@@ -34,35 +34,48 @@ def write(handle: TextIO, hits: Hits) -> None:
     optional = {column.name for column in hits.columns if column.optional}
     shown = names[len(BED12) :]
     handle.write(f"{COLUMNS}{' '.join([*_PLACE, *shown])}\n")
-    waiting, before = list[tuple[int, str]](), ("", 0)
+    waiting = _Waiting(handle)
     for chunk in hits.chunks():
         lines = zip(*(column.texts(chunk) for column in hits.columns), strict=True)
         for line, products in zip(lines, matures(chunk.hits), strict=True):
             hit = dict(zip(names, line, strict=True))
-            start, end = int(hit["start"]), int(hit["end"])
-            # Features stay sorted where hits are: a mature may begin behind the next hits.
-            sorted_so_far = before <= (hit["chrom"], start) and before[0] == hit["chrom"]
-            waiting = _write_up_to(handle, waiting, start if sorted_so_far else None)
-            before = hit["chrom"], start
-            name, score = hit["name"], hit["score"]
-            attributes = {"ID": name} | {
+            attributes = {
                 name: hit[name] for name in shown if name not in optional or hit[name] != NOTHING
             }
-            handle.write(_feature(hit, "pre_miRNA", start, end, score, attributes))
+            name, score = hit["name"], hit["score"]
+            start, end = int(hit["start"]), int(hit["end"])
+            waiting.write_before(hit["chrom"], start)
+            handle.write(_feature(hit, "pre_miRNA", start, end, score, {"ID": name, **attributes}))
             for arm, first, last, reads in products:
                 attributes = {"ID": f"{name}-{arm}", "Parent": name, "reads": f"{reads:.2f}"}
-                waiting.append((first, _feature(hit, "miRNA", first, last, NOTHING, attributes)))
-    _write_up_to(handle, waiting, None)
+                waiting.add(first, _feature(hit, "miRNA", first, last, NOTHING, attributes))
+    waiting.write_all()
 
 
-def _write_up_to(
-    handle: TextIO, waiting: list[tuple[int, str]], start: int | None
-) -> list[tuple[int, str]]:
-    """Write features that begin before ``start``, all where it is None; return the others."""
-    waiting = sorted(waiting)
-    count = len(waiting) if start is None else bisect_left(waiting, (start, ""))
-    handle.writelines(line for _, line in waiting[:count])
-    return waiting[count:]
+class _Waiting:
+    """Features inside of hits, which another hit may begin before: files are sorted by start."""
+
+    def __init__(self, handle: TextIO) -> None:
+        self._handle = handle
+        self._contig = ""
+        self._features: list[tuple[int, str]] = []
+
+    def add(self, start: int, line: str) -> None:
+        """Keep a feature of the contig that was named last."""
+        heapq.heappush(self._features, (start, line))
+
+    def write_before(self, contig: str, start: int) -> None:
+        """Write what begins before a hit."""
+        if contig != self._contig:
+            self.write_all()
+            self._contig = contig
+        while self._features and self._features[0][0] < start:
+            self._handle.write(heapq.heappop(self._features)[1])
+
+    def write_all(self) -> None:
+        """Write what is left of a contig."""
+        while self._features:
+            self._handle.write(heapq.heappop(self._features)[1])
 
 
 def _feature(
