@@ -26,6 +26,7 @@ from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.options import Execution, Order, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
+from premir.scanner.report.evidence.known.reading import chosen_library
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
 from premir.scanner.score.model import Model as Model
@@ -44,6 +45,7 @@ def scan(
     min_prob: float | None = None,
     max_fp: float | None = None,
     max_copies: int | None = None,
+    known: Literal["none"] | Sequence[_Path] = (),
     sort: Order = "fasta",
     regions: Sequence[str] = (),
     preset: Literal["animal", "plant", "virus"] = "animal",
@@ -77,6 +79,8 @@ def scan(
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
             saw, of what scores as a hit does.
         max_copies: leave out hits whose arms recur more often in the genome.
+        known: FASTA files of precursors and matures that hits are compared with, or a library of
+            ``premir-train known``; ``none`` for nothing; the families that premir ships by default.
         sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
         preset: hairpins of what length and kind to look for.
@@ -123,6 +127,7 @@ def scan(
     _check_range("threads", threads, 1, np.inf)
     chosen = model if model is not None else default_model(preset)
     loaded = load_model(chosen) if isinstance(chosen, str) else chosen
+    files = [known] if isinstance(known, str) else known
     told = Path(summary) if summary is not None else beside(Path(out), ".summary.json")
     if told is None:
         raise InputError(f"{out}: is a stream; give a file")
@@ -138,6 +143,7 @@ def scan(
             max_span=max_span,
             exhaustive=exhaustive,
             folder=folder,
+            known=chosen_library(loaded, [Path(each) for each in files]),
         ),
         Execution(
             threads=usable_threads(threads or available_cores()),

@@ -104,6 +104,12 @@ def build_parser() -> Parser:
     add("--max-copies", type=whole(0), metavar="N", help="leave out hits whose arms recur more "
         "than N times in the genome; default: no limit")  # fmt: skip
 
+    add = parser.add_argument_group("evidence beside the model").add_argument
+    add("--known", action="append", type=path, default=[], metavar="FASTA", help="compare hits "
+        "with these precursors and matures, named as in miRBase or MirGeneDB, or with a library of "
+        "premir-train known; may be repeated; none: with nothing; default: the families that "
+        "premir ships")  # fmt: skip
+
     add = parser.add_argument_group("candidates").add_argument
     add("--extractor", choices=["stems", "windows"], default="stems", help="stems: "
         "best stem-loops; windows: 110 nt every 10 nt; default: %(default)s")  # fmt: skip
@@ -278,6 +284,7 @@ def _begin(
 def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> ScanOptions:
     """Return the settings that a command line asks for."""
     from premir.scanner.options import Execution, Outputs, ScanOptions, Search
+    from premir.scanner.report.evidence.known.reading import chosen_library
     from premir.scanner.score.suitability import threshold
 
     executor, address = _executor(options)
@@ -294,6 +301,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             max_span=options.max_span,
             exhaustive=options.exhaustive,
             folder=options.folder,
+            known=None if only_candidates else chosen_library(model, options.known),
         ),
         Execution(
             threads=options.threads,

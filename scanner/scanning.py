@@ -15,6 +15,7 @@ from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
 from premir.scanner.report.belief import expected
+from premir.scanner.report.evidence import false_calls
 from premir.scanner.report.merging import inside, merged_groups
 from premir.scanner.report.sealing import Done, seal
 from premir.scanner.report.summary import summarise
@@ -96,7 +97,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             threads=execution.threads,
             second=shared.second,
         )
-        belief = expected(search.model, search.min_prob, done.megabases, count)
+        belief = expected(false_calls(search), search.min_prob, done.megabases, count)
         if options.outputs.summary is not None:
             with writing(options.outputs.summary) as handle:
                 told = summarise(options, genome, job, done, count, belief, started)

@@ -21,7 +21,8 @@ from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
 from premir.scanner.options import Order, Search
 from premir.scanner.outputs import writing
-from premir.scanner.report.evidence import tracks_for
+from premir.scanner.report.evidence import false_calls, tracks_for
+from premir.scanner.report.evidence.known.library import Library
 from premir.scanner.report.evidence.track import add_tracks
 from premir.scanner.report.filtering import at_least, within
 from premir.scanner.report.formats import write_hits
@@ -94,7 +95,7 @@ def seal(
     before, count = sum(seconds.values()), 0
     if out is not None and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
-        curve = job.model.false_calls
+        curve = false_calls(search)
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
         header = _provenance(genome, job, job.model, done, search, sort)
@@ -177,9 +178,14 @@ def _provenance(
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
+        f"known {_known(search.known)}",
         f"sort {sort}",
         *(
             f"incomplete: {printable(place(tile, genome.contigs))} is missing"
             for tile, _ in done.tally.quarantined
         ),
     ]
+
+
+def _known(library: Library | None) -> str:
+    return f"{printable(library.name)} sha256 {library.digest}" if library is not None else "none"

@@ -19,7 +19,7 @@ from premir.scanner.run.rundir import Record, RunDirectory
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
 from premir.scanner.score.model import Model
-from premir.scanner.score.selecting import find_hits
+from premir.scanner.score.selecting import Lift, find_hits
 
 Seconds = dict[str, float]
 
@@ -40,6 +40,7 @@ class Job:
         score_key: names the model and what is kept in the run directory.
         gates: reject candidates before and after folding; None to fold and score all.
         gates_off: why there are none.
+        lift: how far evidence lifts hairpins, where their letters say so.
     """
 
     run: RunDirectory
@@ -51,6 +52,7 @@ class Job:
     score_key: str
     gates: Gates | None
     gates_off: str
+    lift: Lift | None = None
 
 
 def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
@@ -127,7 +129,9 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
         hairpins,
         loci,
         gates=job.gates,
-        min_prob=job.lowest,
+        min_prob=job.min_prob,
+        lowest=job.lowest,
+        lift=job.lift,
         places=places,
         device=device,
     )

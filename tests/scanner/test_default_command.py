@@ -25,6 +25,7 @@ from premir.scanner.find import shards
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.folding import InlineViennaFolder
 from premir.scanner.report.evidence import TRACKS
+from premir.scanner.report.evidence.known.reading import shipped
 from premir.scanner.report.hits import columns_with
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
@@ -82,6 +83,7 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
         f"## model {model.name} sha256 {sha256(model.directory / 'weights.safetensors')}",
         f"## gates sha256 {sha256(model.directory / GATES)}",
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
+        f"## known {shipped().name} sha256 {shipped().digest}",
         "## sort fasta",
         "#" + "\t".join(column.name for column in columns_with(TRACKS)),
     ]

@@ -14,7 +14,9 @@ from premir.scanner.options import Search
 from premir.scanner.report.columns import Column
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
+from premir.scanner.score.false_calls import FalseCalls
 from premir.scanner.score.model import DECIMALS
+from premir.scanner.score.selecting import Lift
 
 Compute: TypeAlias = Callable[[HitTable, Material], Sequence[npt.NDArray[Any]]]
 
@@ -37,6 +39,11 @@ class Track:
             calls takes it in.
         lowest: the least probability by the model of what it may lift to the threshold; None for
             the threshold itself.
+        lift: returns what says, before hairpins are scored for good, how much it will add to their
+            log odds. Then gates built for the model's threshold stay, and what cannot reach the
+            threshold is not kept. None where that is known only in the end.
+        rates: returns the rates of false calls of log odds to which the track has added, given
+            those of log odds before it; None for the same.
     """
 
     name: str
@@ -47,6 +54,8 @@ class Track:
     weigh: Callable[[HitTable], npt.NDArray[np.float64]] | None = None
     in_decoys: bool = True
     lowest: Callable[[Search], float] | None = None
+    lift: Callable[[Search], Lift | None] | None = None
+    rates: Callable[[Search, FalseCalls], FalseCalls] | None = None
 
 
 def add_tracks(
