@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from premir.scanner.find.hairpins import Hairpins as Hairpins
 from premir.scanner.find.shards import Shard as Shard
 from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
-from premir.scanner.options import Execution, Order, Outputs, Resume, ScanOptions, Search
+from premir.scanner.genome.regions import regions_of_bed
+from premir.scanner.options import Execution, HitFormat, Order, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.evidence.known.reading import chosen_library
 from premir.scanner.report.reading import read_hits as read_hits
@@ -39,8 +40,9 @@ _Path = str | os.PathLike[str]
 
 def scan(
     genome: _Path,
-    out: _Path,
+    out: _Path | Sequence[_Path],
     *,
+    format: HitFormat | None = None,  # noqa: A002  # as the option
     model: str | Model | None = None,
     min_prob: float | None = None,
     max_fp: float | None = None,
@@ -48,13 +50,16 @@ def scan(
     known: Literal["none"] | Sequence[_Path] = (),
     sort: Order = "fasta",
     regions: Sequence[str] = (),
+    regions_file: _Path | None = None,
     preset: Literal["animal", "plant", "virus"] = "animal",
     extractor: Literal["stems", "windows"] = "stems",
     max_span: int | None = None,
     exhaustive: bool = False,
     folder: Literal["kernel", "viennarna"] = "kernel",
+    reads: Sequence[_Path] = (),
     candidates: _Path | None = None,
     summary: _Path | None = None,
+    report: _Path | None = None,
     threads: int | None = None,
     executor: Literal["local", "ray"] = "local",
     ray_address: str | None = None,
@@ -73,7 +78,9 @@ def scan(
     Args:
         genome: FASTA file: plain, gzip, bgzip, bzip2, xz or zstd.
         out: file of hits, in the format that its name ends in: BED, or ``.gff3``, ``.tsv``,
-            ``.jsonl``, ``.fasta`` or ``.vienna`` (``.gz`` or ``.bgz``: bgzipped, BED also indexed).
+            ``.jsonl``, ``.fasta`` or ``.vienna`` (``.gz`` or ``.bgz``: bgzipped, BED and GFF3 also
+            indexed); or several such files of the same hits.
+        format: of files whose names tell none; BED by default.
         model: shipped model, model directory, or one that is loaded; the preset's by default.
         min_prob: reporting threshold; the model's by default.
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
@@ -83,13 +90,16 @@ def scan(
             ``premir-train known``; ``none`` for nothing; the families that premir ships by default.
         sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
+        regions_file: BED file: likewise in its intervals.
         preset: hairpins of what length and kind to look for.
         extractor: how candidates are found.
         max_span: longest hairpin in nt, up to 1,000; the preset's by default.
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates.
+        reads: BAM or CRAM files of small-RNA reads on this genome, sorted and indexed.
         candidates: BED6 file for all candidate intervals.
-        summary: JSON file; ``OUT.summary.json`` by default.
+        summary: JSON file; ``OUT.summary.json`` by default, after the first ``out``.
+        report: HTML page about the hits.
         threads: cores to use; all that this process may use by default.
         executor: where the scan runs.
         ray_address: Ray cluster to use; a private instance by default.
@@ -117,6 +127,7 @@ def scan(
         ("device", device, ("auto", "cpu", "cuda")),
         ("resume", resume, ("auto", "never", "require")),
         ("sort", sort, ("fasta", "coordinate")),
+        ("format", format or "bed", get_args(HitFormat)),
     ):
         _check(name, value, known)
     _check_range("min_prob", min_prob, 0, 1)
@@ -128,22 +139,26 @@ def scan(
     chosen = model if model is not None else default_model(preset)
     loaded = load_model(chosen) if isinstance(chosen, str) else chosen
     files = [known] if isinstance(known, str) else known
-    told = Path(summary) if summary is not None else beside(Path(out), ".summary.json")
+    outs = [Path(each) for each in ([out] if isinstance(out, str | os.PathLike) else out)]
+    if not outs:
+        raise InputError("out names no file")
+    told = Path(summary) if summary is not None else beside(outs[0], ".summary.json")
     if told is None:
-        raise InputError(f"{out}: is a stream; give a file")
+        raise InputError(f"{outs[0]}: is a stream; give a file")
     options = ScanOptions(
         Search(
             genome=Path(genome),
             model=loaded,
             min_prob=threshold(loaded, min_prob, max_fp),
             limits={} if max_copies is None else {"copies": max_copies},
-            regions=regions,
+            regions=[*regions, *regions_of_bed(Path(regions_file) if regions_file else None)],
             preset=preset,
             extractor=extractor,
             max_span=max_span,
             exhaustive=exhaustive,
             folder=folder,
             known=chosen_library(loaded, [Path(each) for each in files]),
+            reads=[Path(each) for each in reads],
         ),
         Execution(
             threads=usable_threads(threads or available_cores()),
@@ -158,9 +173,11 @@ def scan(
             quiet=not progress,
         ),
         Outputs(
-            out=Path(out),
+            out=outs,
+            format=format,
             candidates=Path(candidates) if candidates is not None else None,
             summary=told,
+            report=Path(report) if report is not None else None,
             sort=sort,
         ),
     )
@@ -172,7 +189,7 @@ def scan(
     result: Summary = json.loads(told.read_text(encoding="utf-8"))
     if code != 0:
         missing = ", ".join(each["place"] for each in result["quarantined"])
-        raise MissingTilesError(f"{out}: is incomplete, these tiles failed: {missing}")
+        raise MissingTilesError(f"{outs[0]}: is incomplete, these tiles failed: {missing}")
     return result
 
 

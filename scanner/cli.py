@@ -7,22 +7,25 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from premir.scanner import __version__
 from premir.scanner.command import Parser, require_memory, run_command
+from premir.scanner.completion import SHELLS, completion
 from premir.scanner.cores import available_cores, usable_threads
 from premir.scanner.errors import InputError
 from premir.scanner.genome.parts import Part
 from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import file_path, path, real, whole
+from premir.scanner.options import HitFormat
 from premir.scanner.outputs import Named, beside, check_apart, check_log
 from premir.scanner.score.shipped import (
     DEFAULT_MODEL,
     HAIRPIN_MODEL,
     PLANT_MODEL,
     default_model,
+    judged,
     list_models,
     load_model,
 )
@@ -32,9 +35,24 @@ if TYPE_CHECKING:
     from premir.scanner.options import ScanOptions
     from premir.scanner.score.model import Model
 
+_ESSENTIAL = frozenset(
+    "genome hairpins out out_dir model list_models min_prob max_fp max_copies preset regions "
+    "reads report threads ray_address plan help help_all version".split()
+)
+_FIRST = """\
+examples:
+  premir-scan genome.fa.gz --out hits.bed
+  premir-scan genome.fa --out hits.bed.gz --max-fp 0.1 --threads 8
+  premir-scan genome.fa --out chr2.bed --regions chr2:1-2000000
+  premir-scan a.fa b.fa.gz c.fa --out-dir hits
+
+premir-scan --help-all shows the other options, more examples, and exit codes.
+"""
 _EXAMPLES = """\
 examples:
   premir-scan genome.fa --out hits.bed
+  premir-scan genome.fa --out hits.bed --out hits.gff3 --out hits.tsv
+  premir-scan genome.fa --out hits.bed --report report.html
   premir-scan genome.fa.gz --out hits.bed.gz --min-prob 0.9 --threads 8
   zcat a.fa.gz b.fa.gz | premir-scan - --out hits.bed
   premir-scan genome.fa --out chr2.bed --regions chr2:1-2000000
@@ -58,7 +76,10 @@ def build_parser() -> Parser:
     """Return the parser of ``premir-scan``."""
     parser = Parser(
         prog="premir-scan",
+        usage="premir-scan GENOME --out FILE [options]",
         description="Find precursor microRNA hairpins in a genome.",
+        essential=_ESSENTIAL,
+        short_epilog=_FIRST,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,19 +89,24 @@ def build_parser() -> Parser:
     add = parser.add_argument_group("input and output").add_argument
     add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are; "
         "- for stdin")  # fmt: skip
-    add("--out", type=file_path, metavar="FILE", help="hits, in the format that its name "
-        "ends in: bed (else), gff3, tsv, jsonl, fasta or vienna (with .gz or .bgz bgzipped, BED "
-        "also indexed); TSV with --hairpins; - for stdout")  # fmt: skip
+    add("-o", "--out", action="append", default=[], type=file_path, metavar="FILE", help="hits, in "
+        "the format that its name ends in: bed (else), gff3, tsv, jsonl, fasta or vienna (with .gz "
+        "or .bgz bgzipped, BED and GFF3 also indexed); may be repeated; TSV with --hairpins; - for "
+        "stdout")  # fmt: skip
     add("--out-dir", type=path, metavar="DIR", help="for any number of genomes: NAME.bed and "
         "NAME.bed.summary.json of each, and genomes.tsv, go here")  # fmt: skip
     add("--genomes", type=path, metavar="TSV", help="with --out-dir: list of name, path and "
         "(optional) preset in place of GENOME")  # fmt: skip
-    add("--format", choices=["bed", "bed.gz"], default="bed", help="with --out-dir: hits as plain "
-        "or as bgzipped and indexed BED; default: %(default)s")  # fmt: skip
+    add("--format", action="append", default=[], metavar="FORMAT", help="of --out where the name "
+        "tells none; with --out-dir: what to write of each genome, also with .gz; may be repeated "
+        "there; default: bed",
+        choices=[name + end for name in get_args(HitFormat) for end in ("", ".gz")])  # fmt: skip
     add("--candidates", type=file_path, metavar="BED", help="write all candidate intervals (as "
         "--out), scored by minus their stem energy in centibits; without --out the scan stops "
         "there")  # fmt: skip
     add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
+    add("--report", type=file_path, metavar="HTML", help="write a page about the hits that any "
+        "browser shows, offline: how much to believe, distributions, drawn hairpins")  # fmt: skip
     add("--sort", choices=["fasta", "coordinate"], default="fasta", help="order of hits: contigs "
         "as in the FASTA file, or as LC_ALL=C sort -k1,1 -k2,2n has them, which bedtools and "
         "bedToBigBed want; default: %(default)s")  # fmt: skip
@@ -89,6 +115,8 @@ def build_parser() -> Parser:
     add("--regions", action="append", default=[], metavar="REGION",
         help="report only hits whose mid-point lies in CONTIG or CONTIG:START-END (1-based "
         "inclusive); may be repeated")  # fmt: skip
+    add("--regions-file", type=path, metavar="BED", help="likewise in the intervals (0-based "
+        "half-open) of a BED file; - for stdin")  # fmt: skip
 
     add = parser.add_argument_group("model").add_argument
     add("--model", metavar="NAME|DIR", help=f"default: {DEFAULT_MODEL}; with --preset plant "
@@ -104,11 +132,14 @@ def build_parser() -> Parser:
     add("--max-copies", type=whole(0), metavar="N", help="leave out hits whose arms recur more "
         "than N times in the genome; default: no limit")  # fmt: skip
 
-    add = parser.add_argument_group("evidence beside the model").add_argument
+    add = parser.add_argument_group("evidence").add_argument
     add("--known", action="append", type=path, default=[], metavar="FASTA", help="compare hits "
         "with these precursors and matures, named as in miRBase or MirGeneDB, or with a library of "
         "premir-train known; may be repeated; none: with nothing; default: the families that "
         "premir ships")  # fmt: skip
+    add("--reads", type=path, action="append", default=[], metavar="BAM", help="small-RNA reads on "
+        "this genome, adapters removed, sorted and indexed, BAM or CRAM: adds columns and moves "
+        "log_odds; may be repeated")  # fmt: skip
 
     add = parser.add_argument_group("candidates").add_argument
     add("--extractor", choices=["stems", "windows"], default="stems", help="stems: "
@@ -144,6 +175,10 @@ def build_parser() -> Parser:
         "and what it would reuse; writes nothing")  # fmt: skip
     add("--finalise", action="store_true", help="write the output when all parts are done")
     add("--keep-work", action="store_true", help="keep the run directory with its shards")
+    add("--compile", action="store_true", help="compile all kernels into numba's cache "
+        "(NUMBA_CACHE_DIR), which the first scan does otherwise, and exit")  # fmt: skip
+    add("--print-completion", choices=SHELLS, metavar="SHELL", help="print what makes bash, zsh or "
+        "tcsh complete options and file names, and exit")  # fmt: skip
     add("--log-file", type=file_path, metavar="FILE", help="write all messages there too")
     add("-v", "--verbose", action="count", default=0, help="more messages")
     add("-q", "--quiet", action="count", default=0, help="warnings and errors only")
@@ -153,7 +188,11 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``premir-scan``; returns the exit code."""
-    return run_command(build_parser(), argv, _run)
+    parser = build_parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        sys.stderr.write(parser.short_help())
+        return InputError.exit_code
+    return run_command(parser, argv, _run)
 
 
 def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
@@ -161,7 +200,12 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
     options.threads = usable_threads(options.threads)
     if options.list_models:
         return _list_models(options)
+    if options.print_completion is not None:
+        sys.stdout.write(completion(build_parser(), options.print_completion))
+        return 0
     require_memory()
+    if options.compile:
+        return _compile(options)
     if options.autosql is not None:
         return _autosql(options)
     if options.out_dir is not None or options.genomes is not None:
@@ -175,9 +219,19 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
 
 def _list_models(options: argparse.Namespace) -> int:
     _begin(options, [], [])
-    remarks = {DEFAULT_MODEL: " (default)", PLANT_MODEL: " (default with --preset plant)"}
+    remarks = {DEFAULT_MODEL: "default", PLANT_MODEL: "default with --preset plant"}
     for model in list_models():
-        sys.stdout.write(f"{model.name}{remarks.get(model.name, '')}\t{model.description}\n")
+        told = remarks.get(model.name)
+        sys.stdout.write(f"{model.name}{f' ({told})' if told else ''}\t{model.description}")
+        sys.stdout.write(f"\t{judged(model)}\n")
+    return 0
+
+
+def _compile(options: argparse.Namespace) -> int:
+    _begin(options, [], [])
+    from premir.scanner.compiling import compile_kernels
+
+    compile_kernels()
     return 0
 
 
@@ -191,15 +245,16 @@ def _autosql(options: argparse.Namespace) -> int:
 
 def _run_hairpins(options: argparse.Namespace) -> int:
     model = load_model(options.model or HAIRPIN_MODEL)
-    if options.out is None:
-        raise InputError("--hairpins needs --out FILE (or --out - for stdout)")
+    if len(options.out) != 1:
+        raise InputError("--hairpins needs one --out FILE (or --out - for stdout)")
+    (out,) = options.out
     inputs = [("--hairpins", options.hairpins), *_files_of(model)]
-    _begin(options, inputs, [("--out", options.out)])
+    _begin(options, inputs, [("--out", out)])
     from premir.scanner.classify import classify
 
     return classify(
         options.hairpins,
-        options.out,
+        out,
         model,
         folder_name=options.folder,
         threads=options.threads,
@@ -209,13 +264,15 @@ def _run_hairpins(options: argparse.Namespace) -> int:
 
 def _run_one(options: argparse.Namespace) -> int:
     model = load_model(options.model or default_model(options.preset))
-    if options.out is None and options.candidates is None:
+    if not options.out and options.candidates is None:
         raise InputError("give --out FILE (or --out - for stdout), --candidates, or both")
     (genome,) = options.genome
     if options.part or options.finalise:
         _check_parts(options, genome)
     if not is_stream(genome) and not genome.exists():
         raise InputError(f"{genome}: no such file")
+    if options.regions_file is not None and {str(genome), str(options.regions_file)} == {"-"}:
+        raise InputError("GENOME and --regions-file cannot both be stdin: give one of them a name")
     settings = scan_options(options, model, genome)
     _begin_scan(options, settings)
     if options.plan:
@@ -248,13 +305,13 @@ def _run_many(options: argparse.Namespace) -> int:
         preset: scan_options(options, models[name], entries[0].path)
         for preset, name in names.items()
     }
-    suffix = f".{options.format}"
+    suffixes = [f".{each}" for each in dict.fromkeys(options.format or ["bed"])]
     inputs = [file for model in models.values() for file in _files_of(model)]
     inputs += [(entry.source, entry.path) for entry in entries]
     if options.genomes is not None:
         inputs.append(("--genomes", options.genomes))
-    _begin(options, inputs, *files_of(entries, shapes, options.out_dir, suffix))
-    return scan_many(entries, shapes, options.out_dir, suffix)
+    _begin(options, inputs, *files_of(entries, shapes, options.out_dir, suffixes))
+    return scan_many(entries, shapes, options.out_dir, suffixes)
 
 
 def _files_of(model: Model) -> list[Named]:
@@ -264,7 +321,10 @@ def _files_of(model: Model) -> list[Named]:
 def _begin_scan(options: argparse.Namespace, settings: ScanOptions) -> None:
     from premir.scanner.preparing import files_of
 
-    _begin(options, *files_of(settings))
+    inputs, outputs, places = files_of(settings)
+    if options.regions_file is not None:
+        inputs.append(("--regions-file", options.regions_file))
+    _begin(options, inputs, outputs, places)
 
 
 def _begin(
@@ -283,25 +343,27 @@ def _begin(
 
 def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> ScanOptions:
     """Return the settings that a command line asks for."""
+    from premir.scanner.genome.regions import regions_of_bed
     from premir.scanner.options import Execution, Outputs, ScanOptions, Search
     from premir.scanner.report.evidence.known.reading import chosen_library
     from premir.scanner.score.suitability import threshold
 
     executor, address = _executor(options)
-    only_candidates = options.out is None and options.out_dir is None
+    only_candidates = not options.out and options.out_dir is None
     return ScanOptions(
         Search(
             genome=genome,
             model=None if only_candidates else model,
             min_prob=threshold(model, options.min_prob, options.max_fp),
             limits={} if options.max_copies is None else {"copies": options.max_copies},
-            regions=options.regions,
+            regions=[*options.regions, *regions_of_bed(options.regions_file)],
             preset=options.preset,
             extractor=options.extractor,
             max_span=options.max_span,
             exhaustive=options.exhaustive,
             folder=options.folder,
             known=None if only_candidates else chosen_library(model, options.known),
+            reads=options.reads,
         ),
         Execution(
             threads=options.threads,
@@ -319,8 +381,11 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
         ),
         Outputs(
             out=options.out,
+            format=_format_of_names(options),
             candidates=options.candidates,
-            summary=options.summary or (options.out and beside(options.out, ".summary.json")),
+            summary=options.summary
+            or (beside(options.out[0], ".summary.json") if options.out else None),
+            report=options.report,
             sort=options.sort,
         ),
     )
@@ -334,8 +399,22 @@ def _check_parts(options: argparse.Namespace, genome: Path) -> None:
         )
     if options.resume == "never":
         raise InputError("--resume never would discard other parts' work; remove the run directory")
-    if options.work_dir is None and is_stream(options.out or options.candidates):
+    if options.work_dir is None and is_stream([*options.out, options.candidates][0]):
         raise InputError("--part and --finalise need --work-dir when the output goes to stdout")
+
+
+def _format_of_names(options: argparse.Namespace) -> HitFormat | None:
+    """Return the format of outputs whose names tell none."""
+    if options.out_dir is not None or not options.format:
+        return None
+    *others, wanted = options.format
+    if others:
+        raise InputError("several --format need --out-dir; with --out give each file a name that "
+            "ends in its format")  # fmt: skip
+    if wanted.endswith(".gz"):
+        raise InputError(f"--format {wanted}: what is compressed has a name that ends in .gz")
+    found: HitFormat = wanted
+    return found
 
 
 def _executor(options: argparse.Namespace) -> tuple[str, str | None]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from premir.scanner.errors import InputError, PremirError, describe, printable
 from premir.scanner.log import configure
@@ -36,7 +36,38 @@ _log = logging.getLogger(__name__)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line, whatever was typed."""
+    """A parser whose complaints are one line, whatever was typed.
+
+    Args:
+        essential: names of the options that ``--help`` shows; ``--help-all`` then shows all of
+            them. ``--help`` does where none is named.
+        short_epilog: stands below the essential options in place of the epilog.
+        settings: as of ``argparse.ArgumentParser``.
+    """
+
+    def __init__(
+        self, *, essential: Set[str] = frozenset(), short_epilog: str = "", **settings: Any
+    ) -> None:
+        super().__init__(**{"add_help": not essential, **settings})
+        self._essential = essential
+        self._short_epilog = short_epilog
+        if essential:
+            self.add_argument("-h", "--help", action=_ShortHelp, help="show this, and exit")
+            self.add_argument("--help-all", action="help", help="show all options, and exit")
+
+    def short_help(self) -> str:
+        """Return the help of the essential options."""
+        hidden = [each for each in self._actions if each.dest not in self._essential]
+        texts, epilog = [each.help for each in hidden], self.epilog
+        try:
+            for each in hidden:
+                each.help = argparse.SUPPRESS
+            self.epilog = self._short_epilog
+            return self.format_help()
+        finally:
+            self.epilog = epilog
+            for each, text in zip(hidden, texts, strict=True):
+                each.help = text
 
     @property
     def program(self) -> str:
@@ -46,6 +77,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Write the complaint, and exit with code 2."""
         self.exit(2, f"{self.program}: error: {printable(message)} (see {self.prog} --help)\n")
+
+
+class _ShortHelp(argparse.Action):
+    """Prints the short help, and exits."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """See the class."""
+        assert isinstance(parser, Parser)
+        sys.stdout.write(parser.short_help())
+        parser.exit()
 
 
 Work = Callable[[argparse.Namespace, frozenset[str]], int]

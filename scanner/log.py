@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO, TypeAlias
@@ -84,6 +84,12 @@ class _ConsoleFormatter(_Formatter):
 
 class _Console(logging.StreamHandler[TextIO]):
     """stderr. That its reader has gone ends the command; no other trouble with it does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, above a bar where there is one."""
+        bars = sys.modules.get("tqdm")  # without it there is none, and it takes time to load
+        with bars.tqdm.external_write_mode(file=self.stream) if bars else nullcontext():
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         error = sys.exc_info()[1]

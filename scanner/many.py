@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -67,15 +68,17 @@ Shapes: TypeAlias = Mapping[str, ScanOptions]
 """How genomes of each preset are scanned; genome, preset, output and summary are set for each."""
 
 
-def scan_many(entries: Sequence[Entry], shapes: Shapes, folder: Path, suffix: str) -> int:
+def scan_many(
+    entries: Sequence[Entry], shapes: Shapes, folder: Path, suffixes: Sequence[str]
+) -> int:
     """Scan genomes with the same workers; one that fails does not stop the others.
 
     Args:
         entries: the genomes.
         shapes: how, by preset.
-        folder: gets ``NAME.bed`` (or another suffix), ``NAME.bed.summary.json`` and
+        folder: gets ``NAME.bed`` (or other suffixes), ``NAME.bed.summary.json`` and
             ``genomes.tsv``; made where it is missing.
-        suffix: of the files of hits.
+        suffixes: of the files of hits; the summary is named after the first.
 
     Returns:
         Exit code: 0, or 3 where genomes failed or tiles are missing.
@@ -95,7 +98,7 @@ def scan_many(entries: Sequence[Entry], shapes: Shapes, folder: Path, suffix: st
             _log.warning("%s: %s: no such file; going on with the others", entry.source, entry.path)
     outcomes = {entry.name: Outcome(entry, "not reached") for entry in entries}
     try:
-        _scan_all(entries, shapes, folder, suffix, outcomes)
+        _scan_all(entries, shapes, folder, suffixes, outcomes)
     finally:
         _write_table(folder / _TABLE, list(outcomes.values()))
     return _close(list(outcomes.values()), folder, time.monotonic() - started)
@@ -105,14 +108,14 @@ def _scan_all(
     entries: Sequence[Entry],
     shapes: Shapes,
     folder: Path,
-    suffix: str,
+    suffixes: Sequence[str],
     outcomes: dict[str, Outcome],
 ) -> None:
     """Fill in the outcomes; those finished by an earlier run need no workers."""
     missing: dict[str, list[_Record]] = {}
     by_preset: dict[str, dict[str, Any]] = {}
     for entry in entries:
-        own = _options_for(entry, shapes, folder, suffix)
+        own = _options_for(entry, shapes, folder, suffixes)
         if entry.preset not in by_preset:
             job = make_job(own, RunDirectory(folder))
             by_preset[entry.preset] = {
@@ -191,29 +194,30 @@ def _scan_one(record: _Record, session: Session) -> Outcome:
 
 
 def files_of(
-    entries: Sequence[Entry], shapes: Shapes, folder: Path, suffix: str
+    entries: Sequence[Entry], shapes: Shapes, folder: Path, suffixes: Sequence[str]
 ) -> tuple[list[Named], list[Named]]:
     """Return all outputs and all run directories of :func:`scan_many`, for the check of names."""
     outputs: list[Named] = [("the table of --out-dir", folder / _TABLE)]
     places: list[Named] = []
     for entry in entries:
-        own = _options_for(entry, shapes, folder, suffix)
+        own = _options_for(entry, shapes, folder, suffixes)
         out, summary = own.outputs.out, own.outputs.summary
-        assert out is not None
         assert summary is not None
         outputs += [
             (f"--out-dir ({entry.name})", path)
-            for path in (out, summary, *indices(out), _record(folder, entry))
+            for path in (*out, *chain(*map(indices, out)), summary, _record(folder, entry))
         ]
         if (work := run_directory_path(own)) is not None:
             places.append((f"the run directory of {entry.name}", work))
     return outputs, places
 
 
-def _options_for(entry: Entry, shapes: Shapes, folder: Path, suffix: str) -> ScanOptions:
+def _options_for(
+    entry: Entry, shapes: Shapes, folder: Path, suffixes: Sequence[str]
+) -> ScanOptions:
     options = shapes[entry.preset]
-    out = folder / f"{entry.name}{suffix}"
-    summary = out.with_name(f"{out.name}.summary.json")
+    out = [folder / f"{entry.name}{suffix}" for suffix in suffixes]
+    summary = folder / f"{out[0].name}.summary.json"
     return replace(
         options,
         search=replace(options.search, genome=entry.path, preset=entry.preset),
@@ -294,10 +298,9 @@ class _Record:
         write_json(self._path, record)
 
     def _output(self) -> dict[str, str]:
-        assert self.options.outputs.out is not None
         assert self.options.outputs.summary is not None
         self.options.outputs.summary.stat()
-        return {self.options.outputs.out.name: sha256(self.options.outputs.out)}
+        return {out.name: sha256(out) for out in self.options.outputs.out}
 
 
 def _digest(genome: Path) -> str:

@@ -8,22 +8,25 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out sort candidates summary regions model min_prob max_fp exhaustive max_copies "
-    "known extractor preset max_span executor ray_address threads device ray_timeout folder "
-    "tile_size work_dir resume keep_work".split()
+    "genome out format sort candidates summary report regions regions_file known reads model "
+    "min_prob max_fp exhaustive max_copies extractor preset max_span executor ray_address threads "
+    "device ray_timeout folder tile_size work_dir resume keep_work".split()
 )
-_ONE_PLACE = frozenset({"out", "candidates", "summary", "regions", "work_dir"})
+_REGIONS = frozenset({"regions", "regions_file"})
+_ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "report", "work_dir", "reads"}
 
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),
+    "--print-completion": frozenset({"print_completion"}),
+    "--compile": frozenset({"compile"}),
     "--autosql": frozenset({"autosql"}),
     "--hairpins": frozenset({"hairpins", "out", "model", "folder", "threads"}),
-    "--out-dir": _SCAN - _ONE_PLACE | {"out_dir", "genomes", "format"},
+    "--out-dir": _SCAN - _ONE_PLACE | {"out_dir", "genomes"},
     # These are added to the command of a scan, and say what to do about it: they take whatever
     # that takes, so that nothing of it has to be left out and put back.
     "--plan": _SCAN | {"plan", "part"},
-    "--part": _SCAN - {"regions"} | {"part"},
-    "--finalise": _SCAN - {"regions"} | {"finalise"},
+    "--part": _SCAN - _REGIONS | {"part"},
+    "--finalise": _SCAN - _REGIONS | {"finalise"},
     "the scan of a genome": _SCAN,
 }
 """By mode, from the one that decides first: the options that it reads."""
@@ -31,7 +34,8 @@ READ: dict[str, frozenset[str]] = {
 # What is not read after all where other options say so.
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
-        "model min_prob max_fp exhaustive max_copies known folder device sort".split()
+        "model min_prob max_fp exhaustive max_copies folder device sort format report known "
+        "reads".split()
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),

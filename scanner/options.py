@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from premir.scanner.score.model import Model
 
 Resume: TypeAlias = Literal["auto", "never", "require"]
+HitFormat: TypeAlias = Literal["bed", "gff3", "tsv", "jsonl", "fasta", "vienna"]
 Order: TypeAlias = Literal["fasta", "coordinate"]
 
 
@@ -32,6 +33,7 @@ class Search:
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates, ``kernel`` or ``viennarna``.
         known: known hairpins that candidates are compared with; None for none.
+        reads: libraries of small-RNA reads on the genome, BAM or CRAM.
     """
 
     genome: Path
@@ -45,6 +47,7 @@ class Search:
     exhaustive: bool = False
     folder: str = "kernel"
     known: Library | None = None
+    reads: Sequence[Path] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,17 +89,26 @@ class Outputs:
     """What is written; ``-`` is stdout.
 
     Attributes:
-        out: file of hits, of the format that its name ends in (``.gz``: bgzipped, BED also
-            indexed), None for none.
+        out: files of the same hits, each of the format that its name ends in (``.gz``: bgzipped,
+            BED and GFF3 also indexed); run directory and summary are named after the first.
+        format: of files whose names tell none; BED where None.
         candidates: BED6 file of candidate intervals, None for none.
         summary: JSON summary, None for none.
+        report: HTML page about the hits, None for none.
         sort: order of hits: of contigs in the FASTA file, or as other programs sort by coordinate.
     """
 
-    out: Path | None = None
+    out: Sequence[Path] = ()
+    format: HitFormat | None = None
     candidates: Path | None = None
     summary: Path | None = None
+    report: Path | None = None
     sort: Order = "fasta"
+
+    @property
+    def first(self) -> Path | None:
+        """What run directory and summary are named after."""
+        return self.out[0] if self.out else self.candidates
 
 
 @dataclass(frozen=True, slots=True)

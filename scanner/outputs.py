@@ -16,8 +16,9 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, TypeAlias
+from typing import Any, Literal, NoReturn, TextIO, TypeAlias
 
 from premir.scanner.errors import InputError
 from premir.scanner.files import naming, sweep, temporary_name, whole_file
@@ -26,6 +27,25 @@ from premir.scanner.streams import STDIN, STDOUT, descriptor_of, is_stream, stat
 
 Named: TypeAlias = tuple[str, Path]
 """A file or folder, and the option that asks for it, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tabix:
+    """How a sorted file is indexed where it is compressed.
+
+    Attributes:
+        preset: of tabix, which says where places stand in a line.
+        longest_contig: its length, which decides whether the index is a TBI or a CSI.
+    """
+
+    preset: Literal["bed", "gff"]
+    longest_contig: int
+
+    @property
+    def csi(self) -> bool:
+        """Whether contigs are too long for a TBI index."""
+        return self.longest_contig >= _CSI_LENGTH
+
 
 _COMPRESSED = frozenset({".gz", ".bgz"})
 _NOT_WRITTEN = frozenset({".bgzf", ".bz2", ".lz4", ".xz", ".zip", ".zst", ".z"})
@@ -45,7 +65,7 @@ def beside(path: Path, suffix: str) -> Path | None:
 
 
 def indices(path: Path) -> list[Path]:
-    """Return what the index of a BED file may be called: none if it is not compressed."""
+    """Return what the index of a file may be called: none if it is not compressed."""
     if not is_compressed(path) or is_stream(path):
         return []
     return [path.with_name(path.name + suffix) for suffix in (".tbi", ".csi")]
@@ -149,13 +169,12 @@ def sweep_output(path: Path) -> None:
 
 
 @contextmanager
-def writing(path: Path, *, longest_contig: int | None = None) -> Iterator[TextIO]:
+def writing(path: Path, *, tabix: Tabix | None = None) -> Iterator[TextIO]:
     """Give a handle for the text of an output.
 
     Args:
         path: where it goes; ``-`` is stdout.
-        longest_contig: length of the longest contig of a sorted BED file, which gets an index
-            beside it if it is a compressed file; None for what is not indexed.
+        tabix: how an index is made beside it if it is a compressed file; None for what has none.
 
     Yields:
         The handle. When the block ends without an error, all is written; when it ends with one, a
@@ -176,19 +195,18 @@ def writing(path: Path, *, longest_contig: int | None = None) -> Iterator[TextIO
             with _text(path, raw, folder / "text") as handle:
                 yield handle
     else:
-        with _whole(path, longest_contig) as handle:
+        with _whole(path, tabix) as handle:
             yield handle
 
 
 @contextmanager
-def _whole(path: Path, longest_contig: int | None) -> Iterator[TextIO]:
+def _whole(path: Path, tabix: Tabix | None) -> Iterator[TextIO]:
     target = _target(path)
     with ExitStack() as stack:
-        csi = longest_contig is not None and longest_contig >= _CSI_LENGTH
         index = None
-        if longest_contig is not None and is_compressed(path):
+        if tabix is not None and is_compressed(path):
             # Entered first, it is put in place last: an index speaks of a file that is there.
-            index = stack.enter_context(whole_file(_target(indices(path)[csi])))
+            index = stack.enter_context(whole_file(_target(indices(path)[tabix.csi])))
         temporary = stack.enter_context(whole_file(target))
         raw = stack.enter_context(temporary.open("wb"))
         if (status := status_of(target)) is not None:
@@ -196,17 +214,22 @@ def _whole(path: Path, longest_contig: int | None) -> Iterator[TextIO]:
         with _text(path, raw, target) as handle:
             yield handle
         raw.close()
-        if index is not None:
-            _index(temporary, index, csi=csi)
+        if tabix is not None and index is not None:
+            _index(temporary, index, tabix)
             for old in indices(path):
                 old.unlink(missing_ok=True)
 
 
-def _index(bed: Path, index: Path, *, csi: bool) -> None:
+def _index(file: Path, index: Path, tabix: Tabix) -> None:
     import pysam
 
     pysam.tabix_index(
-        str(bed), preset="bed", force=True, keep_original=True, csi=csi, index=str(index)
+        str(file),
+        preset=tabix.preset,
+        force=True,
+        keep_original=True,
+        csi=tabix.csi,
+        index=str(index),
     )
 
 

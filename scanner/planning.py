@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -20,6 +21,9 @@ from premir.scanner.genome.regions import parse_regions
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import Execution, ScanOptions
 from premir.scanner.preparing import first_tiles, identity, make_job, run_directory_path
+from premir.scanner.report.evidence.reads.counting import counting_seconds
+from premir.scanner.report.evidence.reads.library import check_contigs, check_library
+from premir.scanner.report.evidence.reads.verdict import ENOUGH
 from premir.scanner.run.rundir import RunDirectory, check_ours
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.crossfit import Places
@@ -101,12 +105,16 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
     run = RunDirectory(path or Path())
     if path is not None:
         check_ours(run)
+    for library in search.reads:
+        check_library(library)
     sample = Sample()
     begun = time.monotonic()
     genome = Genome(search.genome, run.store, read_contigs(search.genome, sample.take))
     sample.close()
     reading = time.monotonic() - begun
     regions = parse_regions(search.regions, genome.contigs) if search.regions else None
+    for library in search.reads:
+        check_contigs(library, genome.contigs)
     job = make_job(options, run)
     tiles = first_tiles(options, genome, regions, job)
     if execution.part is not None:
@@ -129,6 +137,7 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
         "time": f"about {_duration(seconds)} on {execution.threads} threads of this machine",
         "seconds_per_mb": f"{measured.per_megabase:.2f} on one core ({stages}), measured on "
         f"{measured.nucleotides / 1e6:.3f} Mb of this genome",
+        **_reads(search.reads),
         "disk": _disk(path, genome, measured, megabases),
         "device": _device(execution),
     }.items():
@@ -206,6 +215,19 @@ def _reuse(
     left = [tile for tile in tiles if tile.index not in finished]
     text = f"{len(folded)} of {len(tiles)} tiles are folded"
     return text + (f", {len(scored)} scored" if job.model else ""), left
+
+
+def _reads(libraries: Sequence[Path]) -> dict[str, str]:
+    """Say what reads cost beside the scan itself."""
+    if not libraries:
+        return {}
+    each = [counting_seconds(path) for path in libraries]
+    known = [seconds for seconds in each if seconds is not None]
+    took = f"in about {_duration(sum(known))} on one core" if len(known) == len(each) else "first"
+    return {
+        "reads": f"{len(libraries)} libraries, counted before the tiles {took}; hairpins with "
+        f"{ENOUGH} reads and more are folded and scored besides, which the time above leaves out"
+    }
 
 
 def _describe(source: Path, contigs: Contigs) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from premir.scanner.errors import InputError
+from premir.scanner.files import sha256
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.identity import identity_of
 from premir.scanner.genome.letters import Genome
@@ -19,6 +20,8 @@ from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.report.evidence import lift_of, lowest_past_gates, lowest_prob
+from premir.scanner.report.evidence.reads.places import ReadPlaces
+from premir.scanner.report.formats import check_format
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
@@ -34,26 +37,34 @@ _log = logging.getLogger(__name__)
 
 def run_directory_path(options: ScanOptions) -> Path | None:
     """Return the run directory: given, beside the output, or None for a temporary one."""
-    output = options.outputs.out or options.outputs.candidates
+    output = options.outputs.first
     if options.execution.work_dir is not None or output is None:
         return options.execution.work_dir
     return beside(output, ".premir-work")
 
 
 def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named]]:
-    """Return inputs, outputs and the run directory of a scan, for the check of names."""
+    """Return inputs, outputs and the run directory of a scan, for the check of names.
+
+    Raises:
+        InputError: a format is asked for that no file would have.
+    """
+    check_format(options.outputs)
     inputs = [("GENOME", options.search.genome)]
     if options.search.model is not None:
         inputs += [("--model", path) for path in options.search.model.files]
     if options.search.known is not None:
         inputs += [("--known", path) for path in options.search.known.files]
+    inputs += [("--reads", path) for path in options.search.reads]
     files = options.outputs
     outputs: list[Named] = []
-    for option, out in (("--out", files.out), ("--candidates", files.candidates)):
-        if out is not None:
-            outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
-    if files.summary is not None:
-        outputs.append(("--summary", files.summary))
+    hits = [("--out", out) for out in files.out]
+    candidates = [("--candidates", files.candidates)] if files.candidates is not None else []
+    for option, out in (*hits, *candidates):
+        outputs += [(option, out), *((f"the index of {option}", i) for i in indices(out))]
+    for option, file in (("--summary", files.summary), ("--report", files.report)):
+        if file is not None:
+            outputs.append((option, file))
     work = run_directory_path(options)
     return inputs, outputs, [("--work-dir", work)] if work is not None else []
 
@@ -94,9 +105,14 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     if model is not None and say >= logging.INFO:
         for doubt in doubts(model, search.preset):
             _log.warning("%s", doubt)
+    spare = None
+    if search.reads:
+        spare = ReadPlaces([run.stacks(n) for n in range(len(search.reads))])
     key = f"log_odds {model and model.key} {lowest!r} {gates and gates.digest}"
     if lift is not None:
         key += f" {search.min_prob!r} {lift.digest}"
+    if spare is not None:
+        key += f" spared {spare.min_prob!r}"
     return Job(
         run=run,
         extractor=extractor,
@@ -108,6 +124,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         gates=gates,
         gates_off=off,
         lift=lift,
+        spare=spare,
     )
 
 
@@ -176,8 +193,10 @@ def settings(options: ScanOptions, job: Job) -> dict[str, Any]:
 
 def identity(options: ScanOptions, genome: Genome, job: Job) -> dict[str, Any]:
     """Everything that shards depend on; the model stands apart, so that folds can be reused."""
+    reads = [sha256(path) for path in options.search.reads]
     return {
         **settings(options, job),
+        **({"reads": reads} if reads else {}),
         "genome": genome.digest(),
         "tile_size": options.execution.tile_size,
     }

@@ -14,8 +14,8 @@ from premir.scanner.genome.tiles import Tile, place, plan_tiles
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
-from premir.scanner.report.belief import expected
-from premir.scanner.report.evidence import false_calls
+from premir.scanner.report.evidence.reads.counting import commit_libraries
+from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.merging import inside, merged_groups
 from premir.scanner.report.sealing import Done, seal
 from premir.scanner.report.summary import summarise
@@ -50,13 +50,16 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
     started = time.monotonic()
     say = logging.INFO if session is None else logging.DEBUG
     search, execution = options.search, options.execution
+    files = options.outputs
     outputs = [
         path
-        for path in (options.outputs.out, options.outputs.candidates, options.outputs.summary)
+        for path in (*files.out, files.candidates, files.summary, files.report)
         if path is not None and execution.part is None
     ]
     for path in outputs:
         check_writable(path)
+    for path in search.reads:
+        check_library(path)
     resume = "require" if execution.finalise else execution.resume
     with (
         work_directory(options) as work,
@@ -85,21 +88,9 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
                 time.monotonic() - started,
             )
             return 3 if done.tally.quarantined else 0
-        count = seal(
-            genome,
-            regions,
-            job,
-            done,
-            out=options.outputs.out,
-            candidates=options.outputs.candidates,
-            sort=options.outputs.sort,
-            search=search,
-            threads=execution.threads,
-            second=shared.second,
-        )
-        belief = expected(false_calls(search), search.min_prob, done.megabases, count)
-        if options.outputs.summary is not None:
-            with writing(options.outputs.summary) as handle:
+        count, belief = seal(options, genome, regions, job, done, shared.second)
+        if files.summary is not None:
+            with writing(files.summary) as handle:
                 told = summarise(options, genome, job, done, count, belief, started)
                 handle.write(as_json(told))
         if done.tally.quarantined:
@@ -107,8 +98,8 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
         opened.finished = not execution.keep_work
     found = f"{count} hits" if search.model else f"{done.tally.counts['candidates']} candidates"
     _log.log(say, "%s in %.1f s", found, time.monotonic() - started)
-    if belief is not None:
-        _log.log(say, "%s", belief)
+    for line in [*done.remarks, *filter(None, [belief])]:
+        _log.log(say, "%s", line)
     return 0
 
 
@@ -124,6 +115,8 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
             if options.search.regions
             else None
         )
+        for path in options.search.reads:
+            check_contigs(path, genome.contigs)
         job = make_job(options, run, say=say)
         with opened.lock.exclusive():
             if options.execution.resume == "never":
@@ -131,6 +124,7 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
             if run.bind(identity(options, genome, job)):
                 _log.info("resuming in %s", run.path)
             genome = run.adopt(genome)
+            commit_libraries(run, options.search.reads, genome.contigs)
     finally:
         if fresh.store != run.store:
             fresh.store.unlink(missing_ok=True)

@@ -73,9 +73,21 @@ def test_scan_writes_what_the_command_writes(genome, tmp_path):
     assert not (tmp_path / "hits.bed.premir-work").exists()
 
 
+def test_scan_writes_several_files(genome, tmp_path):
+    outs = [tmp_path / "hits.txt", str(tmp_path / "hits.bed")]
+    summary = scan(genome, outs, format="jsonl")
+    assert summary == json.loads((tmp_path / "hits.txt.summary.json").read_text())
+    lines = (tmp_path / "hits.txt").read_text().splitlines()
+    assert [json.loads(line)["name"] for line in lines] == [hit.name for hit in read_hits(outs[1])]
+    assert summary["hits"] == len(lines) > 0
+    with pytest.raises(InputError, match="out names no file"):
+        scan(genome, [])
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [
+        ({"format": "sam"}, "format is 'sam'; expected one of bed, gff3, tsv"),
         ({"preset": "fungus"}, "preset is 'fungus'; expected one of animal, plant, virus"),
         ({"folder": "paper"}, "folder is 'paper'; expected one of kernel, viennarna"),
         ({"min_prob": 1.5}, "min_prob is 1.5; expected a number from 0 to 1"),

@@ -62,7 +62,7 @@ def test_ray_job_has_kuberays_fields_and_our_options():
     options = build_parser().parse_args(arguments)
     mount = container["volumeMounts"][0]["mountPath"]
     assert str(options.genome[0]).startswith(mount)
-    assert str(options.out).startswith(mount)
+    assert all(str(out).startswith(mount) for out in options.out)
 
 
 def test_the_first_scan_finds_what_is_known_and_nothing_else():

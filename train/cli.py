@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from premir.scanner.command import Parser, require_memory, run_command
+from premir.scanner.completion import SHELLS, completion
 from premir.scanner.cores import usable_threads
 from premir.scanner.errors import InputError
 from premir.train.commands.command import PROGRAM, add_common
@@ -51,7 +52,21 @@ def build_parser() -> Parser:
     )
     add = parser.add_argument
     add("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help="one of those below")
+    add("--print-completion", choices=SHELLS, metavar="SHELL", help="print what makes bash, zsh or "
+        "tcsh complete commands, options and file names, and exit")  # fmt: skip
     add_common(parser)
+    return parser
+
+
+def whole_parser() -> Parser:
+    """Return one parser of all sub-commands, for their completion and the manual."""
+    parser = build_parser()
+    words = next(action for action in parser._actions if action.dest == "command")
+    parser._remove_action(words)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, each in COMMANDS.items():
+        commands.add_parser(name, help=each.summary)
+        commands.choices[name] = each.parser()
     return parser
 
 
@@ -89,7 +104,10 @@ def moved(old: str, command: str) -> int:
     return main([command, *sys.argv[1:]], moved_from=f"python -m {old}")
 
 
-def _refuse(_options: argparse.Namespace, _given: frozenset[str]) -> int:
+def _refuse(options: argparse.Namespace, _given: frozenset[str]) -> int:
+    if options.print_completion is not None:
+        sys.stdout.write(completion(whole_parser(), options.print_completion))
+        return 0
     raise InputError(f"give a command: {', '.join(COMMANDS)} (see {PROGRAM} --help)")
 
 

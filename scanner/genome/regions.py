@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 from premir.scanner.errors import InputError
+from premir.scanner.genome.decompression import read_blocks
 from premir.scanner.genome.letters import Contigs
 
 Intervals: TypeAlias = dict[int, list[tuple[int, int]]]
 """By contig index: sorted, disjoint, 0-based half-open intervals."""
 
-_RANGE = re.compile(r"([\d,]{1,30})(?:-([\d,]{0,30}))?")
+_RANGE = re.compile(r"(?=.*\d)([\d,]{0,30})(?:-([\d,]{0,30}))?")
+_BRACED = re.compile(r"\{(.*)\}(?::([^:]*))?", re.DOTALL)
+"""How samtools writes a name that a colon might end."""
+_NO_INTERVAL = re.compile(r"\s*$|#|browser\s|track\s")
+"""Lines of a BED file that hold none."""
 
 
 def parse_regions(texts: Sequence[str], contigs: Contigs) -> Intervals:
-    """Turn ``chr1``, ``chr1:1000-2000`` or ``chr1:1,000-`` into intervals.
+    """Turn ``chr1``, ``chr1:1000-2000``, ``chr1:1,000-`` or ``{chr1}:-2000`` into intervals.
 
     Args:
         texts: regions, 1-based inclusive, as samtools reads them.
@@ -40,6 +46,8 @@ def _parse(text: str, index: dict[str, int], contigs: Contigs) -> tuple[int, int
     if text in index:
         return index[text], 0, int(contigs.lengths[index[text]])
     name, colon, numbers = text.rpartition(":")
+    if name not in index and (braced := _BRACED.fullmatch(text)):
+        name, colon, numbers = braced[1], ":", "1" if braced[2] is None else braced[2]
     match = _RANGE.fullmatch(numbers)
     if name in index and match is None:
         raise InputError(f"--regions {text}: expected CONTIG:START-END, 1-based inclusive")
@@ -48,11 +56,45 @@ def _parse(text: str, index: dict[str, int], contigs: Contigs) -> tuple[int, int
         known = ", ".join(list(index)[:5]) + (", ..." if len(index) > 5 else "")
         raise InputError(f"--regions {text}: no contig {wanted!r} in the genome; it has {known}")
     length = int(contigs.lengths[index[name]])
-    first = int(match[1].replace(",", "") or 0)
+    first = int(match[1].replace(",", "") or 1)
     last = int((match[2] or "").replace(",", "") or length)
     if not 1 <= first <= last <= length:
         raise InputError(f"--regions {text}: not inside {name}, which has positions 1 to {length}")
     return index[name], first - 1, last
+
+
+def regions_of_bed(path: Path | None) -> list[str]:
+    """Read the intervals of a BED file as regions that :func:`parse_regions` takes.
+
+    Args:
+        path: the file, plain or compressed; ``-`` is stdin; None for no regions.
+
+    Raises:
+        InputError: names the line that has no contig, start and end, or the file that has none.
+    """
+    if path is None:
+        return []
+    text = b"".join(read_blocks(path, expected="BED")).decode("utf-8", "surrogateescape")
+    regions = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if _NO_INTERVAL.match(line):
+            continue
+        fields = line.split("\t")
+        if len(fields) < 3 or not (_whole(fields[1]) and _whole(fields[2])):
+            raise InputError(
+                f"{path}: line {number}: expected contig, start and end, with tabs between them"
+            )
+        start, end = int(fields[1]), int(fields[2])
+        if start >= end:
+            raise InputError(f"{path}: line {number}: ends at {end}, before its start {start}")
+        regions.append(f"{{{fields[0]}}}:{start + 1}-{end}")
+    if not regions:
+        raise InputError(f"{path}: holds no interval: nothing would be reported")
+    return regions
+
+
+def _whole(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,18}", text) is not None
 
 
 def merge_intervals(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -35,20 +35,30 @@ class Belief:
             for name, value in asdict(self).items()
         }
 
+    @property
+    def numbers(self) -> str:
+        """How many hits may be false, as text."""
+        if self.lowest == self.highest:
+            return f"{self.lowest}"
+        return f"{self.lowest} to {self.highest}"
+
     def __str__(self) -> str:
         low, high = _two_digits(self.per_mb_lowest), _two_digits(self.per_mb_highest)
         rates = low if low == high else f"{low} to {high}"
-        numbers = (
-            f"{self.lowest}" if self.lowest == self.highest else f"{self.lowest} to {self.highest}"
-        )
         return (
             f"in genomes that it never saw this model makes {rates} false calls per Mb at this "
-            f"threshold: expect {numbers} of these hits to be false"
+            f"threshold: expect {self.numbers} of these hits to be false"
         )
 
 
 def _two_digits(value: float) -> str:
     return f"{float(f'{value:.2g}'):g}"
+
+
+def count_range(rates: tuple[float, float], megabases: float, hits: int) -> tuple[int, int]:
+    """Return how many hits may be false at the lowest and the highest rate of a genome."""
+    low, high = rates
+    return min(hits, round(low * megabases)), min(hits, round(high * megabases))
 
 
 def expected(
@@ -70,5 +80,5 @@ def expected(
     at = log_odds_of(min_prob)
     low, high = curve.span(at)
     middle = float(curve.per_mb(np.array([at]))[0])
-    lowest, highest = (min(hits, round(rate * megabases)) for rate in (low, high))
+    lowest, highest = count_range((low, high), megabases, hits)
     return Belief(low, middle, high, lowest, highest)

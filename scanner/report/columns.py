@@ -32,6 +32,7 @@ class Column:
         form: how a value is printed, as of :func:`format`.
         sql: type and name in autoSql, where BED itself prescribes them.
         optional: whether hits may have no value.
+        detail: whether only formats that hold everything have it (TSV and JSON lines).
         made: gives the values of some hits when they are written; None where a track computes
             them and the table holds them.
     """
@@ -44,6 +45,7 @@ class Column:
     form: str = ""
     sql: str = ""
     optional: bool = False
+    detail: bool = False
     made: Callable[[Chunk], Values] | None = None
 
     @property

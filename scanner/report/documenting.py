@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from premir.scanner.options import Search
 from premir.scanner.report import evidence
 from premir.scanner.report.columns import NOTHING, Column
 from premir.scanner.report.hits import columns_with
@@ -21,11 +22,18 @@ _TYPES = {int: "int", float: "float", str: "text"}
 
 
 def columns_table() -> str:
-    """Return all columns of hits as a Markdown table."""
-    rows = [
-        f"| {number} | {column.name} | {_type(column)} | {column.unit} | {column.text} |\n"
-        for number, column in enumerate(columns_with(evidence.TRACKS), 1)
-    ]
+    """Return all columns of hits as a Markdown table.
+
+    Behind the first column that only some scans have, no column of a BED file has a fixed number.
+    """
+    always = columns_with(evidence.tracks_for(Search(genome=Path(), model=None, min_prob=0)))
+    rows, fixed = [], True
+    for number, column in enumerate(columns_with(evidence.TRACKS), 1):
+        fixed = fixed and column in always
+        first = str(number) if fixed else "TSV" if column.detail else ""
+        rows.append(
+            f"| {first} | {column.name} | {_type(column)} | {column.unit} | {column.text} |\n"
+        )
     return "".join(["| | column | type | unit | meaning |\n|---|---|---|---|---|\n", *rows])
 
 

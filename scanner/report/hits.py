@@ -92,7 +92,12 @@ def _masked(chunk: Chunk) -> npt.NDArray[np.float64]:
 
 
 def _sequences(chunk: Chunk) -> list[str]:
-    return [decode(chunk.hairpins[n][0]) for n in range(len(chunk.hairpins))]
+    texts = [decode(chunk.hairpins[n][0]) for n in range(len(chunk.hairpins))]
+    borders = chunk.inner.tolist()
+    return [
+        text[:start].lower() + text[start:end] + text[end:].lower()
+        for text, (start, end) in zip(texts, borders, strict=True)
+    ]
 
 
 def _structures(chunk: Chunk) -> list[str]:
@@ -208,8 +213,8 @@ _MODEL = (
         optional=True, made=_false_calls,
     ),
     Column(
-        "mfe", float, "minimum free energy of what was folded", unit="kcal/mol", form=".2f",
-        made=lambda chunk: chunk.hairpins.mfe / 100,
+        "mfe", float, "minimum free energy of sequence, context and all", unit="kcal/mol",
+        form=".2f", made=lambda chunk: chunk.hairpins.mfe / 100,
     ),
     Column(
         "length", int, "end - start", unit="nt",
@@ -232,8 +237,8 @@ _MODEL = (
 
 _FOLD = (
     Column(
-        "sequence", str, "RNA 5' to 3', as folded (with the model's context, if it has one)",
-        made=_sequences,
+        "sequence", str, "RNA 5' to 3', as folded: the hairpin in upper case, the model's context, "
+        "if it has one, in lower case", made=_sequences,
     ),
     Column("structure", str, "dot-bracket of that sequence", made=_structures),
 )  # fmt: skip

@@ -51,6 +51,13 @@ class Chunk:
         return curve.per_mb(self.hits.ranked) if curve is not None else None
 
     @cached_property
+    def inner(self) -> npt.NDArray[np.int64]:
+        """Where hits begin and end inside what was folded, 5' to 3', int64 (N, 2)."""
+        loci = self.hits.loci
+        lead, _ = loci.contexts()
+        return np.stack([lead, lead + loci.end - loci.start], axis=1)
+
+    @cached_property
     def loops(self) -> npt.NDArray[np.int64]:
         """Terminal loops inside the hairpins, int64 (N, 2); -1 where nothing is paired."""
         loops = [terminal_loop(self.hairpins[n][1]) or (-1, -1) for n in range(len(self.hairpins))]

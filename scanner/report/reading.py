@@ -1,20 +1,22 @@
-"""Reading hits back from the BED files that scans write, of this format and the one before."""
+"""Reading hits back from the files that scans write, BED of this format and the one before."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import make_dataclass
 from keyword import iskeyword
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from premir.scanner.errors import InputError, printable
 from premir.scanner.genome.decompression import read_blocks
 from premir.scanner.report import evidence
-from premir.scanner.report.columns import Column
-from premir.scanner.report.formats import bed
+from premir.scanner.report.columns import NOTHING, Column
+from premir.scanner.report.formats import bed, format_of, gff3, jsonl
 from premir.scanner.report.hits import columns_with
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -25,14 +27,14 @@ _RETIRED = tuple(
 
 
 def read_hits(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Read a BED file of hits, plain or compressed, from front to end.
+    """Read a file of hits, plain or compressed, from front to end.
 
     Args:
-        path: the file; ``-`` is standard input.
+        path: BED, TSV, JSON lines or GFF3, as its first line tells; ``-`` is standard input.
 
     Yields:
         One hit after another, as a frozen dataclass whose fields are the columns of the file: int,
-        float or str as declared, None where the file has ``.``. Columns that this premir does not
+        float or str as declared, None where the hit has no value. Columns that this premir does not
         know are str.
 
     Raises:
@@ -49,27 +51,105 @@ def read_hits(path: str | os.PathLike[str]) -> Iterator[Any]:
 def read_rows(path: str | os.PathLike[str]) -> tuple[list[Column], Iterator[list[Any]]]:
     """Read the columns of a file as :func:`read_hits` does, and give the values line by line."""
     path = Path(path)
-    lines = enumerate(_lines(path), 1)
-    columns = _header(path, lines)
+    if format_of(path) is jsonl.FORMAT and path.is_file() and not path.stat().st_size:
+        return [], iter(())  # JSON lines have no header: no hit is nothing at all
+    numbered = enumerate(_lines(path), 1)
+    first = next(numbered, (1, b""))
+    lines = itertools.chain([first], numbered)
+    read = next((read for begins, read in _READERS if first[1].startswith(begins)), _read_bed)
+    names, rows = read(path, lines)
+    columns = _declared(f"{path}: line 1", names)
 
-    def rows() -> Iterator[list[Any]]:
-        for number, line in lines:
-            where = f"{path}: line {number}"
-            yield list(_values(where, columns, _fields(where, line)))
+    def values() -> Iterator[list[Any]]:
+        for where, row in rows:
+            yield list(_values(where, columns, row))
 
-    return columns, rows()
+    return columns, values()
 
 
-def _header(path: Path, lines: Iterator[tuple[int, bytes]]) -> list[Column]:
-    """Read up to the line that names the columns, and return them."""
+_Lines: TypeAlias = Iterator[tuple[int, bytes]]
+_Table: TypeAlias = tuple[list[str], Iterator[tuple[str, list[str]]]]
+"""Names of columns, and of each hit where it stands and its values as text."""
+
+
+def _read_bed(path: Path, lines: _Lines) -> _Table:
+    """Read up to the line that names the columns, and give those behind it."""
     for number, line in lines:
         where = f"{path}: line {number}"
         if line.startswith(b"#chrom\t"):
-            return _declared(where, _fields(where, line[1:]))
+            return _fields(where, line[1:]), _tabs(path, lines)
         if not line.startswith(b"##"):
             break
         _check_format(where, line)
     raise InputError(f"{path}: no line names columns from #chrom on: not a file of hits")
+
+
+def _read_tsv(path: Path, lines: _Lines) -> _Table:
+    number, line = next(lines)
+    return _fields(f"{path}: line {number}", line), _tabs(path, lines)
+
+
+def _tabs(path: Path, lines: _Lines) -> Iterator[tuple[str, list[str]]]:
+    for number, line in lines:
+        where = f"{path}: line {number}"
+        yield where, _fields(where, line)
+
+
+def _read_jsonl(path: Path, lines: _Lines) -> _Table:
+    """Read objects, which all have the members of the first."""
+
+    def objects() -> Iterator[tuple[str, dict[str, Any]]]:
+        for number, line in lines:
+            where = f"{path}: line {number}"
+            try:
+                hit = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{where}: is no JSON: {printable(str(error))}") from error
+            if not isinstance(hit, dict):
+                raise InputError(f"{where}: is no object")
+            yield where, hit
+
+    hits = objects()
+    first = next(hits)
+    names = list(first[1])
+
+    def rows() -> Iterator[tuple[str, list[str]]]:
+        for where, hit in itertools.chain([first], hits):
+            if list(hit) != names:
+                raise InputError(f"{where}: has other members than the first hit")
+            yield where, [NOTHING if value is None else str(value) for value in hit.values()]
+
+    return names, rows()
+
+
+def _read_gff3(path: Path, lines: _Lines) -> _Table:
+    """Read features, whose columns a remark before them names."""
+    names: list[str] = []
+    for number, line in lines:
+        if not line.startswith(b"#"):
+            break
+        if line.startswith(gff3.COLUMNS.encode()):
+            names = _fields(f"{path}: line {number}", line)[0].removeprefix(gff3.COLUMNS).split()
+            break
+    if not names:
+        raise InputError(f"{path}: no line names columns: not a file of hits")
+
+    def rows() -> Iterator[tuple[str, list[str]]]:
+        for number, line in lines:
+            where = f"{path}: line {number}"
+            hit = gff3.read(_fields(where, line))
+            if hit is not None:
+                yield where, [hit.get(name, NOTHING) for name in names]
+
+    return names, rows()
+
+
+_READERS: tuple[tuple[bytes, Callable[[Path, _Lines], _Table]], ...] = (
+    (b"chrom\t", _read_tsv),
+    (b"{", _read_jsonl),
+    (b"##gff-version", _read_gff3),
+)
+"""By how files begin; others are BED."""
 
 
 def _check_format(where: str, line: bytes) -> None:
@@ -109,7 +189,7 @@ def _values(where: str, columns: Sequence[Column], fields: list[str]) -> Iterato
 
 def _lines(path: Path) -> Iterator[bytes]:
     rest = b""
-    for block in read_blocks(path, expected="BED"):
+    for block in read_blocks(path, expected="hits"):
         *whole, rest = (rest + block).split(b"\n")
         yield from whole
     if rest:

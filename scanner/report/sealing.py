@@ -19,10 +19,12 @@ from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
-from premir.scanner.options import Order, Search
-from premir.scanner.outputs import writing
+from premir.scanner.options import ScanOptions
+from premir.scanner.outputs import Tabix, writing
+from premir.scanner.report.belief import Belief, expected
 from premir.scanner.report.evidence import false_calls, tracks_for
 from premir.scanner.report.evidence.known.library import Library
+from premir.scanner.report.evidence.reads import ranking
 from premir.scanner.report.evidence.track import add_tracks
 from premir.scanner.report.filtering import at_least, within
 from premir.scanner.report.formats import write_hits
@@ -49,11 +51,15 @@ class Done:
         tiles: those whose files are committed.
         scanned: intervals they cover; None for the whole genome.
         tally: counts and seconds.
+        verdicts: how many hits have which verdict by their reads; None where there are no reads.
+        remarks: lines about the hits, for people.
     """
 
     tiles: list[Tile] = field(default_factory=list)
     scanned: Intervals | None = None
     tally: Tally = field(default_factory=Tally)
+    verdicts: dict[str, int] | None = None
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def megabases(self) -> float:
@@ -62,51 +68,54 @@ class Done:
 
 
 def seal(
+    options: ScanOptions,
     genome: Genome,
     regions: Intervals | None,
     job: Job,
     done: Done,
-    *,
-    out: Path | None,
-    candidates: Path | None,
-    sort: Order,
-    search: Search,
-    threads: int,
     second: Folder | None,
-) -> int:
+) -> tuple[int, Belief | None]:
     """Write what a scan found.
 
     Args:
+        options: of the scan: what is written, in which order and within which limits.
         genome: what was scanned.
         regions: what is reported of it, None for all.
         job: the scan.
         done: its tiles; counts and seconds are added.
-        out: where hits go, None for nowhere.
-        candidates: where all candidates go, None for nowhere.
-        sort: order of hits.
-        search: what was asked for.
-        threads: cores to use.
         second: gives a second opinion on folds; None where it would be the first.
 
     Returns:
-        The number of hits.
+        The number of hits, and how many of them to expect to be false, where that is known.
     """
+    outputs, search = options.outputs, options.search
     started, seconds = time.monotonic(), done.tally.seconds
-    before, count = sum(seconds.values()), 0
-    if out is not None and job.model is not None:
+    before, count, belief = sum(seconds.values()), 0, None
+    if outputs.out and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
-        curve = false_calls(search)
+        threads, curve = options.execution.threads, false_calls(search)
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
-        header = _provenance(genome, job, job.model, done, search, sort)
-        with sorted_hits(table, material, sort) as (table, material):
-            write_hits(out, Hits(columns_with(tracks_for(search)), table, material, header))
         count = len(table)
-    if candidates is not None:
-        _write_candidates(candidates, genome, regions, job.run, done.tiles)
+        belief = expected(curve, job.min_prob, done.megabases, count)
+        if search.reads:
+            done.verdicts = ranking.verdicts(table)
+            done.remarks += ranking.told(table, genome.contigs)
+        header = _provenance(options, genome, job, job.model, done)
+        with sorted_hits(table, material, outputs.sort) as (table, material):
+            hits = Hits(columns_with(tracks_for(search)), table, material, header)
+            for path in outputs.out:
+                write_hits(path, hits, outputs.format)
+            if outputs.report is not None:
+                from premir.scanner.report.page.report import Scanned, write_report
+
+                scanned = Scanned(options, job, done.tally, done.megabases, belief)
+                write_report(outputs.report, hits, scanned)
+    if outputs.candidates is not None:
+        _write_candidates(outputs.candidates, genome, regions, job.run, done.tiles)
     tracks = sum(seconds.values()) - before
     seconds["output"] = time.monotonic() - started - tracks
-    return count
+    return count, belief
 
 
 def reported_hits(
@@ -124,8 +133,9 @@ def reported_hits(
     tally, search = done.tally, material.search
     tracks = tracks_for(search)
     table = _merged(material.genome, regions, job, done)
-    table = add_tracks([t for t in tracks if not t.late], table, material, tally.seconds)
-    table = at_least(table, job.min_prob)
+    early = [track for track in tracks if not track.late]
+    table = add_tracks(early, table, material, tally.seconds)
+    table = at_least(table, job.min_prob, early)
     table = add_tracks([t for t in tracks if t.late], table, material, tally.seconds)
     table = within(table, search.limits, tally.counts)
     if refolder is not None:
@@ -149,7 +159,7 @@ def _write_candidates(
     run: RunDirectory,
     tiles: Sequence[Tile],
 ) -> None:
-    with writing(path, longest_contig=genome.longest) as handle:
+    with writing(path, tabix=Tabix("bed", genome.longest)) as handle:
         for group in groups_of_contigs(tiles):
             loci = Loci.concatenate([read_loci(run.shard(tile)) for tile in group])
             order = np.lexsort((-loci.strand, loci.end, loci.start, loci.contig))
@@ -160,15 +170,10 @@ def _write_candidates(
 
 
 def _provenance(
-    genome: Genome,
-    job: Job,
-    model: Model,
-    done: Done,
-    search: Search,
-    sort: Order,
+    options: ScanOptions, genome: Genome, job: Job, model: Model, done: Done
 ) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
-    extractor = job.extractor
+    extractor, search = job.extractor, options.search
     limit = "".join(f" max_{name} {value}" for name, value in search.limits.items())
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
@@ -179,7 +184,7 @@ def _provenance(
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",
-        f"sort {sort}",
+        f"sort {options.outputs.sort}",
         *(
             f"incomplete: {printable(place(tile, genome.contigs))} is missing"
             for tile, _ in done.tally.quarantined

@@ -66,6 +66,8 @@ class Summary(TypedDict):
     over_max_copies: int
     hits: int | None
     expected_false: dict[str, float] | None
+    reads: list[str]
+    read_verdicts: dict[str, int] | None
     refolded: int | None
     fold_disagreements: int | None
     seconds: float
@@ -141,6 +143,8 @@ def summarise(
         "over_max_copies": tally.counts.get("over_max_copies", 0),
         "hits": count if model is not None else None,
         "expected_false": belief.as_json() if belief is not None else None,
+        "reads": list(map(str, search.reads)),
+        "read_verdicts": done.verdicts,
         "refolded": tally.counts.get("refolded"),
         "fold_disagreements": tally.counts.get("fold_disagreements"),
         "seconds": round(seconds, 3),

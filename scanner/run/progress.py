@@ -106,7 +106,7 @@ class CuttingProgress(_Display):
 
 
 class Progress(_Display):
-    """Counts megabases and hits of a scan."""
+    """Counts megabases of a scan, and candidates above the threshold, of which hits are made."""
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__("Mb", quiet=quiet, total=0.0)
@@ -132,10 +132,12 @@ class Progress(_Display):
             self._hits += hits
             if self._bar is not None:
                 self._bar.update(round(nucleotides / 1e6, 3))
-                self._bar.set_postfix(hits=self._hits)
+                self._bar.set_postfix(above_threshold=self._hits)
 
     def tick(self) -> None:
-        """Say where we are, if it is time."""
+        """Say where we are, if it is time; the clock of a bar goes on while tiles take long."""
+        if self._bar is not None:
+            self._bar.refresh()
         seconds = self._due()
         if seconds is None:
             return

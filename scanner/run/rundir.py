@@ -5,6 +5,7 @@
     genome.seq    the genome's letters (premir.scanner.genome.letters)
     shards/       tile-000000.h5 ...: candidates and their folds
     scores/KEY/   tile-000000.npz ...: scores by one model
+    reads/        library-1.stacks ...: small-RNA reads, counted
     commits/      one record per finished file, with its SHA-256
     quarantine/   tiles that failed twice, and why
     lock, parts/  who works here (premir.scanner.run.locks)
@@ -36,15 +37,16 @@ from premir.scanner.run.locks import RunLock
 
 FORMAT = "premir-run"
 VERSION = 1
-_FOLDERS = ("commits", "quarantine", "scores", "shards")
+_FOLDERS = ("commits", "quarantine", "reads", "scores", "shards")
 _MARK = b"premir-run: work of an unfinished premir-scan; it is removed when the scan is done\n"
 _FIELDS = frozenset({"premir", "feature_schema", "extractor", "genome", "tile_size"})
 """What every identity holds, whatever its version."""
-_TILE, _KEY = r"tile-\d{6,}", r"[0-9a-f]{16}"
+_TILE, _KEY, _LIBRARY = r"tile-\d{6,}", r"[0-9a-f]{16}", r"library-\d+"
 _WORK = re.compile(
-    rf"commits/(shards|scores-{_KEY})-{_TILE}\.json|quarantine/{_TILE}\.json|"
+    rf"commits/((shards|scores-{_KEY})-{_TILE}|reads-{_LIBRARY})\.json|quarantine/{_TILE}\.json|"
     rf"shards/{_TILE}\.h5|scores/{_KEY}/{_TILE}\.npz|"
-    rf"commits|quarantine|shards|scores(/{_KEY})?"
+    rf"reads/{_LIBRARY}\.stacks|"
+    rf"commits|quarantine|reads|shards|scores(/{_KEY})?"
 )
 """Paths of what belongs to a run, its folders among them."""
 _HOUSE = re.compile(r"run\.json|genome\.seq|lock\.json|parts(/\d+-of-\d+\.(lock|json))?")
@@ -57,7 +59,8 @@ class Record(TypedDict, total=False):
     """What is noted of a finished file, beside it.
 
     Fields are those of its stage: a shard has ``candidates`` and ``folded``, scores have ``scored``
-    and ``hits``. ``state`` is what the file was to this process, and not written.
+    and ``hits``, stacks of reads ``records``, ``reads`` and ``long``. ``state`` is what a file was
+    to this process, and not written.
     """
 
     tile: int
@@ -65,6 +68,9 @@ class Record(TypedDict, total=False):
     folded: int
     scored: int
     hits: int
+    records: int
+    reads: float
+    long: float
     seconds: dict[str, float]
     file: str
     sha256: str
@@ -103,6 +109,10 @@ class RunDirectory:
     def scores(self, tile: Tile, key: str) -> Path:
         """Scores of a tile under the model and threshold that ``key`` stands for."""
         return self.path / "scores" / key / f"tile-{tile.index:06d}.npz"
+
+    def stacks(self, library: int) -> Path:
+        """Counted reads of a library, by its number from 0 on."""
+        return self.path / "reads" / f"library-{library + 1}.stacks"
 
     def commit(self, file: Path, record: Record) -> Record:
         """Write the commit record of a finished file.

@@ -5,23 +5,39 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from premir.scanner.files import whole_file
 from premir.scanner.find import shards
 from premir.scanner.find.candidates import Extractor, Keep, candidates_of_tile
 from premir.scanner.find.folding import Folder
-from premir.scanner.genome.tiles import Tile
+from premir.scanner.find.loci import Loci
+from premir.scanner.genome.tiles import Spans, Tile
 from premir.scanner.run.rundir import Record, RunDirectory
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
+from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import Model
-from premir.scanner.score.selecting import Lift, find_hits
+from premir.scanner.score.selecting import Spared, find_hits
 
 Seconds = dict[str, float]
+
+
+class Spare(Protocol):
+    """Says which candidates gates must not reject, and tells their threshold."""
+
+    @property
+    def min_prob(self) -> float:
+        """Least probability by the model of those."""
+        ...
+
+    def __call__(self, loci: Loci, spans: Spans) -> npt.NDArray[np.bool_]:
+        """Return bool (N,) for N candidates of a tile with these spans."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,7 @@ class Job:
         gates: reject candidates before and after folding; None to fold and score all.
         gates_off: why there are none.
         lift: how far evidence lifts hairpins, where their letters say so.
+        spare: spares candidates from gates and from ``lowest``; None for none.
     """
 
     run: RunDirectory
@@ -53,6 +70,7 @@ class Job:
     gates: Gates | None
     gates_off: str
     lift: Lift | None = None
+    spare: Spare | None = None
 
 
 def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
@@ -66,8 +84,19 @@ def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
     Returns:
         The commit record; its ``state`` is ``new``, ``reused`` or ``redone``.
     """
-    keep = job.gates.before_folding if job.gates is not None else None
-    return commit_candidates(job.run, tile, job.extractor, folder, keep)
+    return commit_candidates(job.run, tile, job.extractor, folder, _worth_folding(job, tile))
+
+
+def _worth_folding(job: Job, tile: Tile) -> Keep | None:
+    """Return what chooses the candidates of a tile that are folded; None for all."""
+    gates, spare = job.gates, job.spare
+    if gates is None:
+        return None
+    if spare is None:
+        return gates.before_folding
+    return lambda loci, codes, offsets: (
+        gates.before_folding(loci, codes, offsets) | spare(loci, tile.spans)
+    )
 
 
 def commit_candidates(
@@ -121,8 +150,12 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
     started = time.monotonic()
     shard = job.run.shard(tile)
     hairpins = shards.read_hairpins(shard)
-    loci = shards.read_loci(shard) if job.gates is not None or model.cross_fit else None
+    asked = job.gates is not None or model.cross_fit or job.spare is not None
+    loci = shards.read_loci(shard) if asked else None
     places = Places.in_tile(loci, tile) if loci is not None and model.cross_fit else None
+    spared = None
+    if loci is not None and job.spare is not None:
+        spared = Spared(job.spare(loci, tile.spans), job.spare.min_prob)
     reading = time.monotonic() - started
     found = find_hits(
         model,
@@ -134,6 +167,7 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
         lift=job.lift,
         places=places,
         device=device,
+        spared=spared,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_scores(path, found.index, found.log_odds)

@@ -79,8 +79,12 @@ class FalseCalls:
 
     def span(self, log_odds: float) -> tuple[float, float]:
         """Return the lowest and the highest rate of a genome at some log odds."""
-        at = np.array([log_odds])
-        return float(self._at(self.lowest, at)[0]), float(self._at(self.highest, at)[0])
+        lowest, highest = self.band(np.array([log_odds]))
+        return float(lowest[0]), float(highest[0])
+
+    def band(self, log_odds: _F64) -> tuple[_F64, _F64]:
+        """Return the lowest and the highest rates of genomes at some log odds, (N,) each."""
+        return self._at(self.lowest, log_odds), self._at(self.highest, log_odds)
 
     def _at(self, rates: _F64, log_odds: _F64) -> _F64:
         return np.asarray(np.exp(np.interp(log_odds, self.log_odds, self._logarithms(rates))))

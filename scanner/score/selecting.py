@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,24 +13,21 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
+from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import Model, lowest_selected, probabilities
 
 
-class Lift(Protocol):
-    """Evidence in a hairpin's own letters, which adds to its log odds.
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """Hairpins that other evidence spares from gates and threshold.
 
     Attributes:
-        digest: names all that it depends on.
+        which: bool (N,).
+        min_prob: threshold for these.
     """
 
-    @property
-    def digest(self) -> str:
-        """SHA-256."""
-        ...
-
-    def __call__(self, hairpins: Hairpins) -> npt.NDArray[np.float64]:
-        """Return what it adds to the log odds of each of N hairpins, 0 or more, (N,)."""
-        ...
+    which: npt.NDArray[np.bool_]
+    min_prob: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +58,7 @@ def find_hits(
     device: torch.device,
     lowest: float | None = None,
     lift: Lift | None = None,
+    spared: Spared | None = None,
 ) -> Found:
     """Find the hairpins to which a model, or a model and a lift, give ``min_prob`` or more.
 
@@ -76,25 +73,28 @@ def find_hits(
         lowest: least probability by the model alone, at most ``min_prob``, which it is by default.
         lift: what evidence adds; None where that is not known yet, and everything from ``lowest``
             on may be a hit.
+        spared: those that gates must not reject, with a threshold of their own.
     """
     started, lowest = time.monotonic(), min_prob if lowest is None else lowest
+    spare = spared.which if spared is not None else np.zeros(len(hairpins), np.bool_)
+    low = min(spared.min_prob, lowest) if spared is not None else lowest
     worth = np.arange(len(hairpins))
     if gates is not None and loci is not None:
-        worth = np.flatnonzero(gates.after_folding(loci, hairpins))
+        worth = np.flatnonzero(gates.after_folding(loci, hairpins) | spare)
     gated = time.monotonic()
     rough = model.select(hairpins.take(worth), device, places and places.take(worth))
-    likely = rough >= lowest_selected(lowest)
+    likely = rough >= np.where(spare[worth], lowest_selected(low), lowest_selected(lowest))
     selected = worth[likely]
     lifted = np.zeros(selected.size)
     if lift is not None:
         lifted = lift(hairpins.take(selected))
-        reach = rough[likely] + lifted >= lowest_selected(min_prob)
+        reach = (rough[likely] + lifted >= lowest_selected(min_prob)) | spare[selected]
         selected, lifted = selected[reach], lifted[reach]
     batched = time.monotonic()
     log_odds = model.score(hairpins.take(selected), places and places.take(selected))
-    reported = probabilities(log_odds) >= lowest
+    reported = probabilities(log_odds) >= np.where(spare[selected], low, lowest)
     if lift is not None:
-        reported &= probabilities(log_odds + lifted) >= min_prob
+        reported &= (probabilities(log_odds + lifted) >= min_prob) | spare[selected]
     seconds = {
         "gates": gated - started,
         "scoring": batched - gated,

@@ -33,6 +33,22 @@ def list_models() -> list[Model]:
     return [read_model(path.parent) for path in sorted(SHIPPED.glob(f"*/{CARD}"))]
 
 
+def judged(model: Model) -> str:
+    """Say in a few words how a model was judged, by its card."""
+    told = model.card.get("held_out", {})
+    rate = told.get("false_per_mb_at_recall_0.5")
+    if isinstance(rate, int | float):
+        return (
+            f"genomes that it never saw: {rate:g} false calls per Mb where half of the held-out "
+            "precursors are found"
+        )
+    published = (model.card.get("test_metrics") or {}).get("as_published", {})
+    area = published.get("aupr")
+    if isinstance(area, int | float):
+        return f"for given sequences, not for genomes: AUPR {area:g} on its test set"
+    return "its card does not say how it was judged"
+
+
 def load_model(name: str) -> Model:
     """Find a shipped model by name, or a model directory by path.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -12,11 +13,14 @@ import threading
 from pathlib import Path
 
 import builders
+import manual
 import pytest
 
 from premir.scanner import __version__
-from premir.scanner.cli import main
-from premir.scanner.score.shipped import DEFAULT_MODEL
+from premir.scanner.cli import build_parser, main
+from premir.scanner.completion import SHELLS
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
+from premir.train.cli import main as train_main
 
 
 def run(*arguments):
@@ -150,10 +154,10 @@ def test_foreign_work_directory(genome, tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((), "give either a genome or --hairpins (see premir-scan --help)"),
+        (("-q",), "give either a genome or --hairpins (see premir-scan --help)"),
         (("a.fa",), "give --out FILE (or --out - for stdout), --candidates, or both"),
         (("a.fa", "b.fa", "--out", "o"), "several genomes need --out-dir DIR"),
-        (("--hairpins", "b.fa"), "--hairpins needs --out FILE"),
+        (("--hairpins", "b.fa"), "--hairpins needs one --out FILE"),
         (("--genomes", "list.tsv"), "--genomes needs --out-dir DIR"),
         (("--out-dir", "o"), "--out-dir needs genomes: either their paths or --genomes TSV"),
         (
@@ -199,7 +203,98 @@ def test_values_out_of_range(options):
 def test_list_models(capsys):
     assert run("--list-models") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith(f"{DEFAULT_MODEL} (default)\t") for line in lines)
+    (told,) = [line.split("\t") for line in lines if line.startswith(f"{DEFAULT_MODEL} (default)")]
+    rate = load_model(DEFAULT_MODEL).card["held_out"]["false_per_mb_at_recall_0.5"]
+    assert f" {rate} false calls per Mb" in told[2]
+    (paper,) = [line for line in lines if line.startswith("do2018-human-test-variable\t")]
+    assert paper.endswith("for given sequences, not for genomes: AUPR 0.9133 on its test set")
+
+
+def help_of(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        run(*arguments)
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_is_short_and_help_all_is_whole(capsys):
+    short, whole = help_of(capsys, "-h"), help_of(capsys, "--help-all")
+    assert help_of(capsys, "--help") == short
+    options = {name for each in build_parser()._actions for name in each.option_strings[-1:]}
+    assert {"--help-all", "--tile-size", "--resume"} < {name for name in options if name in whole}
+    assert options == {name for name in options if name in whole}
+    assert "--tile-size" not in short
+    assert len(short.splitlines()) < len(whole.splitlines()) / 2
+    assert "exit codes: 0 done" in whole
+    assert help_of(capsys, "--help-all") == whole, "a short help leaves the parser as it was"
+    assert main([]) == 2
+    assert capsys.readouterr().err == short
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("command", [main, train_main])
+def test_completions_name_options(command, shell, capsys):
+    assert command(["--print-completion", shell]) == 0
+    text = capsys.readouterr().out
+    wanted = "--regions-file" if command is main else "--mutation" if shell == "x" else "--epochs"
+    assert wanted.removeprefix("--") in text
+
+
+def test_bash_completes_options_choices_and_files(tmp_path, capsys):
+    assert main(["--print-completion", "bash"]) == 0
+    (tmp_path / "scan.bash").write_text(capsys.readouterr().out)
+    (tmp_path / "genome.fa").touch()
+    for words, expected in (
+        (["gen"], "genome.fa"),
+        (["--preset", "v"], "virus"),
+        (["g", "--regions-f"], "--regions-file"),
+        (["g", "--regions-file", "ge"], "genome.fa"),
+    ):
+        line = " ".join(["premir-scan", *words])
+        script = (
+            f"source scan.bash; COMP_WORDS=({line}); COMP_CWORD={len(words)}; "
+            '_shtab_premir_scan; echo "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.stdout == f"{expected}\n", (words, done.stderr)
+
+
+def test_manual_pages_are_those_of_the_parsers():
+    for path, text in manual.pages().items():
+        assert text == path.read_text(), f"renew {path.name} with python tests/manual.py"
+
+
+def test_regions_of_a_bed_file(tmp_path, capsys):
+    builders.write_fasta(tmp_path / "g.fa", {"chr1": "ACGT" * 100, "HLA:1": "ACGT" * 20})
+    bed = tmp_path / "r.bed"
+    out = ("--out", tmp_path / "h.bed", "-q")
+    bed.write_text("track name=x\n\n# a remark\nchr1\t0\t400\tname\nHLA:1\t4\t80\n")
+    assert (
+        run(tmp_path / "g.fa", *out, "--regions-file", bed, "--summary", tmp_path / "s.json") == 0
+    )
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert summary["regions"] == ["{chr1}:1-400", "{HLA:1}:5-80"]
+    before = bed.read_text()
+    assert run(tmp_path / "g.fa", "--out", bed, "--regions-file", bed) == 2
+    assert "is the same file as --regions-file" in one_line(capsys)
+    assert bed.read_text() == before
+    for text, message in (
+        ("chr1 1 5\n", "line 1: expected contig, start and end, with tabs between them"),
+        ("\nchr1\t5\t-1\n", "line 2: expected contig, start and end"),
+        ("chr1\t5\t5\n", "line 1: ends at 5, before its start 5"),
+        ("#\n", "holds no interval: nothing would be reported"),
+        ("", "file is empty; expected BED"),
+    ):
+        bed.write_text(text)
+        assert run(tmp_path / "g.fa", *out, "--regions-file", bed) == 2
+        assert f"{bed}: {message}" in one_line(capsys)
+    bed.write_text("chr1\t5\t401\n")
+    assert run(tmp_path / "g.fa", *out, "--regions-file", bed) == 2
+    assert "--regions {chr1}:6-401: not inside chr1" in one_line(capsys)
+    assert run("-", *out, "--regions-file", "-") == 2
+    assert "cannot both be stdin" in one_line(capsys)
 
 
 def test_help_is_quick_to_load():

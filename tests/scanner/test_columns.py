@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import RNA
 from data_sets import ROOT
 from hit_rows import SEQUENCE, STRUCTURE, hits_in
 
 from premir.scanner.report import documenting, material
 from premir.scanner.report.columns import NO_INT, Column
-from premir.scanner.report.evidence import TRACKS
+from premir.scanner.report.evidence import TRACKS, alone
+from premir.scanner.report.evidence.track import add_tracks
 from premir.scanner.report.hits import COLOURS, columns_with
 from premir.scanner.score.false_calls import FalseCalls
 
@@ -118,6 +120,22 @@ def test_a_score_follows_from_false_calls_where_the_model_knows_them(tmp_path):
     (chunk,) = replace(source, false_calls=curve).chunks(table)
     assert COLUMNS["fp_per_mb"].texts(chunk) == ["400", "100", "1", "0.0316", "0.001", "0.001"]
     assert COLUMNS["score"].texts(chunk) == ["0", "0", "500", "875", "1000", "1000"]
+
+
+def test_context_is_lower_case_and_the_hairpin_also_folded_without_it(tmp_path):
+    table, source = hits_in(tmp_path, ["a"], [(0, 0, 16, 1), (0, 20, 36, 1), (0, 40, 56, -1)])
+    loci = table.loci
+    start, end = loci.start + np.array([0, 1, 2]), loci.end - np.array([0, 3, 3])
+    table = replace(table, loci=replace(loci, start=start, end=end))
+    (chunk,) = source.chunks(table)
+    inner = ["GGGGGCAAAAGCCCCC", "GGGGCAAAAGCC", "GGCAAAAGCCC"]
+    assert COLUMNS["sequence"].texts(chunk) == [inner[0], f"g{inner[1]}ccc", f"ggg{inner[2]}cc"]
+    table = add_tracks([alone.TRACK], table, source, {})
+    (chunk,) = source.chunks(table)
+    energies = [f"{RNA.fold(each)[1]:.2f}" for each in inner]
+    assert COLUMNS["mfe_hairpin"].texts(chunk) == energies
+    assert len(set(energies)) > 1
+    assert alone.hairpin_energies(table.take(table.row < 0), source).size == 0
 
 
 def test_masked_fraction_is_of_each_hit(tmp_path):

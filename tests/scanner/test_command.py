@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from premir.scanner import command
 from premir.scanner.cli import main
 from premir.scanner.command import Parser, run_command
 from premir.scanner.errors import InputError, printable
+from premir.scanner.log import configure
+from premir.scanner.run.progress import Progress
 
 
 @pytest.fixture
@@ -137,6 +141,27 @@ def test_log_file_that_fills_up_is_given_up(tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.count("/dev/full: cannot be written: No space left on device; going on") == 1
     assert "Traceback" not in err
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_messages_stand_above_a_bar(monkeypatch):
+    """No line begins behind a bar, and the bar comes back behind the line."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    configure("premir-scan")
+    with Progress(quiet=False) as progress:
+        progress.grow(2_000_000)
+        progress.advance(1_000_000, 3, reused=False)
+        progress.tick()
+        logging.getLogger("premir.scanner").info("a word between")
+        progress.tick()
+    text = terminal.getvalue()
+    assert "above_threshold=3" in text
+    assert re.search(r"\r +\rpremir-scan: a word between\n\r *50%", text), text
 
 
 def test_limit_on_address_space_is_told(monkeypatch):

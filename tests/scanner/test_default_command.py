@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import RNA
 import torch
-from hit_rows import rows
+from hit_rows import DEFAULT_COLUMNS, rows
 from safetensors.numpy import load_file, save_file
 
 from premir.kernels.codes import encode
@@ -24,9 +24,7 @@ from premir.scanner.files import sha256
 from premir.scanner.find import shards
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.folding import InlineViennaFolder
-from premir.scanner.report.evidence import TRACKS
 from premir.scanner.report.evidence.known.reading import shipped
-from premir.scanner.report.hits import columns_with
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.card import CARD
@@ -85,7 +83,7 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
         f"## known {shipped().name} sha256 {shipped().digest}",
         "## sort fasta",
-        "#" + "\t".join(column.name for column in columns_with(TRACKS)),
+        "#" + "\t".join(column.name for column in DEFAULT_COLUMNS),
     ]
 
 
@@ -118,7 +116,15 @@ def test_a_wrong_fold_kernel_changes_nothing_but_a_warning(
 
     monkeypatch.setattr("premir.scanner.find.folding.fold_batch", wrong)
     text, before = default_scan
-    assert scan(default_genome[0]) == (0, text)
+    code, found = scan(default_genome[0])
+    assert code == 0
+    # The hairpin alone is folded by the kernel and nobody else.
+    hits, expected = rows(found), rows(text)
+    off = [
+        round(100 * (float(hit.pop("mfe_hairpin")) - float(right.pop("mfe_hairpin"))))
+        for hit, right in zip(hits, expected, strict=True)
+    ]
+    assert (hits, set(off)) == (expected, {1})
     summary = json.loads((tmp_path / "hits.bed.summary.json").read_text())
     assert summary["fold_disagreements"] == summary["refolded"] == before["hits"]
     assert capsys.readouterr().err.count("ViennaRNA's fold is reported") == before["hits"]

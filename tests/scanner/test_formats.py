@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+from typing import get_args
 from urllib.parse import unquote
 
 import pysam
@@ -14,6 +15,7 @@ from golden import DEMO, GOLDEN
 from hit_rows import hits_in
 
 from premir.scanner.cli import main
+from premir.scanner.options import HitFormat
 from premir.scanner.report import material as materials
 from premir.scanner.report.formats import FORMATS, write_hits
 from premir.scanner.report.hits import BED12, Hits, columns_with
@@ -21,6 +23,7 @@ from premir.scanner.report.reading import read_hits
 
 BED = GOLDEN / "demo-0.5.bed"
 GOLDEN_HITS = list(read_hits(BED))
+SHOWN = ("score", "prob", "log_odds", "fp_per_mb", "mfe", "mfe_hairpin")
 LINES = [line for line in BED.read_text().splitlines() if line[0] != "#"]
 
 
@@ -63,7 +66,7 @@ def test_fasta_is_read_by_htslib(written, name):
         assert comment is not None
         numbers = dict(pair.split("=") for pair in comment.split(" "))
         assert {name: float(text) for name, text in numbers.items()} == {
-            name: getattr(hit, name) for name in ("score", "prob", "log_odds", "fp_per_mb", "mfe")
+            name: getattr(hit, name) for name in SHOWN
         }
 
 
@@ -71,7 +74,7 @@ def test_vienna_holds_folds_and_their_energies(written):
     lines = written("hits.vienna").read_text().splitlines()
     assert len(lines) == 3 * len(GOLDEN_HITS)
     for name, sequence, fold in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
-        structure, energy = RNA.fold(sequence)
+        structure, energy = RNA.fold(sequence.upper())
         assert fold == f"{structure} ({energy:6.2f})"
         assert name.startswith(">chr") or name.startswith(">scaffold")
 
@@ -101,7 +104,7 @@ def test_gff3_escapes_what_it_must_and_leaves_out_what_is_not_there(tmp_path):
     name = "a;b=c,d&e%é|(1)"
     table, source = hits_in(tmp_path / "run", [name], [(0, 10, 26, 1)], [16 * "."])
     write_hits(tmp_path / "hits.gff3", Hits(columns_with(()), table, source, []))
-    _, line = (tmp_path / "hits.gff3").read_text().splitlines()
+    _, _, line = (tmp_path / "hits.gff3").read_text().splitlines()
     seqid, *_, attributes = line.split("\t")
     assert unquote(seqid) == name
     assert not set(seqid) & set(";=,&(é")
@@ -109,6 +112,53 @@ def test_gff3_escapes_what_it_must_and_leaves_out_what_is_not_there(tmp_path):
     assert unquote(pairs["ID"]) == f"{name}:11-26(+)"
     assert "loop_start" not in pairs
     assert pairs["mfe"] == "-20.00"
+
+
+def test_all_formats_are_written_by_one_scan(written, tmp_path):
+    """Each as by a scan of its own; summary and run directory are named after the first."""
+    names = ["hits.gff3", "hits.bed", "hits.tsv", "hits.jsonl", "hits.fasta", "hits.vienna", "x"]
+    outs = [word for name in names for word in ("--out", str(tmp_path / name))]
+    assert main([str(DEMO), *outs, "--min-prob", "0.5", "--format", "fasta", "-q"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [*names, "hits.gff3.summary.json"]
+    )
+    for name in names[:-1]:
+        assert (tmp_path / name).read_bytes() == written(name).read_bytes()
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "hits.fasta").read_bytes()
+
+
+def test_a_format_that_no_file_would_have_is_refused(tmp_path, capsys):
+    outs = ["--out", str(tmp_path / "hits.bed"), "--out", str(tmp_path / "hits.tsv.gz")]
+    for options, message in (
+        (["--format", "vienna"], "--format vienna: every --out asks for another by its name"),
+        (["--format", "tsv", "--format", "bed"], "several --format need --out-dir"),
+        (["--format", "tsv.gz"], "--format tsv.gz: what is compressed has a name that ends in .gz"),
+    ):
+        assert main([str(DEMO), *outs, *options]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"premir-scan: error: {message}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stream_gets_the_format_that_is_asked_for(written, capsys):
+    assert main([str(DEMO), "--out", "-", "--format", "gff3", "--min-prob", "0.5", "-q"]) == 0
+    assert capsys.readouterr().out == written("hits.gff3").read_text()
+
+
+@pytest.mark.parametrize("sort", ["fasta", "coordinate"])
+def test_gff3_that_is_compressed_is_indexed(tmp_path, sort):
+    out = tmp_path / "hits.gff3.gz"
+    assert main([str(DEMO), "--out", str(out), "--min-prob", "0.5", "--sort", sort, "-q"]) == 0
+    hits = [hit for hit in GOLDEN_HITS if hit.chrom == "chr2"]
+    with pysam.TabixFile(str(out), parser=pysam.asGFF3()) as index:
+        found = [(each.start, each.end) for each in index.fetch("chr2")]
+        assert found == [(hit.start, hit.end) for hit in hits]
+        one = hits[3]
+        assert one.start in [each.start for each in index.fetch("chr2", one.end - 1, one.end)]
+
+
+def test_names_of_formats_are_those_of_the_options():
+    assert tuple(kind.name for kind in FORMATS) == get_args(HitFormat)
 
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)

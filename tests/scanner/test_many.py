@@ -223,6 +223,26 @@ def test_list_with_names_and_presets(genomes, tmp_path):
         assert (tmp_path / "hits" / out.name).read_bytes() == out.read_bytes()
 
 
+def test_several_formats_of_each_genome(genomes, alone, tmp_path):
+    command = (genomes[0], "--out-dir", tmp_path, "--format", "gff3.gz", "--format", "bed")
+    assert run(*command) == 0
+    (name,) = table(tmp_path)
+    files = {
+        f"{name}.bed",
+        f"{name}.gff3.gz",
+        f"{name}.gff3.gz.tbi",
+        f"{name}.gff3.gz.summary.json",
+    }
+    assert {path.name for path in tmp_path.glob(f"{name}.*")} == files
+    assert (tmp_path / f"{name}.bed").read_bytes() == alone[f"{name}.bed"]
+    assert run(*command) == 0
+    assert set(statuses(tmp_path).values()) == {"unchanged"}
+    (tmp_path / f"{name}.gff3.gz").write_bytes(b"spoilt")
+    assert run(*command) == 0
+    assert set(statuses(tmp_path).values()) == {"done"}
+    assert (tmp_path / f"{name}.gff3.gz").read_bytes() != b"spoilt"
+
+
 @pytest.mark.parametrize(
     "text, message",
     [

@@ -17,6 +17,8 @@ from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 SCAN = ["absent.fa", "--out", "hits.bed"]
 COMMANDS = {
     "--list-models": ["--list-models"],
+    "--print-completion": ["--print-completion", "bash"],
+    "--compile": ["--compile"],
     "--autosql": ["--autosql", "absent.bed"],
     "--hairpins": ["--hairpins", "absent.fa", "--out", "scores.tsv"],
     "--out-dir": ["--genomes", "absent.tsv", "--out-dir", "out"],
@@ -25,15 +27,19 @@ COMMANDS = {
     "--finalise": [*SCAN, "--finalise"],
     "the scan of a genome": SCAN,
 }
-DECISIVE = {"list_models", "autosql", "hairpins", "out_dir", "genomes", "plan", "part", "finalise"}
+DECISIVE = {
+    *("list_models", "print_completion", "compile", "autosql", "hairpins", "out_dir", "genomes"),
+    *("plan", "part", "finalise"),
+}
 VALUES = {
     **{"part": "1/2", "min_prob": "0.5", "max_fp": "1", "max_span": "100", "ray_timeout": "5"},
+    **{"regions_file": "absent.bed"},
     **{"threads": "1", "tile_size": "1000", "max_copies": "1", "ray_address": "127.0.0.1:1"},
 }
 ACTIONS = [
     action
     for action in cli.build_parser()._actions
-    if action.dest not in ("help", "version", "verbose", "quiet", "log_file")
+    if action.dest not in ("help", "help_all", "version", "verbose", "quiet", "log_file")
 ]
 
 
@@ -74,12 +80,15 @@ def test_every_option_is_read_or_refused(capsys):
     assert len(refused) > 50
 
 
+ALONE = {"--list-models", "--print-completion", "--compile", "--autosql"}
+
+
 @pytest.mark.parametrize("one, other", [*itertools.permutations(COMMANDS, 2)])
 def test_two_modes_at_once(one, other, capsys):
     code = cli.main(list(dict.fromkeys([*COMMANDS[one], *COMMANDS[other]])))
     error = capsys.readouterr().err
     if {one, other} <= {"--plan", "--part", "the scan of a genome"} or (
-        "the scan of a genome" in (one, other) and not {one, other} & {"--list-models", "--autosql"}
+        "the scan of a genome" in (one, other) and not {one, other} & ALONE
     ):
         return  # parts can be planned, and all three are scans
     assert code == 2

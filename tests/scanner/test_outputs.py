@@ -19,7 +19,7 @@ import pytest
 
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
-from premir.scanner.outputs import check_apart, check_writable, sweep_output, writing
+from premir.scanner.outputs import Tabix, check_apart, check_writable, sweep_output, writing
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 
@@ -141,6 +141,8 @@ def test_no_two_outputs_are_one_file(genome, tmp_path, capsys, way, first, secon
         (("--out", "h.bed.gz", "--candidates", "h.bed.gz.tbi"), "--candidates is the same file as "
          "the index of --out"),
         (("--out", "h.BGZ", "--log-file", "h.BGZ.csi"), "--log-file is the same file as the index"),
+        (("--out", "h", "--out", "./h"), "--out is the same file as --out"),
+        (("--out", "h.gff3.gz", "--out", "h.gff3.gz.tbi"), "--out is the same file as the index"),
         (("--out", "h", "--candidates", "h.summary.json"), "--summary is the same file as --cand"),
         (("--out", "h", "--work-dir", "h"), "--out is the same as --work-dir"),
         (("--out", "w/h", "--work-dir", "w"), "--out lies in --work-dir"),
@@ -360,7 +362,7 @@ def test_error_leaves_what_was_there(tmp_path, name):
         yield from ["new\n"] * 100_000
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), writing(old, longest_contig=1 << 29) as handle:
+    with pytest.raises(ZeroDivisionError), writing(old, tabix=Tabix("bed", 1 << 29)) as handle:
         handle.writelines(lines())
     assert old.read_text() == "old"
     assert names(tmp_path) == sorted({name, "old.bed.gz.tbi"})
@@ -379,7 +381,7 @@ def test_what_killed_processes_left_beside_an_output_goes(tmp_path):
 def test_index_of_long_contigs_takes_the_place_of_the_old_one(tmp_path):
     out = tmp_path / "hits.bed.gz"
     (tmp_path / "hits.bed.gz.tbi").write_text("of an earlier file")
-    with writing(out, longest_contig=1 << 29) as handle:
+    with writing(out, tabix=Tabix("bed", 1 << 29)) as handle:
         handle.write(f"chr1\t{1 << 29}\t{(1 << 29) + 9}\n")
     assert names(tmp_path) == ["hits.bed.gz", "hits.bed.gz.csi"]
     with pysam.TabixFile(str(out), index=f"{out}.csi") as index:

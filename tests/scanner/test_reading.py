@@ -11,16 +11,16 @@ from pathlib import Path
 import pysam
 import pytest
 from golden import GOLDEN, NAMES
+from hit_rows import DEFAULT_COLUMNS
 
+from premir.scanner.cli import main
 from premir.scanner.errors import InputError
-from premir.scanner.report.evidence import TRACKS
-from premir.scanner.report.hits import columns_with
 from premir.scanner.report.reading import read_hits
 
-HEADER = "#" + "\t".join(column.name for column in columns_with(TRACKS))
+HEADER = "#" + "\t".join(column.name for column in DEFAULT_COLUMNS)
 LINE = (
-    "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t.\t"
-    "ACGU\t...."
+    "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t-3.10\t.\t"
+    ".\t.\t.\t.\t.\tACGU\t...."
 )
 FORMAT_1 = (
     "## premir 0.1.0, ViennaRNA 2.8.0, do2018-v1\n"
@@ -32,7 +32,7 @@ FORMAT_1 = (
 
 def printed(hit):
     """A hit as its line."""
-    columns = columns_with(TRACKS)
+    columns = DEFAULT_COLUMNS
     values = [getattr(hit, column.name) for column in columns]
     texts = [
         "." if value is None else format(value, column.form)
@@ -53,7 +53,7 @@ def test_golden_files_come_back_as_they_are(name, compressed, tmp_path):
     assert len(hits) == len(lines) > 0
     assert [printed(hit) for hit in hits] == lines
     for hit in hits:
-        for column in columns_with(TRACKS):
+        for column in DEFAULT_COLUMNS:
             value = getattr(hit, column.name)
             assert type(value) is column.type or (column.optional and value is None)
 
@@ -95,14 +95,16 @@ def test_hits_are_read_one_by_one(tmp_path):
     (tmp_path / "hits.bed").write_text(f"{HEADER}\n{LINE}\nc\tx\n")
     hits = read_hits(tmp_path / "hits.bed")
     assert next(hits).chrom == "c"
-    with pytest.raises(InputError, match="line 3: 2 columns in place of 23"):
+    with pytest.raises(
+        InputError, match=f"line 3: 2 columns in place of {HEADER.count(chr(9)) + 1}"
+    ):
         next(hits)
 
 
 @pytest.mark.parametrize(
     "text, fault",
     [
-        ("", "file is empty; expected BED"),
+        ("", "file is empty; expected hits"),
         (f"{LINE}\n{HEADER}\n{LINE}\n", "no line names columns"),
         ("# a table\nc\t1\t2\n", "no line names columns"),
         (f"{HEADER}\n{LINE}", "the last line has no end: truncated"),
@@ -143,3 +145,46 @@ def test_reading_loads_no_torch_and_no_ray():
     code = "import sys, premir.scanner.report.reading; print({'torch', 'ray'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("name", ["hits.tsv", "hits.jsonl", "hits.gff3", "hits.gff3.gz"])
+def test_other_formats_give_the_same_hits(name, default_genome, tmp_path):
+    bed, other = tmp_path / "hits.bed", tmp_path / name
+    arguments = [str(default_genome[0]), "--out", str(bed), "--out", str(other), "--quiet"]
+    assert main(arguments) == 0
+    expected = list(read_hits(bed))
+    found = list(read_hits(other))
+    assert len(found) == len(expected) > 0
+    for one, two in zip(expected, found, strict=True):
+        columns = dataclasses.asdict(two)
+        assert {"chrom", "start", "strand", "prob", "copies", "sequence"} < set(columns)
+        for column, value in columns.items():
+            assert value == getattr(one, column)
+            assert type(value) is type(getattr(one, column))
+    assert ("thick_start" in columns) == (other.suffix in (".tsv", ".jsonl"))
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (
+            '{"chrom": "c", "start": 1}\n{"chrom": "c"}\n',
+            "line 2: has other members than the first",
+        ),
+        ('{"chrom": "c", "start": "x"}\n', "line 1: start: 'x' is no int"),
+        ('{"chrom": "c"}\n[1]\n', "line 2: is no object"),
+        ('{"chrom": "c"\n', "line 1: is no JSON"),
+        ("chrom\tstart\nc\n", "line 2: 1 columns in place of 2"),
+        ("##gff-version 3\n# x\nc\ty\n", "no line names columns: not a file of hits"),
+        ("##gff-version 3\n", "no line names columns: not a file of hits"),
+    ],
+)
+def test_damaged_files_of_other_formats(text, message, tmp_path):
+    (tmp_path / "hits").write_text(text)
+    with pytest.raises(InputError, match=message):
+        list(read_hits(tmp_path / "hits"))
+
+
+def test_a_file_of_json_lines_without_hits(tmp_path):
+    (tmp_path / "hits.jsonl").touch()
+    assert list(read_hits(tmp_path / "hits.jsonl")) == []

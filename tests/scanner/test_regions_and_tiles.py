@@ -31,6 +31,10 @@ GENOME = Contigs.of(["chr1", "HLA:1-50", "HLA"], [1000, 80, 60], bytes(96))
         ("HLA:1-50", {1: [(0, 80)]}),
         ("HLA:1-50:2-9", {1: [(1, 9)]}),
         ("HLA:1-51", {2: [(0, 51)]}),
+        ("chr1:-30", {0: [(0, 30)]}),
+        ("{HLA}:1-50", {2: [(0, 50)]}),
+        ("{HLA:1-50}", {1: [(0, 80)]}),
+        ("{HLA:1-50}:2-9", {1: [(1, 9)]}),
     ],
 )
 def test_regions_as_samtools_reads_them(text, expected):
@@ -43,11 +47,13 @@ def test_regions_are_united():
 
 
 @pytest.mark.parametrize(
-    "text", ["chr2", "chr1:0-3", "chr1:5-4", "chr1:1-1001", "chr1:a-b", ":1-2"]
+    "text", ["chr2", "chr1:0-3", "chr1:5-4", "chr1:1-1001", "chr1:a-b", ":1-2", "chr1:", "chr1:-"]
 )
 def test_bad_regions_are_named(text):
     with pytest.raises(InputError, match=f"--regions {text}: "):
         parse_regions([text], GENOME)
+    with pytest.raises(InputError, match=r"--regions \{"):
+        parse_regions(["{chr1}:"], GENOME)
 
 
 intervals = st.lists(

@@ -10,6 +10,7 @@ import builders
 import numpy as np
 import pysam
 import pytest
+import RNA
 from hit_rows import rows
 
 from premir.scanner.cli import main
@@ -69,7 +70,10 @@ def test_columns_agree_with_the_genome(small_genome, reference):
         assert end - start == int(hit["length"])
         assert len(hit["structure"]) == len(hit["sequence"])
         # What is folded has the model's context on both sides, as far as there is any.
-        assert dna.upper().replace("T", "U") in hit["sequence"]
+        hairpin = dna.upper().replace("T", "U")
+        left, right = hit["sequence"].split(hairpin)
+        assert not any(map(str.isupper, left + right))
+        assert RNA.fold(hairpin)[1] == pytest.approx(float(hit["mfe_hairpin"]), abs=1e-3)
         folded = find_fold(sequences[hit["chrom"]], start, end)
         assert len(hit["sequence"]) == folded[1] - folded[0]
         assert hit["name"] == f"{hit['chrom']}:{start + 1}-{end}({hit['strand']})"

@@ -53,11 +53,9 @@ TRACK = Track(
 
 def _sample(chunk: Chunk) -> ArmKmers:
     """Choose k-mers of what lies on either side of the terminal loop, context left out."""
-    loci, hairpins = chunk.hits.loci, chunk.hairpins
+    hairpins = chunk.hairpins
     offsets = hairpins.offsets[:-1]
-    lead, _ = loci.contexts()
-    start = offsets + lead
-    end = start + loci.end - loci.start
+    start, end = offsets + chunk.inner[:, 0], offsets + chunk.inner[:, 1]
     # A hit without pairs has no loop and no arms.
     unpaired = np.stack([np.zeros_like(start), hairpins.lengths], axis=1)
     loops = np.where(chunk.loops < 0, unpaired, chunk.loops)

@@ -15,8 +15,8 @@ from premir.scanner.report.columns import Column
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
 from premir.scanner.score.false_calls import FalseCalls
+from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import DECIMALS
-from premir.scanner.score.selecting import Lift
 
 Compute: TypeAlias = Callable[[HitTable, Material], Sequence[npt.NDArray[Any]]]
 
@@ -44,6 +44,8 @@ class Track:
             threshold is not kept. None where that is known only in the end.
         rates: returns the rates of false calls of log odds to which the track has added, given
             those of log odds before it; None for the same.
+        threshold: returns the least probabilities, float64 (N,), at which hits with the columns are
+            written after all, where these are below the scan's; None where it has no say.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Track:
     lowest: Callable[[Search], float] | None = None
     lift: Callable[[Search], Lift | None] | None = None
     rates: Callable[[Search, FalseCalls], FalseCalls] | None = None
+    threshold: Callable[[HitTable], npt.NDArray[np.float64]] | None = None
 
 
 def add_tracks(

@@ -18,4 +18,4 @@ def write(handle: TextIO, hits: Hits) -> None:
     handle.writelines("\t".join(line) + "\n" for line in hits.lines())
 
 
-FORMAT = Format(name="bed", write=write, indexed=True)
+FORMAT = Format(name="bed", write=write, tabix="bed")

@@ -1,4 +1,4 @@
-"""FASTA: the sequences of hits, as they were folded."""
+"""FASTA: the sequences of hits, as they were folded, with the hairpin in upper case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TextIO
 from premir.scanner.report.formats.format import Format
 from premir.scanner.report.hits import Hits
 
-_SHOWN = ("score", "prob", "log_odds", "fp_per_mb", "mfe")
+_SHOWN = ("score", "prob", "log_odds", "fp_per_mb", "mfe", "mfe_hairpin")
 
 
 def write(handle: TextIO, hits: Hits) -> None:
@@ -15,7 +15,7 @@ def write(handle: TextIO, hits: Hits) -> None:
     names = [column.name for column in hits.columns]
     for line in hits.lines():
         hit = dict(zip(names, line, strict=True))
-        shown = " ".join(f"{name}={hit[name]}" for name in _SHOWN)
+        shown = " ".join(f"{name}={hit[name]}" for name in _SHOWN if name in hit)
         handle.write(f">{hit['name']} {shown}\n{hit['sequence']}\n")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Literal, TextIO
 
 from premir.scanner.report.hits import Hits
 
@@ -16,11 +16,13 @@ class Format:
     Attributes:
         name: what such files end in, but for ``.gz`` and the like.
         write: writes hits as text, piece by piece.
-        indexed: whether tabix indexes it as BED where it is compressed.
+        tabix: as what tabix indexes it where it is compressed; empty for not at all.
         also: what else such files end in.
+        details: whether it has columns that only formats with room for everything have.
     """
 
     name: str
     write: Callable[[TextIO, Hits], None]
-    indexed: bool = False
+    tabix: Literal["", "bed", "gff"] = ""
     also: tuple[str, ...] = ()
+    details: bool = False

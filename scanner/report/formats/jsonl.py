@@ -18,4 +18,4 @@ def write(handle: TextIO, hits: Hits) -> None:
         handle.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-FORMAT = Format(name="jsonl", write=write, also=("ndjson",))
+FORMAT = Format(name="jsonl", write=write, details=True, also=("ndjson",))

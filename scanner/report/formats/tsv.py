@@ -14,4 +14,4 @@ def write(handle: TextIO, hits: Hits) -> None:
     handle.writelines("\t".join(line) + "\n" for line in hits.lines())
 
 
-FORMAT = Format(name="tsv", write=write)
+FORMAT = Format(name="tsv", write=write, details=True)

@@ -1,0 +1,1 @@
+"""Small-RNA reads as evidence: what they look like on the hairpins of hits."""

@@ -1,0 +1,80 @@
+"""Stacks: reads of a library that begin and end at the same places, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+UNIT = 720_720
+"""Units of a read: a multiple of 1, 2, ... 16, so that a read with so many places gives each the
+same whole number of them, and sums are the same in any order."""
+LONGEST = 200
+"""Longest alignment that counts, in nt; nothing that Dicer makes is near it."""
+
+STACK = np.dtype(
+    [("start", "<i8"), ("weight", "<i8"), ("shared", "<i8"), ("length", "u1"), ("strand", "i1")]
+)
+"""A stack: first position in the genome's store, its reads and those of them that have other places
+too (in units), its length in nt, and its strand, 1 or -1. Files hold them by start, length and
+strand, each once."""
+
+_Stack: TypeAlias = npt.NDArray[Any]
+
+_PIECE = 1 << 18
+_EVERY = 256
+"""One in so many starts is in memory, and tells where in the file to look for the others."""
+
+
+class Stacks:
+    """The stacks of a library, in a file that is read by position.
+
+    Args:
+        path: the file, as :func:`premir.scanner.report.evidence.reads.counting.count_reads` makes
+            it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.stat().st_size:
+            self._records: _Stack = np.memmap(path, STACK, mode="r")
+        else:
+            self._records = np.empty(0, STACK)
+        self._starts = self._records["start"][::_EVERY].copy()
+
+    def reaching(self, low: int, high: int) -> _Stack:
+        """Return those whose mid-points may lie in an interval of the store, in memory."""
+        low -= LONGEST
+        first = max(int(np.searchsorted(self._starts, low)) - 1, 0) * _EVERY
+        last = int(np.searchsorted(self._starts, high)) * _EVERY
+        near = np.array(self._records[first:last])
+        return near[(near["start"] >= low) & (near["start"] < high)]
+
+    def pieces(self) -> Iterator[_Stack]:
+        """Read all of them, from front to end."""
+        for first in range(0, self._records.size, _PIECE):
+            yield np.array(self._records[first : first + _PIECE])
+
+
+def centres(stacks: _Stack) -> npt.NDArray[np.int64]:
+    """Return twice the mid-points: first plus last position, the same on either strand."""
+    result: npt.NDArray[np.int64] = 2 * stacks["start"] + stacks["length"] - 1
+    return result
+
+
+def combined(stacks: _Stack) -> _Stack:
+    """Sort stacks, and add up those that are the same."""
+    order = np.lexsort((stacks["strand"], stacks["length"], stacks["start"]))
+    stacks = stacks[order]
+    same = np.ones(stacks.size, np.bool_)
+    for name in ("start", "length", "strand"):
+        same[1:] &= stacks[name][1:] == stacks[name][:-1]
+    same[:1] = False
+    first = np.flatnonzero(~same)
+    result = stacks[first]
+    if first.size:
+        for name in ("weight", "shared"):
+            result[name] = np.add.reduceat(stacks[name], first)
+    return result
