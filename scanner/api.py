@@ -27,6 +27,7 @@ from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.genome.regions import regions_of_bed
 from premir.scanner.options import Execution, HitFormat, Order, Outputs, Resume, ScanOptions, Search
 from premir.scanner.outputs import beside, check_apart
+from premir.scanner.report.evidence.known.reading import chosen_library
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
 from premir.scanner.score.model import Model as Model
@@ -46,6 +47,7 @@ def scan(
     min_prob: float | None = None,
     max_fp: float | None = None,
     max_copies: int | None = None,
+    known: Literal["none"] | Sequence[_Path] = (),
     sort: Order = "fasta",
     regions: Sequence[str] = (),
     regions_file: _Path | None = None,
@@ -85,6 +87,8 @@ def scan(
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
             saw, of what scores as a hit does.
         max_copies: leave out hits whose arms recur more often in the genome.
+        known: FASTA files of precursors and matures that hits are compared with, or a library of
+            ``premir-train known``; ``none`` for nothing; the families that premir ships by default.
         sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
         regions_file: BED file: likewise in its intervals.
@@ -136,6 +140,7 @@ def scan(
     _check_range("threads", threads, 1, np.inf)
     chosen = model if model is not None else default_model(preset)
     loaded = load_model(chosen) if isinstance(chosen, str) else chosen
+    files = [known] if isinstance(known, str) else known
     outs = [Path(each) for each in ([out] if isinstance(out, str | os.PathLike) else out)]
     if not outs:
         raise InputError("out names no file")
@@ -154,6 +159,7 @@ def scan(
             max_span=max_span,
             exhaustive=exhaustive,
             folder=folder,
+            known=chosen_library(loaded, [Path(each) for each in files]),
             reads=[Path(each) for each in reads],
         ),
         Execution(

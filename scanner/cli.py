@@ -135,6 +135,10 @@ def build_parser() -> Parser:
         "than N times in the genome; default: no limit")  # fmt: skip
 
     add = parser.add_argument_group("evidence").add_argument
+    add("--known", action="append", type=path, default=[], metavar="FASTA", help="compare hits "
+        "with these precursors and matures, named as in miRBase or MirGeneDB, or with a library of "
+        "premir-train known; may be repeated; none: with nothing; default: the families that "
+        "premir ships")  # fmt: skip
     add("--reads", type=path, action="append", default=[], metavar="BAM", help="small-RNA reads on "
         "this genome, adapters removed, sorted and indexed, BAM or CRAM: adds columns and moves "
         "log_odds; may be repeated")  # fmt: skip
@@ -343,6 +347,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
     """Return the settings that a command line asks for."""
     from premir.scanner.genome.regions import regions_of_bed
     from premir.scanner.options import Execution, Outputs, ScanOptions, Search
+    from premir.scanner.report.evidence.known.reading import chosen_library
     from premir.scanner.score.suitability import threshold
 
     executor, address = _executor(options)
@@ -359,6 +364,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             max_span=options.max_span,
             exhaustive=options.exhaustive,
             folder=options.folder,
+            known=None if only_candidates else chosen_library(model, options.known),
             reads=options.reads,
         ),
         Execution(

@@ -8,7 +8,7 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out format sort candidates summary report multiqc regions regions_file reads model "
+    "genome out format sort candidates summary report multiqc regions regions_file known reads model "
     "min_prob max_fp exhaustive max_copies extractor preset max_span executor ray_address threads "
     "device ray_timeout folder tile_size work_dir resume keep_work".split()
 )
@@ -34,7 +34,8 @@ READ: dict[str, frozenset[str]] = {
 # What is not read after all where other options say so.
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
-        "model min_prob max_fp exhaustive max_copies folder device sort format report reads".split()
+        "model min_prob max_fp exhaustive max_copies folder device sort format report known "
+        "reads".split()
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),

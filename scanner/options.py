@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from premir.scanner.genome.parts import Part
+    from premir.scanner.report.evidence.known.library import Library
     from premir.scanner.score.model import Model
 
 Resume: TypeAlias = Literal["auto", "never", "require"]
@@ -31,6 +32,7 @@ class Search:
         max_span: longest candidate, in nt; the preset's where None.
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates, ``kernel`` or ``viennarna``.
+        known: known hairpins that candidates are compared with; None for none.
         reads: libraries of small-RNA reads on the genome, BAM or CRAM.
     """
 
@@ -44,6 +46,7 @@ class Search:
     max_span: int | None = None
     exhaustive: bool = False
     folder: str = "kernel"
+    known: Library | None = None
     reads: Sequence[Path] = ()
 
 

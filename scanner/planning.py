@@ -174,7 +174,9 @@ def measure(job: Job, sample: Sample, device_name: str) -> Measured:
                 hairpins,
                 loci,
                 gates=job.gates,
-                min_prob=job.lowest,
+                min_prob=job.min_prob,
+                lowest=job.lowest,
+                lift=job.lift,
                 places=places,
                 device=device,
             )

@@ -20,7 +20,7 @@ from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.report import multiqc
-from premir.scanner.report.evidence import lowest_prob
+from premir.scanner.report.evidence import lift_of, lowest_past_gates, lowest_prob
 from premir.scanner.report.evidence.reads.places import ReadPlaces
 from premir.scanner.report.formats import check_format
 from premir.scanner.run.rundir import RunDirectory
@@ -54,6 +54,8 @@ def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named
     inputs = [("GENOME", options.search.genome)]
     if options.search.model is not None:
         inputs += [("--model", path) for path in options.search.model.files]
+    if options.search.known is not None:
+        inputs += [("--known", path) for path in options.search.known.files]
     inputs += [("--reads", path) for path in options.search.reads]
     files = options.outputs
     outputs: list[Named] = []
@@ -99,8 +101,10 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     )
     if model is not None:
         _check_longest(model, extractor.longest)
-    lowest = lowest_prob(search)
-    gates, off = choose_gates(search, lowest, all_candidates=options.outputs.candidates is not None)
+    lowest, lift = lowest_prob(search), lift_of(search)
+    gates, off = choose_gates(
+        search, lowest_past_gates(search), all_candidates=options.outputs.candidates is not None
+    )
     if off and model is not None and model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
     if model is not None and say >= logging.INFO:
@@ -110,6 +114,8 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     if search.reads:
         spare = ReadPlaces([run.stacks(n) for n in range(len(search.reads))])
     key = f"log_odds {model and model.key} {lowest!r} {gates and gates.digest}"
+    if lift is not None:
+        key += f" {search.min_prob!r} {lift.digest}"
     if spare is not None:
         key += f" spared {spare.min_prob!r}"
     return Job(
@@ -122,6 +128,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         score_key=hashlib.sha256(key.encode()).hexdigest()[:16],
         gates=gates,
         gates_off=off,
+        lift=lift,
         spare=spare,
     )
 
@@ -142,7 +149,7 @@ def choose_gates(
 
     Args:
         search: what is scanned, and for what.
-        lowest: least probability by the model of what may become a hit.
+        lowest: least probability by the model of what gates may not reject.
         all_candidates: whether candidates are asked for that gates would reject.
 
     Returns:

@@ -16,6 +16,7 @@ from premir.scanner.genome.letters import Contigs, Genome
 from premir.scanner.genome.tiles import plan_tiles
 from premir.scanner.options import Search
 from premir.scanner.report.evidence import tracks_for
+from premir.scanner.report.evidence.known.reading import shipped
 from premir.scanner.report.hits import columns_with
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
@@ -23,8 +24,10 @@ from premir.scanner.run.rundir import RunDirectory
 
 SEQUENCE = "GGGGGCAAAAGCCCCC"
 STRUCTURE = "((((((....))))))"
-PLAIN_COLUMNS = columns_with(tracks_for(Search(genome=Path("genome.fa"), model=None, min_prob=0.5)))
-"""Of a scan that asks for no evidence beside the model."""
+DEFAULT_COLUMNS = columns_with(
+    tracks_for(Search(genome=Path("genome.fa"), model=None, min_prob=0.5, known=shipped()))
+)
+"""Of the default command's hits."""
 
 
 def rows(text: str) -> list[dict[str, str]]:

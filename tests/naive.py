@@ -612,3 +612,66 @@ def fasta(content: bytes) -> tuple[dict[str, bytes], bool]:
         ambiguous = re.findall(rb"[^ACGTUN]", letters, re.IGNORECASE)
         bad |= len(letters) >= 20 and 2 * len(ambiguous) > len(letters)
     return records, bad or not any(records.values())
+
+
+def against(one, other, kind, scores):
+    """Score of two letters; an unknown one matches nothing."""
+    return scores[kind][0] if one == other < 4 else scores[kind][1]
+
+
+def extended(rest, letters, kinds, scores, band):
+    """Best score of aligning the beginnings of two sequences, the second's classes given."""
+    gap = scores[kinds[0]][2] if letters else 0
+    best = {n: gap * n for n in range(min(band, len(rest)) + 1)}  # by letters of the first
+    top = 0
+    for i, (letter, kind) in enumerate(zip(letters, kinds, strict=True), 1):
+        gap = scores[kind][2]
+        now: dict[int, int] = {}
+        for n in range(max(0, i - band), min(len(rest), i + band) + 1):
+            ways = [best[n] + gap] if n in best else []
+            if n - 1 in best:
+                ways.append(best[n - 1] + against(rest[n - 1], letter, kind, scores))
+            if n - 1 in now:
+                ways.append(now[n - 1] + gap)
+            now[n] = max(ways)
+        best = now
+        top = max([top, *best.values()])
+    return top
+
+
+def alignment(query, begin, letters, kinds, arm, scores, fewest, seed, band):
+    """Score of a known hairpin whose mature begins at a letter of a query; None for no match."""
+    start, end = arm
+    after = start + 1 + seed
+    here, wanted = query[begin + 1 : begin + 1 + seed], letters[start + 1 : after]
+    if len(here) < seed or max(*here, *wanted) > 3:
+        return None
+    if sum(a != b for a, b in zip(here, wanted, strict=True)) > 1:
+        return None
+    laid = {
+        i: against(query[begin + i - start], letters[i], kinds[i], scores)
+        for i in range(start, end)
+        if 0 <= begin + i - start < len(query)
+    }
+    if sum(laid.values()) < fewest:
+        return None
+    right = extended(query[begin + 1 + seed :], letters[after:], kinds[after:], scores, band)
+    before = query[begin::-1] if begin >= 0 else []
+    left = extended(before, letters[start::-1], kinds[start::-1], scores, band)
+    return right + left + sum(laid[i] for i in range(start + 1, after))
+
+
+def nearest_known(query, known, arms, classes, scores, fewest, penalties, seed, band):
+    """The known hairpin that a sequence resembles most, by trying every place against every one.
+
+    Letters are 0-4 (4 is unknown), arms of each known hairpin a list of (start, end), classes of
+    its letters a list. Returns the index (None where none scores above 0) and the score.
+    """
+    found: tuple[int | None, int] = (None, 0)
+    for own, (letters, kinds) in enumerate(zip(known, classes, strict=True)):
+        for arm in arms[own]:
+            for begin in range(-1, len(query) - seed):
+                score = alignment(query, begin, letters, kinds, arm, scores, fewest, seed, band)
+                if score is not None and score - penalties[own] > found[1]:
+                    found = (own, score - penalties[own])
+    return found

@@ -87,6 +87,8 @@ def test_wheel_holds_the_whole_tree(tmp_path):
         "*.sha256",
         "*.j2",
         "*.toml",
+        "premir-known@1.json.gz",
+        "LICENCE.txt",
     )
     expected = {
         f"premir/{path.relative_to(ROOT)}"

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from premir.scanner.score.model import Model, log_odds_of
+from premir.scanner.score.false_calls import FalseCalls
+from premir.scanner.score.model import log_odds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +61,20 @@ def count_range(rates: tuple[float, float], megabases: float, hits: int) -> tupl
     return min(hits, round(low * megabases)), min(hits, round(high * megabases))
 
 
-def expected(model: Model | None, min_prob: float, megabases: float, hits: int) -> Belief | None:
+def expected(
+    curve: FalseCalls | None, min_prob: float, megabases: float, hits: int
+) -> Belief | None:
     """Return what to expect of hits.
 
     Args:
-        model: what scored them.
+        curve: false calls of what scored them; None where nobody knows.
         min_prob: threshold.
         megabases: scanned, on both strands.
         hits: how many were written.
 
     Returns:
-        None where the model's card does not know, or there is no hit.
+        None where nobody knows, or there is no hit.
     """
-    curve = model.false_calls if model is not None else None
     if curve is None or not hits:
         return None
     at = log_odds_of(min_prob)

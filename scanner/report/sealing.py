@@ -22,7 +22,8 @@ from premir.scanner.genome.tiles import Tile, place
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Tabix, writing
 from premir.scanner.report.belief import Belief, expected
-from premir.scanner.report.evidence import tracks_for
+from premir.scanner.report.evidence import false_calls, tracks_for
+from premir.scanner.report.evidence.known.library import Library
 from premir.scanner.report.evidence.reads import ranking
 from premir.scanner.report.evidence.track import add_tracks
 from premir.scanner.report.filtering import at_least, within
@@ -92,11 +93,11 @@ def seal(
     before, count, belief = sum(seconds.values()), 0, None
     if outputs.out and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
-        threads, curve = options.execution.threads, job.model.false_calls
+        threads, curve = options.execution.threads, false_calls(search)
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
         count = len(table)
-        belief = expected(job.model, job.min_prob, done.megabases, count)
+        belief = expected(curve, job.min_prob, done.megabases, count)
         if search.reads:
             done.verdicts = ranking.verdicts(table)
             done.remarks += ranking.told(table, genome.contigs)
@@ -182,9 +183,14 @@ def _provenance(
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
+        f"known {_known(search.known)}",
         f"sort {options.outputs.sort}",
         *(
             f"incomplete: {printable(place(tile, genome.contigs))} is missing"
             for tile, _ in done.tally.quarantined
         ),
     ]
+
+
+def _known(library: Library | None) -> str:
+    return f"{printable(library.name)} sha256 {library.digest}" if library is not None else "none"

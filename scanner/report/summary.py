@@ -41,6 +41,8 @@ class Summary(TypedDict):
     model_sha256: str | None
     min_prob: float
     max_copies: float | None
+    known: str | None
+    known_sha256: str | None
     extractor: str
     preset: str
     max_span: int
@@ -113,6 +115,8 @@ def summarise(
         "model_sha256": model.digest if model is not None else None,
         "min_prob": search.min_prob,
         "max_copies": search.limits.get("copies"),
+        "known": search.known.name if search.known is not None else None,
+        "known_sha256": search.known.digest if search.known is not None else None,
         "extractor": search.extractor,
         "preset": search.preset,
         "max_span": job.extractor.max_span,

@@ -20,6 +20,7 @@ from premir.scanner.genome.tiles import Spans, Tile
 from premir.scanner.run.rundir import Record, RunDirectory
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
+from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import Model
 from premir.scanner.score.selecting import Spared, find_hits
 
@@ -55,6 +56,7 @@ class Job:
         score_key: names the model and what is kept in the run directory.
         gates: reject candidates before and after folding; None to fold and score all.
         gates_off: why there are none.
+        lift: how far evidence lifts hairpins, where their letters say so.
         spare: spares candidates from gates and from ``lowest``; None for none.
     """
 
@@ -67,6 +69,7 @@ class Job:
     score_key: str
     gates: Gates | None
     gates_off: str
+    lift: Lift | None = None
     spare: Spare | None = None
 
 
@@ -159,7 +162,9 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
         hairpins,
         loci,
         gates=job.gates,
-        min_prob=job.lowest,
+        min_prob=job.min_prob,
+        lowest=job.lowest,
+        lift=job.lift,
         places=places,
         device=device,
         spared=spared,

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from premir.scanner.score.card import FALSE_CALLS
 
 _F64 = npt.NDArray[np.float64]
+_LIFTED = 1024
+"""So many log odds lifted rates are computed at; cards have some fifty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +50,32 @@ class FalseCalls:
     def log_odds_at(self, per_mb: float) -> float:
         """Return the log odds at which all genomes together have a rate of ``fewest`` or more."""
         return float(np.interp(-np.log(per_mb), -self._logarithms(self.all), self.log_odds))
+
+    def lifted(self, weight: float, hinge: float, lowest: float) -> FalseCalls:
+        """Return the rates of log odds to which evidence was added.
+
+        The evidence is ``weight`` times what a number s has above ``hinge``, and background has s
+        and more in 10**-s of all cases, whatever the model says of it. Then of what scores x, less
+        than t, a share of 10**-(hinge + (t - x) / weight) is lifted to t.
+
+        Args:
+            weight: of the evidence.
+            hinge: see above.
+            lowest: log odds by the model below which nothing is lifted.
+        """
+        at = np.linspace(self.log_odds[0], self.log_odds[-1], _LIFTED)
+        middle = (at[1:] + at[:-1]) / 2
+        ahead = at[:, None] - middle
+        with np.errstate(over="ignore"):
+            share = 10.0 ** -(hinge + ahead / weight)
+        share[(ahead < 0) | (middle < lowest)] = 0
+        rows = {
+            name: rates - share @ np.diff(rates)
+            for name in FALSE_CALLS
+            if name != "log_odds"
+            for rates in [self._at(getattr(self, name), at)]
+        }
+        return FalseCalls(at, **rows, fewest=self.fewest)
 
     def span(self, log_odds: float) -> tuple[float, float]:
         """Return the lowest and the highest rate of a genome at some log odds."""

@@ -13,6 +13,7 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
+from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import Model, lowest_selected, probabilities
 
 
@@ -34,8 +35,8 @@ class Found:
     """The hits among some hairpins.
 
     Attributes:
-        index: int64 (M,), which of them are hits.
-        log_odds: float64 (M,), their canonical log odds.
+        index: int64 (M,), which of them are hits, or may be.
+        log_odds: float64 (M,), their canonical log odds by the model.
         scored: how many hairpins passed the gates.
         seconds: by stage.
     """
@@ -55,33 +56,45 @@ def find_hits(
     min_prob: float,
     places: Places | None,
     device: torch.device,
+    lowest: float | None = None,
+    lift: Lift | None = None,
     spared: Spared | None = None,
 ) -> Found:
-    """Find the hairpins that a model gives a probability of ``min_prob`` or more.
+    """Find the hairpins to which a model, or a model and a lift, give ``min_prob`` or more.
 
     Args:
         model: scores them.
         hairpins: what was folded.
         loci: where the hairpins lie; needed where there are gates.
         gates: reject hairpins before they are scored; None to score all.
-        min_prob: threshold.
+        min_prob: threshold, as a probability.
         places: where the hairpins lie, for cross-fitted models; None where they lie nowhere.
         device: where batches are computed.
+        lowest: least probability by the model alone, at most ``min_prob``, which it is by default.
+        lift: what evidence adds; None where that is not known yet, and everything from ``lowest``
+            on may be a hit.
         spared: those that gates must not reject, with a threshold of their own.
     """
-    started = time.monotonic()
+    started, lowest = time.monotonic(), min_prob if lowest is None else lowest
     spare = spared.which if spared is not None else np.zeros(len(hairpins), np.bool_)
-    low = min(spared.min_prob, min_prob) if spared is not None else min_prob
+    low = min(spared.min_prob, lowest) if spared is not None else lowest
     worth = np.arange(len(hairpins))
     if gates is not None and loci is not None:
         worth = np.flatnonzero(gates.after_folding(loci, hairpins) | spare)
     gated = time.monotonic()
     rough = model.select(hairpins.take(worth), device, places and places.take(worth))
-    lowest = np.where(spare[worth], lowest_selected(low), lowest_selected(min_prob))
-    selected = worth[rough >= lowest]
+    likely = rough >= np.where(spare[worth], lowest_selected(low), lowest_selected(lowest))
+    selected = worth[likely]
+    lifted = np.zeros(selected.size)
+    if lift is not None:
+        lifted = lift(hairpins.take(selected))
+        reach = (rough[likely] + lifted >= lowest_selected(min_prob)) | spare[selected]
+        selected, lifted = selected[reach], lifted[reach]
     batched = time.monotonic()
     log_odds = model.score(hairpins.take(selected), places and places.take(selected))
-    reported = probabilities(log_odds) >= np.where(spare[selected], low, min_prob)
+    reported = probabilities(log_odds) >= np.where(spare[selected], low, lowest)
+    if lift is not None:
+        reported &= (probabilities(log_odds + lifted) >= min_prob) | spare[selected]
     seconds = {
         "gates": gated - started,
         "scoring": batched - gated,

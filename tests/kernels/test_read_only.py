@@ -21,6 +21,7 @@ from premir.kernels import (
     mfe,
     overlaps,
     pairing,
+    similarity,
     stems,
     stemwise,
     stretches,
@@ -43,6 +44,12 @@ SAMPLE = kmers.sample_arms(CODES, START, END, ARMS)
 TABLE = SAMPLE.table()
 COUNTS = np.ones(TABLE.keys.size, np.uint32)
 STRETCHES = stretches.Stretches.of(CODES, np.array([0, 1_000, 3_000]))
+KNOWN = (
+    HAIRPINS.codes,
+    HAIRPINS.offsets,
+    np.zeros(HAIRPINS.codes.size, np.uint8),
+    np.array([[0, 2, 24], [2, HAIRPINS.offsets[2], HAIRPINS.offsets[2] + 22]]),
+)
 NODES = np.array([[1, 70, 1, 2, 0], [-1, 0, 0, 0, 3], [-1, 0, 0, 0, -4]], np.int32)
 WEIGHT = RNG.normal(size=(9, 11, 11, 4)).astype(np.float32)
 MAPS = RNG.normal(size=(3, 33, 33, 4)).astype(np.float32)
@@ -93,6 +100,19 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "pairing.pair_table": (pairing.pair_table, ("((..))",)),
     "pairing.pairing_tensors": (pairing.pairing_tensors, PACKED),
     "pairing.terminal_loop": (pairing.terminal_loop, (HAIRPINS.pairs[:60],)),
+    "similarity.KnownHairpins.of": (similarity.KnownHairpins.of, KNOWN),
+    "similarity.KnownHairpins.nearest": (
+        lambda known, codes, offsets, scores, penalties: known.nearest(
+            codes, offsets, scores=scores, fewest=10, penalties=penalties
+        ),
+        (
+            similarity.KnownHairpins.of(*KNOWN),
+            HAIRPINS.codes,
+            HAIRPINS.offsets,
+            np.array([[3, -3, -8]], np.int32),
+            np.zeros(3, np.int32),
+        ),
+    ),
     "stems.scan_stems": (
         lambda codes, borders: stems.scan_stems(
             codes, min_span=40, max_span=120, costs=ANIMAL, borders=borders
@@ -148,7 +168,12 @@ APART = frozenset(
     }
 )  # fmt: skip
 """Exported functions that are given no array: texts, files, or what others here are given."""
-PACKED_KINDS = (kmers.ArmKmers, kmers.KmerTable, stretches.Stretches)
+PACKED_KINDS = (
+    kmers.ArmKmers,
+    kmers.KmerTable,
+    similarity.KnownHairpins,
+    stretches.Stretches,
+)
 
 
 def read_only(value: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import RNA
 import torch
-from hit_rows import PLAIN_COLUMNS, rows
+from hit_rows import DEFAULT_COLUMNS, rows
 from safetensors.numpy import load_file, save_file
 
 from premir.kernels.codes import encode
@@ -24,6 +24,7 @@ from premir.scanner.files import sha256
 from premir.scanner.find import shards
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.folding import InlineViennaFolder
+from premir.scanner.report.evidence.known.reading import shipped
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.card import CARD
@@ -80,8 +81,9 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
         f"## model {model.name} sha256 {sha256(model.directory / 'weights.safetensors')}",
         f"## gates sha256 {sha256(model.directory / GATES)}",
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
+        f"## known {shipped().name} sha256 {shipped().digest}",
         "## sort fasta",
-        "#" + "\t".join(column.name for column in PLAIN_COLUMNS),
+        "#" + "\t".join(column.name for column in DEFAULT_COLUMNS),
     ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -24,16 +22,8 @@ TABLE = {
 CURVE = FalseCalls.of(TABLE)
 
 
-class Model:
-    """Of a model nothing counts here but its false calls."""
-
-    def __init__(self, false_calls: FalseCalls | None) -> None:
-        self.false_calls = false_calls
-
-
 def told(min_prob: float, megabases: float, hits: int) -> Belief:
-    model: Any = Model(CURVE)
-    found = expected(model, min_prob, megabases, hits)
+    found = expected(CURVE, min_prob, megabases, hits)
     assert found is not None
     return found
 
@@ -74,8 +64,27 @@ def test_the_ends_of_probability_have_rates(min_prob, rate):
 
 
 def test_nothing_is_expected_where_nothing_is_known():
-    unknown: Any = Model(None)
-    known: Any = Model(CURVE)
-    assert expected(unknown, 0.9, 10, 5) is None
     assert expected(None, 0.9, 10, 5) is None
-    assert expected(known, 0.9, 10, 0) is None
+    assert expected(CURVE, 0.9, 10, 0) is None
+
+
+def test_rates_of_lifted_log_odds_are_those_of_random_evidence():
+    """Background with evidence drawn as it is defined has as many calls as is said."""
+    rng = np.random.default_rng(4)
+    calls = -3 - np.log(rng.random(400_000)) / 0.6
+    at = np.arange(-4.0, 14.1, 0.5)
+    rates = np.array([(calls >= t).sum() / 1e3 for t in at])
+    curve = FalseCalls(at, rates, rates / 2, rates * 2, fewest=0.0005)
+    weight, hinge, lowest = 2.0, 1.0, -1.0
+    evidence = weight * np.maximum(0, -np.log10(rng.random(calls.size)) - hinge)
+    total = np.where(calls >= lowest, calls + evidence, calls)
+    lifted = curve.lifted(weight, hinge, lowest)
+    for t in (-3.0, -1.5, 0.0, 2.0, 4.0, 6.0):
+        said, found = lifted.per_mb(np.array([t]))[0], (total >= t).sum() / 1e3
+        assert said == pytest.approx(found, rel=0.03)
+        assert lifted.span(t) == pytest.approx((said / 2, said * 2), rel=0.01)
+    # It differs from the model's own where it counts, and what is not lifted stays.
+    assert lifted.per_mb(np.array([4.0]))[0] > 1.05 * curve.per_mb(np.array([4.0]))[0]
+    assert lifted.per_mb(np.array([-2.0]))[0] == pytest.approx(
+        curve.per_mb(np.array([-2.0]))[0], rel=0.01
+    )

@@ -11,16 +11,16 @@ from pathlib import Path
 import pysam
 import pytest
 from golden import GOLDEN, NAMES
-from hit_rows import PLAIN_COLUMNS
+from hit_rows import DEFAULT_COLUMNS
 
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
 from premir.scanner.report.reading import read_hits
 
-HEADER = "#" + "\t".join(column.name for column in PLAIN_COLUMNS)
+HEADER = "#" + "\t".join(column.name for column in DEFAULT_COLUMNS)
 LINE = (
     "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t-3.10\t.\t"
-    "ACGU\t...."
+    ".\t.\t.\t.\t.\tACGU\t...."
 )
 FORMAT_1 = (
     "## premir 0.1.0, ViennaRNA 2.8.0, do2018-v1\n"
@@ -32,7 +32,7 @@ FORMAT_1 = (
 
 def printed(hit):
     """A hit as its line."""
-    columns = PLAIN_COLUMNS
+    columns = DEFAULT_COLUMNS
     values = [getattr(hit, column.name) for column in columns]
     texts = [
         "." if value is None else format(value, column.form)
@@ -53,7 +53,7 @@ def test_golden_files_come_back_as_they_are(name, compressed, tmp_path):
     assert len(hits) == len(lines) > 0
     assert [printed(hit) for hit in hits] == lines
     for hit in hits:
-        for column in PLAIN_COLUMNS:
+        for column in DEFAULT_COLUMNS:
             value = getattr(hit, column.name)
             assert type(value) is column.type or (column.optional and value is None)
 

@@ -58,7 +58,7 @@ def test_a_track_is_a_column_of_hits_and_of_the_docs(default_genome, default_sca
     assert main([str(default_genome[0]), "--out", str(out), "--quiet"]) == 0
     hits, before = rows(out.read_text()), rows(default_scan[0])
     names = list(hits[0])
-    assert names[names.index("copies") + 1] == "paired"
+    assert names[names.index("similarity") + 1] == "paired"
     for hit in hits:
         share = 1 - hit["structure"].count(".") / len(hit["structure"])
         assert hit.pop("paired") == ("." if hit["strand"] == "-" else f"{share:.3f}")

@@ -11,6 +11,7 @@ from premir.train.commands import (
     flanks,
     gates,
     genome,
+    known,
     paper,
     protocols,
     results,
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Command] = {
         ablation,
         gates,
         stem_costs,
+        known,
     )
 }
 """By name."""

@@ -14,6 +14,8 @@ from premir.scanner.options import Search
 from premir.scanner.report.columns import Column
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
+from premir.scanner.score.false_calls import FalseCalls
+from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import DECIMALS
 
 Compute: TypeAlias = Callable[[HitTable, Material], Sequence[npt.NDArray[Any]]]
@@ -37,6 +39,11 @@ class Track:
             calls takes it in.
         lowest: the least probability by the model of what it may lift to the threshold; None for
             the threshold itself.
+        lift: returns what says, before hairpins are scored for good, how much it will add to their
+            log odds. Then gates built for the model's threshold stay, and what cannot reach the
+            threshold is not kept. None where that is known only in the end.
+        rates: returns the rates of false calls of log odds to which the track has added, given
+            those of log odds before it; None for the same.
         threshold: returns the least probabilities, float64 (N,), at which hits with the columns are
             written after all, where these are below the scan's; None where it has no say.
     """
@@ -49,6 +56,8 @@ class Track:
     weigh: Callable[[HitTable], npt.NDArray[np.float64]] | None = None
     in_decoys: bool = True
     lowest: Callable[[Search], float] | None = None
+    lift: Callable[[Search], Lift | None] | None = None
+    rates: Callable[[Search, FalseCalls], FalseCalls] | None = None
     threshold: Callable[[HitTable], npt.NDArray[np.float64]] | None = None
 
 

@@ -1,0 +1,1 @@
+"""What known hairpins a hit resembles."""
