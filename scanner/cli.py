@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _ESSENTIAL = frozenset(
     "genome hairpins out out_dir model list_models min_prob max_fp max_copies preset regions "
-    "reads report threads ray_address plan help help_all version".split()
+    "known reads report threads ray_address plan help help_all version".split()
 )
 _FIRST = """\
 examples:

@@ -8,9 +8,9 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out format sort candidates summary report multiqc regions regions_file known reads model "
-    "min_prob max_fp exhaustive max_copies extractor preset max_span executor ray_address threads "
-    "device ray_timeout folder tile_size work_dir resume keep_work".split()
+    "genome out format sort candidates summary report multiqc regions regions_file known reads "
+    "model min_prob max_fp exhaustive max_copies extractor preset max_span executor ray_address "
+    "threads device ray_timeout folder tile_size work_dir resume keep_work".split()
 )
 _REGIONS = frozenset({"regions", "regions_file"})
 _ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "report", "work_dir", "reads"}
