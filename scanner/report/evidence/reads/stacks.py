@@ -24,9 +24,9 @@ strand, each once."""
 
 _Stack: TypeAlias = npt.NDArray[Any]
 
-_PIECE = 1 << 18
 _EVERY = 256
 """One in so many starts is in memory, and tells where in the file to look for the others."""
+_PIECE = 1024 * _EVERY
 
 
 class Stacks:
@@ -38,24 +38,26 @@ class Stacks:
     """
 
     def __init__(self, path: Path) -> None:
-        if path.stat().st_size:
-            self._records: _Stack = np.memmap(path, STACK, mode="r")
-        else:
-            self._records = np.empty(0, STACK)
-        self._starts = self._records["start"][::_EVERY].copy()
+        self._path, self._size = path, path.stat().st_size // STACK.itemsize
+        starts = [piece["start"][::_EVERY].copy() for piece in self.pieces()]
+        self._starts = np.concatenate([np.empty(0, np.int64), *starts])
 
     def reaching(self, low: int, high: int) -> _Stack:
-        """Return those whose mid-points may lie in an interval of the store, in memory."""
+        """Return those whose mid-points may lie in an interval of the store."""
         low -= LONGEST
         first = max(int(np.searchsorted(self._starts, low)) - 1, 0) * _EVERY
-        last = int(np.searchsorted(self._starts, high)) * _EVERY
-        near = np.array(self._records[first:last])
+        last = min(int(np.searchsorted(self._starts, high)) * _EVERY, self._size)
+        near = self._read(first, last)
         return near[(near["start"] >= low) & (near["start"] < high)]
 
     def pieces(self) -> Iterator[_Stack]:
         """Read all of them, from front to end."""
-        for first in range(0, self._records.size, _PIECE):
-            yield np.array(self._records[first : first + _PIECE])
+        for first in range(0, self._size, _PIECE):
+            yield self._read(first, min(first + _PIECE, self._size))
+
+    def _read(self, first: int, last: int) -> _Stack:
+        # Mapped into memory, all that was ever read would count as ours.
+        return np.fromfile(self._path, STACK, last - first, offset=first * STACK.itemsize)
 
 
 def centres(stacks: _Stack) -> npt.NDArray[np.int64]:
