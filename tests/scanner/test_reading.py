@@ -19,7 +19,7 @@ from premir.scanner.report.reading import read_hits
 
 HEADER = "#" + "\t".join(column.name for column in columns_with(TRACKS))
 LINE = (
-    "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t-3.10\t.\t"
+    "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t-3.10\t.\t.\t.\t"
     "ACGU\t...."
 )
 FORMAT_1 = (

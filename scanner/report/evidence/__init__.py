@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from premir.scanner.report.evidence import alone, copies
+from premir.scanner.report.evidence import alone, copies, mirror
 from premir.scanner.report.evidence.track import Track
 
-TRACKS: tuple[Track, ...] = (alone.TRACK, copies.TRACK)
+TRACKS: tuple[Track, ...] = (alone.TRACK, copies.TRACK, mirror.TRACK)
