@@ -151,7 +151,8 @@ def _scan_tiles(
     """Run all tiles, in rounds where regions were asked for.
 
     A hit may be displaced by a better candidate beside it, and that one by another. Regions are
-    scanned with a margin, which grows until no hit inside depends on what lies beyond.
+    scanned with a margin, which grows until no hit inside, nor one that may overlap it, depends on
+    what lies beyond.
     """
     covered: Intervals = {}
     margin = FIRST_MARGIN * job.extractor.longest
@@ -182,8 +183,9 @@ def _scan_tiles(
             return
         covered = done.scanned = target
         margin *= _MARGIN_GROWTH
+        near = grow(regions, job.extractor.longest, genome.contigs)
         if done.tally.quarantined or all(
-            certain[inside(hits.loci, regions)].all()
+            certain[inside(hits.loci, near)].all()
             for hits, certain in merged_groups(job, done.tiles, genome.contigs, done.scanned)
         ):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,20 @@ class Loci:
     def take(self, index: npt.NDArray[Any]) -> Loci:
         """Return the loci that an index or mask array selects."""
         return Loci(*(getattr(self, name)[index] for name in COLUMNS))
+
+    def names(self, contigs: Sequence[str]) -> list[str]:
+        """Return what hairpins there are called: ``CONTIG:START-END(STRAND)``, 1-based inclusive.
+
+        Args:
+            contigs: names of the genome's contigs.
+        """
+        return [
+            f"{contigs[contig]}:{start + 1}-{end}({'+' if strand > 0 else '-'})"
+            for contig, start, end, strand in zip(
+                self.contig.tolist(), self.start.tolist(), self.end.tolist(), self.strand.tolist(),
+                strict=True,
+            )
+        ]  # fmt: skip
 
     def contexts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return how much was folded before and after each candidate, 5' to 3', in nt."""

@@ -51,11 +51,6 @@ def columns_with(tracks: Sequence[Track]) -> tuple[Column, ...]:
     return (*BED12, *_MODEL, *(column for track in tracks for column in track.columns), *_FOLD)
 
 
-def place_name(contig: str, start: int, end: int, strand: str) -> str:
-    """Return what the hairpin of an interval, 0-based half-open, is called."""
-    return f"{contig}:{start + 1}-{end}({strand})"
-
-
 def _contigs(chunk: Chunk) -> list[str]:
     names = chunk.genome.contigs.names
     return [names[number] for number in chunk.hits.loci.contig.tolist()]
@@ -66,8 +61,7 @@ def _strands(chunk: Chunk) -> list[str]:
 
 
 def _names(chunk: Chunk) -> list[str]:
-    start, end = chunk.hits.loci.start.tolist(), chunk.hits.loci.end.tolist()
-    return list(map(place_name, _contigs(chunk), start, end, _strands(chunk)))
+    return chunk.hits.loci.names(chunk.genome.contigs.names)
 
 
 def _loop(chunk: Chunk, side: int) -> npt.NDArray[np.int64]:

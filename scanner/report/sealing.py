@@ -17,7 +17,7 @@ from premir.scanner.find.folding import Folder
 from premir.scanner.find.loci import Loci
 from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
-from premir.scanner.genome.regions import Intervals
+from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, place
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Tabix, writing
@@ -128,28 +128,31 @@ def reported_hits(
     """Return the hits that are written, and material with the folds that are reported of them.
 
     The order of the steps is what a hit is: candidates contest each other once; evidence of all
-    that remain may move ranks before the threshold; what is dear is computed of what is written.
+    that remain may move ranks before the threshold; what is dear is computed of what may be
+    written, of the folds that are reported.
     """
     tally, search = done.tally, material.search
     tracks = tracks_for(search)
-    table = _merged(material.genome, regions, job, done)
+    table = _merged(material.genome, job, done)
     early = [track for track in tracks if not track.late]
     table = add_tracks(early, table, material, tally.seconds)
     table = at_least(table, job.min_prob, early)
-    table = add_tracks([t for t in tracks if t.late], table, material, tally.seconds)
-    table = within(table, search.limits, tally.counts)
+    if regions:  # what overlaps hits inside is evidence too
+        near = grow(regions, job.extractor.longest, material.genome.contigs)
+        table = table.take(inside(table.loci, near))
     if refolder is not None:
         table, material = refold(table, material, refolder)
         tally.counts["refolded"] = refolder.refolded
         tally.counts["fold_disagreements"] = refolder.disagreements
-    return table, material
+    table = add_tracks([t for t in tracks if t.late], table, material, tally.seconds)
+    if regions:
+        table = table.take(inside(table.loci, regions))
+    return within(table, search.limits, tally.counts), material
 
 
-def _merged(genome: Genome, regions: Intervals | None, job: Job, done: Done) -> HitTable:
+def _merged(genome: Genome, job: Job, done: Done) -> HitTable:
     groups = merged_groups(job, done.tiles, genome.contigs, done.scanned)
-    return HitTable.concatenate(
-        [hits.take(inside(hits.loci, regions)) if regions else hits for hits, _ in groups]
-    )
+    return HitTable.concatenate([hits for hits, _ in groups])
 
 
 def _write_candidates(

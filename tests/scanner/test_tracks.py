@@ -58,7 +58,7 @@ def test_a_track_is_a_column_of_hits_and_of_the_docs(default_genome, default_sca
     assert main([str(default_genome[0]), "--out", str(out), "--quiet"]) == 0
     hits, before = rows(out.read_text()), rows(default_scan[0])
     names = list(hits[0])
-    assert names[names.index("similarity") + 1] == "paired"
+    assert names[names.index("sequence") - 1] == "paired"
     for hit in hits:
         share = 1 - hit["structure"].count(".") / len(hit["structure"])
         assert hit.pop("paired") == ("." if hit["strand"] == "-" else f"{share:.3f}")
@@ -98,7 +98,7 @@ def logit(prob):
 
 
 def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monkeypatch):
-    """Evidence of merged candidates, threshold, limits and the second opinion, in this order."""
+    """Evidence of merged candidates, threshold, second opinion, late evidence, limits."""
     table, material = hits_in(tmp_path, ["c"], [(0, 100 * n, 100 * n + 16, 1) for n in range(8)])
     table = replace(table, log_odds=logit([0.2, 0.9, 0.4, 0.8, 0.3, 0.7, 0.6, 0.5]))
     seen: list[tuple[str, list[float], list[str] | None]] = []
@@ -126,8 +126,8 @@ def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monke
     hits, _ = sealing.reported_hits(material, None, job, done, Refolder())
     assert seen == [
         ("early", table.prob.tolist(), []),
+        ("refolder", [0.9, 0.8, 0.7, 0.6, 0.5], None),
         ("late", [0.9, 0.8, 0.7, 0.6, 0.5], ["early"]),
-        ("refolder", [0.9, 0.8, 0.7], None),
     ]
     assert hits.columns["early"].tolist() == [1, 3, 5]
     assert hits.columns["late"].tolist() == [0, 1, 2]

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from premir.scanner.options import Search
-from premir.scanner.report.evidence import alone, copies
+from premir.scanner.report.evidence import alone, copies, mirror
 from premir.scanner.report.evidence.known import track as known
 from premir.scanner.report.evidence.reads import track as reads
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.score.false_calls import FalseCalls
 from premir.scanner.score.lift import Lift
 
-TRACKS: tuple[Track, ...] = (alone.TRACK, copies.TRACK, known.TRACK, reads.TRACK)
+TRACKS: tuple[Track, ...] = (
+    alone.TRACK,
+    copies.TRACK,
+    mirror.TRACK,
+    known.TRACK,
+    reads.TRACK,
+)
 """All that there are."""
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from premir.scanner.find.loci import Loci
-from premir.scanner.report.hits import place_name
 
 
 def write_candidates(handle: TextIO, loci: Loci, contigs: Sequence[str]) -> None:
@@ -17,8 +16,7 @@ def write_candidates(handle: TextIO, loci: Loci, contigs: Sequence[str]) -> None
         loci: the candidates.
         contigs: names of the genome's contigs.
     """
-    for n in range(len(loci)):
+    for n, name in enumerate(loci.names(contigs)):
         contig, start, end = contigs[loci.contig[n]], int(loci.start[n]), int(loci.end[n])
         strand = "+" if loci.strand[n] > 0 else "-"
-        name = place_name(contig, start, end, strand)
         handle.write(f"{contig}\t{start}\t{end}\t{name}\t{-int(loci.stem_energy[n])}\t{strand}\n")

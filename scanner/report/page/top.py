@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from premir.scanner.report.hits import BED12, Hits, place_name
+from premir.scanner.report.hits import BED12, Hits
 from premir.scanner.report.page.drawing import draw
 from premir.scanner.report.table import HitTable
 
@@ -110,6 +110,5 @@ def _near(table: HitTable, n: int) -> tuple[int, list[tuple[int, int]]]:
 
 
 def _name(hits: Hits, n: int) -> str:
-    loci, names = hits.table.loci, hits.material.genome.contigs.names
-    start, end = int(loci.start[n]), int(loci.end[n])
-    return place_name(names[loci.contig[n]], start, end, "+" if loci.strand[n] > 0 else "-")
+    (name,) = hits.table.loci.take(np.array([n])).names(hits.material.genome.contigs.names)
+    return name

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from premir.scanner.errors import printable
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.report.evidence.reads.verdict import SPEAKING, VERDICTS
-from premir.scanner.report.hits import place_name
 from premir.scanner.report.table import HitTable
 
 _SHOWN = 10
@@ -47,7 +46,5 @@ def told(table: HitTable, contigs: Contigs) -> Iterator[str]:
         verdict, reads = table.columns["read_verdict"][n], table.columns["reads"][n]
         if verdict not in SPEAKING:
             return
-        loci = table.loci
-        strand = "+" if loci.strand[n] > 0 else "-"
-        name = place_name(contigs.names[loci.contig[n]], loci.start[n], loci.end[n], strand)
+        (name,) = table.loci.take(np.array([n])).names(contigs.names)
         yield f"  {printable(name)} {verdict}, {reads:.0f} reads, log odds {table.total[n]:.1f}"

@@ -1,0 +1,85 @@
+"""Which hits lie on both strands of one place: the reverse complement of a hairpin is one too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from premir.scanner.report.columns import Column
+from premir.scanner.report.evidence.track import Track
+from premir.scanner.report.material import Material
+from premir.scanner.report.table import HitTable
+
+_I64 = npt.NDArray[np.int64]
+
+
+def partners(table: HitTable, contig_offsets: _I64) -> _I64:
+    """Return for each hit the one on the other strand that shares most letters with it.
+
+    It shares at least half of the shorter one, as hits do that contest each other on one strand.
+    Of several that share equally many the one with the higher log odds counts, of equal ones the
+    one nearer to the hit's 5' end, so that the reverse complement of a genome has the same pairs.
+
+    Args:
+        table: N hits.
+        contig_offsets: where contigs begin in the store.
+
+    Returns:
+        int64 (N,), index of the partner, -1 where there is none.
+    """
+    loci, total = table.loci, table.total
+    offset = contig_offsets[loci.contig]
+    start, end, forward = loci.start + offset, loci.end + offset, loci.strand > 0
+    plus, minus = _by_start(start, forward), _by_start(start, ~forward)
+    longest = int((end - start).max(initial=0))
+    first = np.searchsorted(start[minus], start[plus] - longest)
+    count = np.searchsorted(start[minus], end[plus]) - first
+    before = np.repeat(first - np.cumsum(count) + count, count)
+    own, other = np.repeat(plus, count), minus[before + np.arange(before.size)]
+    own, other = np.concatenate([own, other]), np.concatenate([other, own])
+    shared = np.minimum(end[own], end[other]) - np.maximum(start[own], start[other])
+    near = 2 * shared >= np.minimum((end - start)[own], (end - start)[other])
+    own, other, shared = own[near], other[near], shared[near]
+    place = np.where(forward[own], start[other], -end[other])
+    order = np.lexsort((place, -total[other], -shared, own))
+    owners, best = np.unique(own[order], return_index=True)
+    found = np.full(len(table), -1, np.int64)
+    found[owners] = other[order][best]
+    return found
+
+
+def mirror(table: HitTable, material: Material) -> Sequence[npt.NDArray[Any]]:
+    """Return names and log odds of the partners, None and NaN where there is none."""
+    contigs = material.genome.contigs
+    found = partners(table, contigs.offsets)
+    names = np.full(len(table), None, object)
+    log_odds = np.full(len(table), np.nan)
+    here = np.flatnonzero(found >= 0)
+    other = found[here]
+    log_odds[here] = table.total[other]
+    names[here] = table.take(other).loci.names(contigs.names)
+    return names, log_odds
+
+
+TRACK = Track(
+    name="mirror",
+    columns=(
+        Column(
+            "mirror", str, "name of the hit on the other strand that shares most letters with this "
+            "one, and at least half of the shorter", optional=True,
+        ),
+        Column(
+            "mirror_log_odds", float, "log_odds of that hit", form=".6f", optional=True,
+        ),
+    ),
+    compute=mirror,
+    late=True,
+)  # fmt: skip
+
+
+def _by_start(start: _I64, which: npt.NDArray[np.bool_]) -> _I64:
+    here = np.flatnonzero(which)
+    return here[np.argsort(start[here], kind="stable")]
