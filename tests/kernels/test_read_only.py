@@ -21,6 +21,7 @@ from premir.kernels import (
     mfe,
     overlaps,
     pairing,
+    shuffling,
     stems,
     stemwise,
     stretches,
@@ -93,6 +94,10 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "pairing.pair_table": (pairing.pair_table, ("((..))",)),
     "pairing.pairing_tensors": (pairing.pairing_tensors, PACKED),
     "pairing.terminal_loop": (pairing.terminal_loop, (HAIRPINS.pairs[:60],)),
+    "shuffling.shuffle": (
+        shuffling.shuffle,
+        (CODES, np.array([0, 1_000, 3_000]), RNG.random(CODES.size)),
+    ),
     "stems.scan_stems": (
         lambda codes, borders: stems.scan_stems(
             codes, min_span=40, max_span=120, costs=ANIMAL, borders=borders
