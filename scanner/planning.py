@@ -165,14 +165,15 @@ def measure(job: Job, sample: Sample, device_name: str) -> Measured:
                 hairpins,
                 loci,
                 gates=job.gates,
-                min_prob=job.min_prob,
+                min_prob=job.lowest,
                 places=places,
                 device=device,
             )
             spent.update(hits.seconds)
             if refolder is not None:
                 again = time.monotonic()
-                refolder.check(hairpins.take(hits.index), hits.log_odds, places.take(hits.index))
+                where = places.take(hits.index)
+                refolder.check(hairpins.take(hits.index), hits.log_odds, where, total=hits.log_odds)
                 spent["output"] = time.monotonic() - again
         if warm:
             for stage, value in spent.items():

@@ -18,6 +18,7 @@ from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import Named, beside, indices
+from premir.scanner.report.evidence import lowest_prob
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
@@ -82,19 +83,21 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     )
     if model is not None:
         _check_longest(model, extractor.longest)
-    gates, off = choose_gates(search, all_candidates=options.outputs.candidates is not None)
+    lowest = lowest_prob(search)
+    gates, off = choose_gates(search, lowest, all_candidates=options.outputs.candidates is not None)
     if off and model is not None and model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
     if model is not None and say >= logging.INFO:
         for doubt in doubts(model, search.preset):
             _log.warning("%s", doubt)
-    key = f"log_odds {model and model.key} {search.min_prob!r} {gates and gates.digest}"
+    key = f"log_odds {model and model.key} {lowest!r} {gates and gates.digest}"
     return Job(
         run=run,
         extractor=extractor,
         folder=search.folder if model is not None else None,
         model=model,
         min_prob=search.min_prob,
+        lowest=lowest,
         score_key=hashlib.sha256(key.encode()).hexdigest()[:16],
         gates=gates,
         gates_off=off,
@@ -110,11 +113,14 @@ def _check_longest(model: Model, span: int) -> None:
         )
 
 
-def choose_gates(search: Search, *, all_candidates: bool) -> tuple[Gates | None, str]:
+def choose_gates(
+    search: Search, lowest: float, *, all_candidates: bool
+) -> tuple[Gates | None, str]:
     """Decide whether a scan uses its model's gates.
 
     Args:
         search: what is scanned, and for what.
+        lowest: least probability by the model of what may become a hit.
         all_candidates: whether candidates are asked for that gates would reject.
 
     Returns:
@@ -128,9 +134,9 @@ def choose_gates(search: Search, *, all_candidates: bool) -> tuple[Gates | None,
     if gates is None:
         return None, "the model has none"
     built = gates.card
-    if search.min_prob < built["min_prob"]:
-        wanted, lowest = search.min_prob, built["min_prob"]
-        return None, f"--min-prob {wanted:g} is below the {lowest:g} they were built for"
+    if lowest < built["min_prob"]:
+        what = "--min-prob" if lowest == search.min_prob else "what other evidence may lift,"
+        return None, f"{what} {lowest:g} is below the {built['min_prob']:g} they were built for"
     if all_candidates:
         return None, "--candidates asks for all candidates"
     if search.preset != built["preset"]:

@@ -92,8 +92,7 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             out=options.outputs.out,
             candidates=options.outputs.candidates,
             sort=options.outputs.sort,
-            preset=search.preset,
-            limits=search.limits,
+            search=search,
             threads=execution.threads,
             second=shared.second,
         )

@@ -8,18 +8,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from data_sets import ROOT, genomes_dir
+from data_sets import ROOT
 
 from premir.scanner.cli import main
 
 GOLDEN = ROOT / "tests" / "golden"
 DEMO = ROOT / "examples" / "demo.fa"
+EBV = ROOT / "examples" / "ebv.fa.gz"
 NAMES = ("demo.bed", "demo-0.5.bed", "ebv.bed")
 
 
 def scan(name: str, out: Path) -> int:
     """Scan the genome of a golden file with the default command; returns the exit code."""
-    genome = genomes_dir() / "ebv" / "genome.fa.gz" if name == "ebv.bed" else DEMO
+    genome = EBV if name == "ebv.bed" else DEMO
     options = ["--min-prob", "0.5"] if name == "demo-0.5.bed" else []
     return main([str(genome), "--out", str(out), "--quiet", *options])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from premir.scanner.find.loci import Loci
 from premir.scanner.find.shards import write_shard
 from premir.scanner.genome.letters import Contigs, Genome
 from premir.scanner.genome.tiles import plan_tiles
+from premir.scanner.options import Search
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
@@ -58,7 +60,12 @@ def hits_in(folder: Path, names, records, structures=None) -> tuple[HitTable, Ma
     count = len(loci)
     table = HitTable(loci, np.zeros(count), np.zeros(count, np.int64), np.arange(count))
     genome = Genome(folder / "genome.fa", run.store, contigs)
-    return table, Material(genome, run, [tile], threads=1)
+    return table, Material(genome, run, [tile], search_of(genome.source), threads=1)
+
+
+def search_of(genome: Path, **settings: Any) -> Search:
+    """What hits made by hand would come from."""
+    return Search(genome=genome, model=None, min_prob=0.5, **settings)
 
 
 def folds(structures) -> Hairpins:

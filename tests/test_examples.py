@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 
+import golden
 import pytest
 from data_sets import ROOT
 
 from premir.scanner.cli import build_parser
+from premir.scanner.genome.fasta import read_records
+from premir.scanner.report.reading import read_hits
 
 yaml = pytest.importorskip("yaml")
 
@@ -60,3 +63,29 @@ def test_ray_job_has_kuberays_fields_and_our_options():
     mount = container["volumeMounts"][0]["mountPath"]
     assert str(options.genome[0]).startswith(mount)
     assert str(options.out).startswith(mount)
+
+
+def test_the_first_scan_finds_what_is_known_and_nothing_else():
+    """As the README counts: of the golden hits, which the default command writes."""
+    letters = {name: len(text) for name, text in read_records(golden.EBV)}
+    assert letters == {"NC_007605.1": 171_823}
+    known = [
+        line.split("\t")
+        for line in (ROOT / "examples" / "ebv.hairpins.bed").read_text().splitlines()
+    ]
+    hits = list(read_hits(golden.GOLDEN / "ebv.bed"))
+    beside = {
+        hit: [row[5] for row in known if int(row[1]) < hit.end and hit.start < int(row[2])]
+        for hit in hits
+    }
+    assert (len(known), {row[5] for row in known}) == (25, {"+"})
+    assert (len(hits), sum(hit.strand == "+" for hit in hits)) == (22, 16)
+    assert all(len(strands) == 1 for strands in beside.values())
+    readme = (ROOT / "README.md").read_text()
+    assert "premir-scan: 22 hits in" in readme
+    assert (
+        "bedtools intersect -s -u -a examples/ebv.hairpins.bed -b hits.bed | wc -l\n16\n" in readme
+    )
+    for line in (golden.GOLDEN / "ebv.bed").read_text().splitlines()[8:11]:
+        fields = line.split("\t")
+        assert "\t".join(fields[:6] + fields[12:15]) in readme

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from premir.scanner.report.table import HitTable
+from premir.scanner.score.model import probabilities
 
 Limits: TypeAlias = Mapping[str, float]
 """By column of a track: the highest value of a hit that is written."""
 
 
 def at_least(table: HitTable, min_prob: float) -> HitTable:
-    """Return hits at or above a threshold."""
-    return table.take(table.prob >= min_prob)
+    """Return hits at or above a threshold, by all that is known of them."""
+    return table.take(probabilities(table.total) >= min_prob)
 
 
 def within(table: HitTable, limits: Limits, counts: dict[str, int]) -> HitTable:

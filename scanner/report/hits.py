@@ -198,8 +198,9 @@ _MODEL = (
         "canonical float64 path", form=".6f", made=lambda chunk: chunk.hits.prob,
     ),
     Column(
-        "log_odds", float, "natural logarithm of the odds of pre-miRNA at a prior of 1:1, of which "
-        "prob follows", form=".6f", made=lambda chunk: chunk.hits.log_odds,
+        "log_odds", float, "natural logarithm of the odds of pre-miRNA at a prior of 1:1, by the "
+        "model (of which prob follows) and all other evidence", form=".6f",
+        made=lambda chunk: chunk.hits.total,
     ),
     Column(
         "fp_per_mb", float, "false calls per Mb at this score and above in genomes that the model "

@@ -16,6 +16,7 @@ from premir.scanner.find.hairpins import Hairpins, join
 from premir.scanner.find.shards import read_hairpins
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.tiles import Tile
+from premir.scanner.options import Search
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.score.false_calls import FalseCalls
@@ -47,7 +48,7 @@ class Chunk:
     def fp_per_mb(self) -> npt.NDArray[np.float64] | None:
         """False calls per Mb at the hits' scores, float64 (N,); None where nobody knows."""
         curve = self.false_calls
-        return curve.per_mb(self.hits.log_odds) if curve is not None else None
+        return curve.per_mb(self.hits.ranked) if curve is not None else None
 
     @cached_property
     def loops(self) -> npt.NDArray[np.int64]:
@@ -72,6 +73,7 @@ class Material:
         genome: the genome scanned, with its store.
         run: run directory with the shards.
         tiles: the tiles that hits come from.
+        search: what was asked for.
         threads: cores that a track may use.
         false_calls: of the model; None where its card has no such table.
         corrected: folds that stand in place of those of the shards, by tile and row.
@@ -81,6 +83,7 @@ class Material:
     genome: Genome
     run: RunDirectory
     tiles: Sequence[Tile]
+    search: Search
     threads: int
     false_calls: FalseCalls | None = None
     corrected: Mapping[tuple[int, int], Fold] = field(default_factory=dict)

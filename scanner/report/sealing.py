@@ -19,11 +19,11 @@ from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
-from premir.scanner.options import Order
+from premir.scanner.options import Order, Search
 from premir.scanner.outputs import writing
-from premir.scanner.report import evidence
+from premir.scanner.report.evidence import tracks_for
 from premir.scanner.report.evidence.track import add_tracks
-from premir.scanner.report.filtering import Limits, at_least, within
+from premir.scanner.report.filtering import at_least, within
 from premir.scanner.report.formats import write_hits
 from premir.scanner.report.formats.candidates import write_candidates
 from premir.scanner.report.hits import Hits, columns_with
@@ -69,8 +69,7 @@ def seal(
     out: Path | None,
     candidates: Path | None,
     sort: Order,
-    preset: str,
-    limits: Limits,
+    search: Search,
     threads: int,
     second: Folder | None,
 ) -> int:
@@ -84,8 +83,7 @@ def seal(
         out: where hits go, None for nowhere.
         candidates: where all candidates go, None for nowhere.
         sort: order of hits.
-        preset: name of the preset, for the header.
-        limits: hits beyond them are left out.
+        search: what was asked for.
         threads: cores to use.
         second: gives a second opinion on folds; None where it would be the first.
 
@@ -96,11 +94,12 @@ def seal(
     before, count = sum(seconds.values()), 0
     if out is not None and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
-        material = Material(genome, job.run, done.tiles, threads, job.model.false_calls)
-        table, material = reported_hits(material, regions, job, done, limits, refolder)
-        header = _provenance(genome, job, job.model, done, sort=sort, preset=preset, limits=limits)
+        curve = job.model.false_calls
+        material = Material(genome, job.run, done.tiles, search, threads, curve)
+        table, material = reported_hits(material, regions, job, done, refolder)
+        header = _provenance(genome, job, job.model, done, search, sort)
         with sorted_hits(table, material, sort) as (table, material):
-            write_hits(out, Hits(columns_with(evidence.TRACKS), table, material, header))
+            write_hits(out, Hits(columns_with(tracks_for(search)), table, material, header))
         count = len(table)
     if candidates is not None:
         _write_candidates(candidates, genome, regions, job.run, done.tiles)
@@ -114,7 +113,6 @@ def reported_hits(
     regions: Intervals | None,
     job: Job,
     done: Done,
-    limits: Limits,
     refolder: SecondOpinion | None,
 ) -> tuple[HitTable, Material]:
     """Return the hits that are written, and material with the folds that are reported of them.
@@ -122,12 +120,13 @@ def reported_hits(
     The order of the steps is what a hit is: candidates contest each other once; evidence of all
     that remain may move ranks before the threshold; what is dear is computed of what is written.
     """
-    tally = done.tally
+    tally, search = done.tally, material.search
+    tracks = tracks_for(search)
     table = _merged(material.genome, regions, job, done)
-    table = add_tracks([t for t in evidence.TRACKS if not t.late], table, material, tally.seconds)
+    table = add_tracks([t for t in tracks if not t.late], table, material, tally.seconds)
     table = at_least(table, job.min_prob)
-    table = add_tracks([t for t in evidence.TRACKS if t.late], table, material, tally.seconds)
-    table = within(table, limits, tally.counts)
+    table = add_tracks([t for t in tracks if t.late], table, material, tally.seconds)
+    table = within(table, search.limits, tally.counts)
     if refolder is not None:
         table, material = refold(table, material, refolder)
         tally.counts["refolded"] = refolder.refolded
@@ -164,21 +163,19 @@ def _provenance(
     job: Job,
     model: Model,
     done: Done,
-    *,
+    search: Search,
     sort: Order,
-    preset: str,
-    limits: Limits,
 ) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
     extractor = job.extractor
-    limit = "".join(f" max_{name} {value}" for name, value in limits.items())
+    limit = "".join(f" max_{name} {value}" for name, value in search.limits.items())
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
         # What the shell calls a pipe (63, stdin) says nothing about the genome.
         f"genome {'-' if is_stream(genome.source) else printable(genome.source.name)}",
         f"model {printable(model.name)} sha256 {model.digest}",
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
-        f"preset {preset} extractor {extractor.kind} "
+        f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"sort {sort}",
         *(

@@ -26,7 +26,11 @@ class SecondOpinion(Protocol):
     disagreements: int
 
     def check(
-        self, hairpins: Hairpins, log_odds: npt.NDArray[np.float64], places: Places
+        self,
+        hairpins: Hairpins,
+        log_odds: npt.NDArray[np.float64],
+        places: Places,
+        total: npt.NDArray[np.float64],
     ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
         """Return the hairpins, and their log odds, as they are to be reported."""
         ...
@@ -48,7 +52,9 @@ def refold(
     log_odds, corrected = [table.log_odds[:0]], dict[tuple[int, int], Fold]()
     for chunk in material.chunks(table):
         places = Places.of(chunk.hits.loci, material.genome.contigs.lengths)
-        reported, own = refolder.check(chunk.hairpins, chunk.hits.log_odds, places)
+        reported, own = refolder.check(
+            chunk.hairpins, chunk.hits.log_odds, places, chunk.hits.total
+        )
         log_odds.append(own)
         if reported is not chunk.hairpins:
             for n in chunk.hairpins.differing(reported):

@@ -35,7 +35,9 @@ class Job:
             and shards hold loci only.
         model: scores what was folded; None where nothing is folded.
         min_prob: reporting threshold.
-        score_key: names the model and the threshold in the run directory.
+        lowest: least probability by the model that other evidence may lift to the threshold: what
+            reaches it is kept.
+        score_key: names the model and what is kept in the run directory.
         gates: reject candidates before and after folding; None to fold and score all.
         gates_off: why there are none.
     """
@@ -45,6 +47,7 @@ class Job:
     folder: str | None
     model: Model | None
     min_prob: float
+    lowest: float
     score_key: str
     gates: Gates | None
     gates_off: str
@@ -102,7 +105,7 @@ def commit_candidates(
 
 
 def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Record:
-    """Score the hairpins of a tile and commit those at or above the threshold.
+    """Score the hairpins of a tile and commit those that may be hits.
 
     Args:
         job: the scan.
@@ -124,7 +127,7 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
         hairpins,
         loci,
         gates=job.gates,
-        min_prob=job.min_prob,
+        min_prob=job.lowest,
         places=places,
         device=device,
     )

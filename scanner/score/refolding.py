@@ -35,7 +35,11 @@ class Refolder:
         self.disagreements = 0
 
     def check(
-        self, hairpins: Hairpins, log_odds: npt.NDArray[np.float64], places: Places
+        self,
+        hairpins: Hairpins,
+        log_odds: npt.NDArray[np.float64],
+        places: Places,
+        total: npt.NDArray[np.float64],
     ) -> tuple[Hairpins, npt.NDArray[np.float64]]:
         """Return the hairpins as the bindings fold them, and their log odds.
 
@@ -43,6 +47,7 @@ class Refolder:
             hairpins: N hits.
             log_odds: float64 (N,), canonical.
             places: where they lie.
+            total: float64 (N,), log odds with all other evidence, of which hits are hits.
 
         Returns:
             The same, but for hits on whose fold kernel and bindings disagree: these get the
@@ -52,7 +57,7 @@ class Refolder:
         chosen = np.array(
             [
                 n
-                for n, each in enumerate(probabilities(log_odds))
+                for n, each in enumerate(probabilities(total))
                 if each >= self._model.min_prob or _sampled(records[n][0])
             ],
             np.int64,

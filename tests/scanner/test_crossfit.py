@@ -98,7 +98,8 @@ def test_a_second_opinion_is_scored_where_the_hit_lies(model, parts):
     right = InlineViennaFolder().fold(*pack([encode(builders.hairpin(rng)) for _ in range(6)]))
     wrong = Hairpins(right.codes, right.pairs, right.mfe + 10, right.offsets)
     places = Places(np.arange(6) * BLOCK, np.full(6, 3 * BLOCK))
-    _, log_odds = Refolder(InlineViennaFolder(), model).check(wrong, np.full(6, 9.0), places)
+    nine = np.full(6, 9.0)
+    _, log_odds = Refolder(InlineViennaFolder(), model).check(wrong, nine, places, nine)
     expected = [parts[n % 3].score(right.take([n]))[0] for n in range(6)]
     assert log_odds == pytest.approx(expected, abs=1e-6)
 

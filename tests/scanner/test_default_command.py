@@ -160,7 +160,9 @@ def default_job(default_scan_path):
     model = load_model(DEFAULT_MODEL)
     run = RunDirectory(default_scan_path.with_name("work"))
     extractor = replace(PRESETS["animal"], context_nt=model.context_nt)
-    job = Job(run, extractor, "kernel", model, model.min_prob, "", model.gates(), "")
+    job = Job(
+        run, extractor, "kernel", model, model.min_prob, model.min_prob, "", model.gates(), ""
+    )
     return run, job
 
 

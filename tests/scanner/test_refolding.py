@@ -72,7 +72,7 @@ def test_nothing_to_fold_starts_no_process():
 def test_agreement_changes_nothing(model, caplog):
     hairpins = KernelFolder().fold(*sequences(8))
     refolder = Refolder(InlineViennaFolder(), model)
-    same, log_odds = refolder.check(hairpins, np.full(8, 0.9), ANYWHERE)
+    same, log_odds = refolder.check(hairpins, np.full(8, 0.9), ANYWHERE, np.full(8, 0.9))
     assert same is hairpins
     assert (log_odds == 0.9).all()
     assert (refolder.refolded, refolder.disagreements) == (8, 0)
@@ -86,7 +86,7 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model, caplog):
     pairs[right.offsets[4] : right.offsets[5]] = -1
     wrong = Hairpins(right.codes, pairs, mfe, right.offsets)
     refolder = Refolder(InlineViennaFolder(), model)
-    fixed, log_odds = refolder.check(wrong, np.full(6, 0.75), ANYWHERE)
+    fixed, log_odds = refolder.check(wrong, np.full(6, 0.75), ANYWHERE, np.full(6, 0.75))
     assert (refolder.refolded, refolder.disagreements) == (6, 2)
     assert np.array_equal(fixed.mfe, right.mfe)
     assert np.array_equal(fixed.pairs, right.pairs)
@@ -98,7 +98,7 @@ def test_disagreement_is_counted_said_and_the_bindings_stand(model, caplog):
         f"and {right.mfe[n] / 100:.2f} kcal/mol; ViennaRNA's fold is reported"
         for n in (2, 4)
     ]
-    refolder.check(wrong, np.full(6, 0.75), ANYWHERE)
+    refolder.check(wrong, np.full(6, 0.75), ANYWHERE, np.full(6, 0.75))
     assert (refolder.refolded, refolder.disagreements) == (12, 4)
 
 
@@ -110,7 +110,7 @@ def test_a_new_score_goes_to_the_hit_that_was_refolded(model):
     log_odds[[4, 7, 11]] = 0.75
     mfe[7] -= 10
     fixed, found = refolder.check(
-        Hairpins(right.codes, right.pairs, mfe, right.offsets), log_odds, ANYWHERE
+        Hairpins(right.codes, right.pairs, mfe, right.offsets), log_odds, ANYWHERE, log_odds
     )
     assert (refolder.refolded, refolder.disagreements) == (3, 2)  # none of the others is sampled
     mfe[[4, 11]] -= 10
@@ -126,9 +126,13 @@ def test_below_the_models_threshold_only_a_sample_is_refolded(model):
     hairpins = KernelFolder().fold(*sequences(600))
     refolder = Refolder(InlineViennaFolder(), model)
     log_odds = np.full(600, -0.3)
-    refolder.check(hairpins, log_odds, ANYWHERE)
+    refolder.check(hairpins, log_odds, ANYWHERE, log_odds)
     sampled = refolder.refolded
     assert 1 < sampled < 20
     log_odds[:100] = 0.0  # the threshold itself
-    refolder.check(hairpins, log_odds, ANYWHERE)
+    refolder.check(hairpins, log_odds, ANYWHERE, log_odds)
     assert sampled + 90 < refolder.refolded - sampled <= sampled + 100
+    # What other evidence lifts to the threshold is a hit like others.
+    lifted, before = np.full(600, -0.3), refolder.refolded
+    refolder.check(hairpins, lifted, ANYWHERE, lifted + 0.3)
+    assert refolder.refolded - before == 600

@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hit_rows import STRUCTURE, folds, hits_in, rows
+from hit_rows import STRUCTURE, folds, hits_in, rows, search_of
 
 from premir.scanner.cli import main
 from premir.scanner.find.candidates import PRESETS
+from premir.scanner.options import Execution, Outputs, ScanOptions
+from premir.scanner.preparing import make_job
 from premir.scanner.report import evidence, formats, sealing
 from premir.scanner.report.columns import NO_INT, Column
 from premir.scanner.report.documenting import columns_table
@@ -25,7 +27,9 @@ from premir.scanner.report.second_opinion import refold
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
+from premir.scanner.score.false_calls import FalseCalls
 from premir.scanner.score.model import probabilities
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 
 def paired(table: HitTable, material: Material) -> list[npt.NDArray[np.float64]]:
@@ -109,16 +113,17 @@ def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monke
     class Refolder:
         refolded = disagreements = 0
 
-        def check(self, hairpins, log_odds, _places):
-            seen.append(("refolder", probabilities(log_odds).tolist(), None))
+        def check(self, hairpins, log_odds, _places, total):
+            seen.append(("refolder", probabilities(total).tolist(), None))
             return hairpins, log_odds
 
     tracks = (track("late", late=True), track("early", late=False))
     monkeypatch.setattr(evidence, "TRACKS", tracks)
     monkeypatch.setattr(sealing, "_merged", lambda *_: table)
-    job = Job(RunDirectory(tmp_path), PRESETS["animal"], "kernel", None, 0.5, "", None, "")
+    job = Job(RunDirectory(tmp_path), PRESETS["animal"], "kernel", None, 0.5, 0.5, "", None, "")
     done = sealing.Done()
-    hits, _ = sealing.reported_hits(material, None, job, done, {"late": 2}, Refolder())
+    material = replace(material, search=search_of(tmp_path, limits={"late": 2}))
+    hits, _ = sealing.reported_hits(material, None, job, done, Refolder())
     assert seen == [
         ("early", table.prob.tolist(), []),
         ("late", [0.9, 0.8, 0.7, 0.6, 0.5], ["early"]),
@@ -128,6 +133,60 @@ def test_early_tracks_see_all_hits_and_late_ones_what_is_written(tmp_path, monke
     assert hits.columns["late"].tolist() == [0, 1, 2]
     assert done.tally.counts["over_max_late"] == 2
     assert set(done.tally.seconds) == {"early", "late"}
+
+
+def constant(name: str, weight: float, **settings) -> Track:
+    """A track that weighs all hits alike."""
+    return Track(
+        name,
+        (Column(name, int, "number"),),
+        lambda table, _: [np.arange(len(table))],
+        weigh=lambda table: np.full(len(table), weight),
+        **settings,
+    )
+
+
+def test_evidence_moves_log_odds_and_hits_but_never_prob(tmp_path, monkeypatch):
+    """Rates of false calls take in what random sequence can have too, and nothing else."""
+    table, material = hits_in(tmp_path, ["c"], [(0, 100 * n, 100 * n + 16, 1) for n in range(4)])
+    table = replace(table, log_odds=np.array([-3.0, -2.0, 0.5, 2.0]))
+    rates = np.array([8.0, 1.0])
+    curve = FalseCalls(np.array([-9.0, 9.0]), rates, rates, rates, fewest=0.1)
+    material = replace(material, false_calls=curve)
+    tracks = (constant("family", 1.25), constant("reads", 1.0000004, in_decoys=False))
+    monkeypatch.setattr(evidence, "TRACKS", tracks)
+    monkeypatch.setattr(sealing, "_merged", lambda *_: table)
+    job = Job(RunDirectory(tmp_path), PRESETS["animal"], "kernel", None, 0.5, 0.1, "", None, "")
+    hits, _ = sealing.reported_hits(material, None, job, sealing.Done(), None)
+    assert hits.row.tolist() == [1, 2, 3]
+    assert hits.prob.tolist() == table.prob[1:].tolist()
+    assert hits.ranked.tolist() == [-0.75, 1.75, 3.25]
+    assert hits.total.tolist() == [0.25, 2.75, 4.25]
+    columns = {column.name: column for column in columns_with(tracks)}
+    (chunk,) = material.chunks(hits)
+    assert columns["log_odds"].texts(chunk) == ["0.250000", "2.750000", "4.250000"]
+    assert columns["fp_per_mb"].values(chunk) == curve.per_mb(hits.ranked).tolist()
+    both = HitTable.concatenate([hits.take(np.array([2])), hits.take(np.array([0]))])
+    assert both.total.tolist() == [4.25, 0.25]
+
+
+def test_a_scan_has_the_tracks_that_it_asks_for(tmp_path, monkeypatch):
+    def wanted(search):
+        return search.preset == "plant"
+
+    other = constant("other", 1, asked=wanted, lowest=lambda search: search.min_prob / 2)
+    monkeypatch.setattr(evidence, "TRACKS", (TOY, other))
+    animal, plant = (search_of(tmp_path, preset=preset) for preset in ("animal", "plant"))
+    assert evidence.tracks_for(animal) == (TOY,)
+    assert evidence.tracks_for(plant) == (TOY, other)
+    assert [evidence.lowest_prob(search) for search in (animal, plant)] == [0.5, 0.25]
+    model = load_model(DEFAULT_MODEL)
+    for preset, lowest in (("animal", model.min_prob), ("plant", model.min_prob / 2)):
+        search = replace(search_of(tmp_path, preset=preset), model=model, min_prob=model.min_prob)
+        options = ScanOptions(search, Execution(threads=1), Outputs())
+        job = make_job(options, RunDirectory(tmp_path))
+        assert (job.lowest, job.min_prob) == (lowest, model.min_prob)
+        assert (job.gates is None) == (preset == "plant")
 
 
 def test_a_track_gives_an_array_for_each_of_its_columns(tmp_path):
@@ -156,7 +215,7 @@ def test_what_viennarna_folds_otherwise_is_what_is_written(tmp_path):
     class Refolder:
         refolded = disagreements = 0
 
-        def check(self, _hairpins, log_odds, _places):
+        def check(self, _hairpins, log_odds, _places, _total):
             changed = log_odds + [0, 0.1, 0, 0, 0]
             return folds([STRUCTURE, other, STRUCTURE, STRUCTURE, other]), changed
 
