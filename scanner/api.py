@@ -24,7 +24,15 @@ from premir.scanner.find.hairpins import Hairpins as Hairpins
 from premir.scanner.find.shards import Shard as Shard
 from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
-from premir.scanner.options import Execution, Order, Outputs, Resume, ScanOptions, Search
+from premir.scanner.options import (
+    Execution,
+    Order,
+    Outputs,
+    Resume,
+    ScanOptions,
+    Search,
+    limits,
+)
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
@@ -44,6 +52,8 @@ def scan(
     min_prob: float | None = None,
     max_fp: float | None = None,
     max_copies: int | None = None,
+    decoys: float | Literal["auto"] = "auto",
+    max_q: float | None = None,
     sort: Order = "fasta",
     regions: Sequence[str] = (),
     preset: Literal["animal", "plant", "virus"] = "animal",
@@ -77,6 +87,8 @@ def scan(
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
             saw, of what scores as a hit does.
         max_copies: leave out hits whose arms recur more often in the genome.
+        decoys: Mb of the genome to scan shuffled as well, 0 for none, to tell false calls by.
+        max_q: leave out hits with a greater share of false ones among those that score as high.
         sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
         preset: hairpins of what length and kind to look for.
@@ -119,6 +131,9 @@ def scan(
     _check_range("max_fp", max_fp, 0, np.inf)
     _check_range("max_span", max_span, 40, 1000)
     _check_range("max_copies", max_copies, 0, np.inf)
+    _check_range("max_q", max_q, 0, 1)
+    if decoys != "auto":
+        _check_range("decoys", decoys, 0, 100_000)
     _check_range("tile_size", tile_size, 1, np.inf)
     _check_range("threads", threads, 1, np.inf)
     chosen = model if model is not None else default_model(preset)
@@ -131,13 +146,14 @@ def scan(
             genome=Path(genome),
             model=loaded,
             min_prob=threshold(loaded, min_prob, max_fp),
-            limits={} if max_copies is None else {"copies": max_copies},
+            limits=limits(max_copies, max_q),
             regions=regions,
             preset=preset,
             extractor=extractor,
             max_span=max_span,
             exhaustive=exhaustive,
             folder=folder,
+            decoys=decoys,
         ),
         Execution(
             threads=usable_threads(threads or available_cores()),

@@ -16,7 +16,7 @@ from premir.scanner.errors import InputError
 from premir.scanner.genome.parts import Part
 from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
-from premir.scanner.option_types import file_path, path, real, whole
+from premir.scanner.option_types import decoys, file_path, path, real, whole
 from premir.scanner.outputs import Named, beside, check_apart, check_log
 from premir.scanner.score.shipped import (
     DEFAULT_MODEL,
@@ -101,6 +101,12 @@ def build_parser() -> Parser:
         "saw")  # fmt: skip
     add("--exhaustive", action="store_true", help="fold and score every candidate: no gates, which "
         "reject what cannot become a hit at the model's threshold")  # fmt: skip
+    add("--decoys", type=decoys, default="auto", metavar="auto|MB|none", help="scan so many Mb of "
+        "the genome shuffled as well, and tell false calls by what is called there (columns "
+        "fp_per_mb and q_value); auto: as much as the genome, from 2 to 20 Mb; default: "
+        "%(default)s")  # fmt: skip
+    add("--max-q", type=real(0, 1), metavar="Q", help="leave out hits whose q_value, the share of "
+        "false ones among hits that score as high, is greater; default: no limit")  # fmt: skip
     add("--max-copies", type=whole(0), metavar="N", help="leave out hits whose arms recur more "
         "than N times in the genome; default: no limit")  # fmt: skip
 
@@ -277,7 +283,7 @@ def _begin(
 
 def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> ScanOptions:
     """Return the settings that a command line asks for."""
-    from premir.scanner.options import Execution, Outputs, ScanOptions, Search
+    from premir.scanner.options import Execution, Outputs, ScanOptions, Search, limits
     from premir.scanner.score.suitability import threshold
 
     executor, address = _executor(options)
@@ -287,13 +293,14 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             genome=genome,
             model=None if only_candidates else model,
             min_prob=threshold(model, options.min_prob, options.max_fp),
-            limits={} if options.max_copies is None else {"copies": options.max_copies},
+            limits=limits(options.max_copies, options.max_q),
             regions=options.regions,
             preset=options.preset,
             extractor=options.extractor,
             max_span=options.max_span,
             exhaustive=options.exhaustive,
             folder=options.folder,
+            decoys=options.decoys,
         ),
         Execution(
             threads=options.threads,

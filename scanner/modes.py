@@ -8,9 +8,9 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out sort candidates summary regions model min_prob max_fp exhaustive max_copies "
-    "extractor preset max_span executor ray_address threads device ray_timeout folder tile_size "
-    "work_dir resume keep_work".split()
+    "genome out sort candidates summary regions model min_prob max_fp exhaustive max_copies decoys "
+    "max_q extractor preset max_span executor ray_address threads device ray_timeout folder "
+    "tile_size work_dir resume keep_work".split()
 )
 _ONE_PLACE = frozenset({"out", "candidates", "summary", "regions", "work_dir"})
 
@@ -31,7 +31,18 @@ READ: dict[str, frozenset[str]] = {
 # What is not read after all where other options say so.
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
-        {"model", "min_prob", "max_fp", "exhaustive", "max_copies", "folder", "device", "sort"}
+        {
+            "model",
+            "min_prob",
+            "max_fp",
+            "exhaustive",
+            "max_copies",
+            "decoys",
+            "max_q",
+            "folder",
+            "device",
+            "sort",
+        }
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),

@@ -15,6 +15,12 @@ Resume: TypeAlias = Literal["auto", "never", "require"]
 Order: TypeAlias = Literal["fasta", "coordinate"]
 
 
+def limits(max_copies: int | None, max_q: float | None) -> dict[str, float]:
+    """Return by column what a hit has at most, as far as it was asked for."""
+    asked = {"copies": max_copies, "q_value": max_q}
+    return {column: limit for column, limit in asked.items() if limit is not None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What is scanned, and for what: all that hits depend on.
@@ -30,6 +36,8 @@ class Search:
         max_span: longest candidate, in nt; the preset's where None.
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates, ``kernel`` or ``viennarna``.
+        decoys: Mb of shuffled genome to scan as well, to tell false calls by; ``auto`` for what
+            suits genome and model, 0 for none.
     """
 
     genome: Path
@@ -42,6 +50,7 @@ class Search:
     max_span: int | None = None
     exhaustive: bool = False
     folder: str = "kernel"
+    decoys: float | Literal["auto"] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 from premir.scanner.errors import InputError
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.identity import identity_of
-from premir.scanner.genome.letters import Genome
+from premir.scanner.genome.letters import Contigs, Genome
 from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
@@ -28,6 +28,11 @@ from premir.scanner.scratch import scratch_folder
 
 FIRST_MARGIN = 8
 """A region is first scanned with a margin of so many candidate lengths."""
+
+_FEWEST_DECOYS = 2_000_000
+_MOST_DECOYS = 20_000_000
+"""Unless another number is asked for, there is as much decoy as genome within these limits: less
+says little, and more than a genome has would make a small one wait."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +88,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     )
     if model is not None:
         _check_longest(model, extractor.longest)
+        _check_decoys(search, model)
     lowest = lowest_prob(search)
     gates, off = choose_gates(search, lowest, all_candidates=options.outputs.candidates is not None)
     if off and model is not None and model.card.get("gates"):
@@ -110,6 +116,23 @@ def _check_longest(model: Model, span: int) -> None:
         raise InputError(
             f"--max-span: candidates have up to {span} nt, and {model.name} reads up to {most}; "
             f"give --max-span {most} or another --model"
+        )
+
+
+def _check_decoys(search: Search, model: Model) -> None:
+    if "q_value" in search.limits and not has_decoys(search):
+        why = (
+            "--regions has none"
+            if search.regions
+            else f"the card of {model.name} does not know what they miss"
+        )
+        reason = f", and {why}" if search.decoys == "auto" else ""
+        raise InputError(f"--max-q needs decoys{reason}: give --decoys MB")
+    if search.decoys != "auto" and has_decoys(search) and model.inflation is None:
+        _log.warning(
+            "the card of %s does not know what decoys miss: fp_per_mb and q_value are of decoys "
+            "alone, and too low",
+            model.name,
         )
 
 
@@ -148,6 +171,28 @@ def choose_gates(
     return gates, ""
 
 
+def has_decoys(search: Search) -> bool:
+    """Whether decoys of the genome are scanned as well.
+
+    Unless they are asked for, there are none where the model's card does not know what they miss,
+    nor where regions stand for a piece of work that is small beside the genome.
+    """
+    if search.model is None:
+        return False
+    if search.decoys == "auto":
+        return search.model.inflation is not None and not search.regions
+    return search.decoys > 0
+
+
+def decoy_length(search: Search, contigs: Contigs) -> int:
+    """Return how many nucleotides of decoys a scan has: of the whole genome, regions or not."""
+    if not has_decoys(search):
+        return 0
+    if search.decoys == "auto":
+        return min(max(int(contigs.lengths.sum()), _FEWEST_DECOYS), _MOST_DECOYS)
+    return round(search.decoys * 1e6)
+
+
 def first_tiles(
     options: ScanOptions, genome: Genome, regions: Intervals | None, job: Job
 ) -> list[Tile]:
@@ -172,5 +217,6 @@ def identity(options: ScanOptions, genome: Genome, job: Job) -> dict[str, Any]:
     return {
         **settings(options, job),
         "genome": genome.digest(),
+        "decoys": decoy_length(options.search, genome.contigs),
         "tile_size": options.execution.tile_size,
     }

@@ -24,7 +24,7 @@ def columns_table() -> str:
     """Return all columns of hits as a Markdown table."""
     rows = [
         f"| {number} | {column.name} | {_type(column)} | {column.unit} | {column.text} |\n"
-        for number, column in enumerate(columns_with(evidence.TRACKS), 1)
+        for number, column in enumerate(columns_with(evidence.TRACKS, decoys=True), 1)
     ]
     return "".join(["| | column | type | unit | meaning |\n|---|---|---|---|---|\n", *rows])
 

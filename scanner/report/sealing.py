@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +21,29 @@ from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile, place
 from premir.scanner.options import Order, Search
 from premir.scanner.outputs import writing
+from premir.scanner.report.belief import DecoyBelief, by_decoys
 from premir.scanner.report.evidence import tracks_for
 from premir.scanner.report.evidence.track import add_tracks
 from premir.scanner.report.filtering import at_least, within
 from premir.scanner.report.formats import write_hits
 from premir.scanner.report.formats.candidates import write_candidates
-from premir.scanner.report.hits import Hits, columns_with
+from premir.scanner.report.hits import Q_VALUE, Hits, columns_with
 from premir.scanner.report.material import Material
-from premir.scanner.report.merging import groups_of_contigs, inside, merged_groups
+from premir.scanner.report.merging import (
+    groups_of_contigs,
+    inside,
+    merged_decoys,
+    merged_groups,
+)
 from premir.scanner.report.ordering import sorted_hits
 from premir.scanner.report.second_opinion import SecondOpinion, refold
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.engine import Tally
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
-from premir.scanner.score.model import Model
+from premir.scanner.score.decoy_rates import DecoyRates, q_values
+from premir.scanner.score.inflation import NONE
+from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.streams import is_stream
 
@@ -48,11 +56,22 @@ class Done:
         tiles: those whose files are committed.
         scanned: intervals they cover; None for the whole genome.
         tally: counts and seconds.
+        decoys: tiles of shuffled letters whose files are committed.
+        decoy_tally: their counts and seconds.
+        belief: how many hits to expect to be false, by decoys; None where there are none.
     """
 
     tiles: list[Tile] = field(default_factory=list)
     scanned: Intervals | None = None
     tally: Tally = field(default_factory=Tally)
+    decoys: list[Tile] = field(default_factory=list)
+    decoy_tally: Tally = field(default_factory=Tally)
+    belief: DecoyBelief | None = None
+
+    @property
+    def quarantined(self) -> list[tuple[Tile, str]]:
+        """Tiles that failed twice, decoys among them, with the last error."""
+        return self.tally.quarantined + self.decoy_tally.quarantined
 
     @property
     def megabases(self) -> float:
@@ -98,8 +117,9 @@ def seal(
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
         header = _provenance(genome, job, job.model, done, search, sort)
+        columns = columns_with(tracks_for(search), decoys=done.belief is not None)
         with sorted_hits(table, material, sort) as (table, material):
-            write_hits(out, Hits(columns_with(tracks_for(search)), table, material, header))
+            write_hits(out, Hits(columns, table, material, header))
         count = len(table)
     if candidates is not None:
         _write_candidates(candidates, genome, regions, job.run, done.tiles)
@@ -124,6 +144,14 @@ def reported_hits(
     tracks = tracks_for(search)
     table = _merged(material.genome, regions, job, done)
     table = add_tracks([t for t in tracks if not t.late], table, material, tally.seconds)
+    if done.decoys and job.model is not None:
+        rates = _decoy_rates(material, job, job.model, done)
+        megabases = _length(regions) / 1e6 if regions is not None else done.megabases
+        values = q_values(table.ranked, rates, megabases)
+        table = replace(table, columns={**table.columns, Q_VALUE.name: values})
+        material = replace(material, false_calls=rates)
+        hits = probabilities(table.total) >= job.min_prob
+        done.belief = by_decoys(rates, job.min_prob, megabases, values[hits])
     table = at_least(table, job.min_prob)
     table = add_tracks([t for t in tracks if t.late], table, material, tally.seconds)
     table = within(table, search.limits, tally.counts)
@@ -132,6 +160,33 @@ def reported_hits(
         tally.counts["refolded"] = refolder.refolded
         tally.counts["fold_disagreements"] = refolder.disagreements
     return table, material
+
+
+def _decoy_rates(material: Material, job: Job, model: Model, done: Done) -> DecoyRates:
+    """Return what calls in decoys say of false calls; they have the evidence that hits have."""
+    table = merged_decoys(job, done.decoys, material.genome.contigs)
+    tracks = [
+        track
+        for track in tracks_for(material.search)
+        if track.weigh is not None and track.in_decoys and not track.late
+    ]
+    of_decoys = replace(material, tiles=done.decoys)
+    table = add_tracks(tracks, table, of_decoys, done.decoy_tally.seconds)
+    inflation = model.inflation
+    return DecoyRates(
+        np.sort(table.ranked),
+        _decoy_megabases(done),
+        inflation or NONE,
+        model.false_calls if inflation is not None else None,
+    )
+
+
+def _decoy_megabases(done: Done) -> float:
+    return sum(tile.length for tile in done.decoys) / 1e6
+
+
+def _length(intervals: Intervals) -> int:
+    return sum(end - start for parts in intervals.values() for start, end in parts)
 
 
 def _merged(genome: Genome, regions: Intervals | None, job: Job, done: Done) -> HitTable:
@@ -177,9 +232,10 @@ def _provenance(
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
+        *([f"decoys {_decoy_megabases(done):g} Mb"] if done.decoys else []),
         f"sort {sort}",
         *(
             f"incomplete: {printable(place(tile, genome.contigs))} is missing"
-            for tile, _ in done.tally.quarantined
+            for tile, _ in done.quarantined
         ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,14 @@ import numpy.typing as npt
 from premir.scanner.score.card import FALSE_CALLS
 
 _F64 = npt.NDArray[np.float64]
+
+
+class Rates(Protocol):
+    """False calls per Mb at or above some log odds."""
+
+    def per_mb(self, log_odds: _F64) -> _F64:
+        """Return the rate at some log odds, (N,)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

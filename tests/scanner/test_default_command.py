@@ -83,7 +83,7 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
         f"## gates sha256 {sha256(model.directory / GATES)}",
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
         "## sort fasta",
-        "#" + "\t".join(column.name for column in columns_with(TRACKS)),
+        "#" + "\t".join(column.name for column in columns_with(TRACKS, decoys=False)),
     ]
 
 

@@ -27,7 +27,15 @@ COMMANDS = {
 }
 DECISIVE = {"list_models", "autosql", "hairpins", "out_dir", "genomes", "plan", "part", "finalise"}
 VALUES = {
-    **{"part": "1/2", "min_prob": "0.5", "max_fp": "1", "max_span": "100", "ray_timeout": "5"},
+    **{
+        "part": "1/2",
+        "min_prob": "0.5",
+        "max_fp": "1",
+        "max_span": "100",
+        "decoys": "2",
+        "max_q": "0.1",
+        "ray_timeout": "5",
+    },
     **{"threads": "1", "tile_size": "1000", "max_copies": "1", "ray_address": "127.0.0.1:1"},
 }
 ACTIONS = [

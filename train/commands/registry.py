@@ -11,6 +11,7 @@ from premir.train.commands import (
     flanks,
     gates,
     genome,
+    inflation,
     paper,
     protocols,
     results,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Command] = {
         flanks,
         ablation,
         gates,
+        inflation,
         stem_costs,
     )
 }

@@ -1,0 +1,254 @@
+"""What decoys miss: false calls of held-out genomes beside those of the same genomes shuffled."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from premir.scanner.errors import InputError
+from premir.scanner.files import write_json
+from premir.scanner.find.folding import Folder
+from premir.scanner.find.loci import Loci
+from premir.scanner.report.merging import merge
+from premir.scanner.report.table import HitTable
+from premir.scanner.score.card import CARD
+from premir.scanner.score.crossfit import Places
+from premir.scanner.score.decoy_rates import DecoyRates
+from premir.scanner.score.false_calls import FalseCalls
+from premir.scanner.score.inflation import Inflation
+from premir.scanner.score.model import Model
+from premir.train.genome.config import GenomeConfig
+from premir.train.genome.cuts import Cuts, read_cuts
+from premir.train.genome.sources import Held, ShuffledHeld, prepare_shuffled
+
+_log = logging.getLogger(__name__)
+
+GRID = np.arange(0.0, 13.5, 0.5)
+"""Log odds at which calls are counted."""
+_FEWEST = 20
+"""Calls in decoys of which a factor is told; above the last such log odds it stays the same."""
+_SMALLEST = 1.0
+"""Mb of genomes that count for the spread: of fewer, a rate says little."""
+_COMPARED = 10.0
+"""False calls per Mb where genomes are compared: there are enough of them to tell chance apart."""
+JUDGED = (10.0, 1.0)
+"""Rates that are judged, false calls per Mb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Calls in a genome and in its decoys.
+
+    Attributes:
+        name: of the genome.
+        megabases: of it.
+        calls: how many reach each log odds of ``GRID``.
+        decoy_megabases: of its decoys.
+        decoy_calls: log odds of calls in them, those of 0 and more, ascending.
+    """
+
+    name: str
+    megabases: float
+    calls: list[int]
+    decoy_megabases: float
+    decoy_calls: list[float]
+
+    @property
+    def decoys(self) -> npt.NDArray[np.int64]:
+        """Calls in decoys that reach each log odds of ``GRID``."""
+        calls = np.array(self.decoy_calls)
+        return np.asarray(calls.size - np.searchsorted(calls, GRID), np.int64)
+
+
+def count_calls(
+    model: Model,
+    config: GenomeConfig,
+    judges: Sequence[Path],
+    work: Path,
+    folder: Folder,
+    *,
+    shuffles: int,
+    threads: int,
+) -> tuple[list[Counts], list[Counts]]:
+    """Scan what a model's configuration holds out, and it shuffled.
+
+    Args:
+        model: scores candidates.
+        config: what it was trained on.
+        judges: FASTA files of other genomes without pre-miRNAs, to judge by.
+        work: folder for shards; what is there of an earlier call is kept.
+        folder: folds candidates.
+        shuffles: how often each genome is shuffled.
+        threads: workers.
+
+    Returns:
+        Calls of the genomes that were held out, and of the judges.
+
+    Raises:
+        InputError: a source is faulty, or nothing is held out.
+        PlanMismatchError: ``work`` holds candidates of something else.
+    """
+    held, other = prepare_shuffled(config, judges, work, folder, shuffles=shuffles, threads=threads)
+    if not held:
+        raise InputError("no contig of the backgrounds judges: what decoys miss cannot be told")
+    return _by_genome(model, held), _by_genome(model, other)
+
+
+def fit(genomes: Sequence[Counts]) -> dict[str, Any]:
+    """Fit what a card says of decoys.
+
+    The factor at some log odds is the rate in all genomes over that in all their decoys, and never
+    falls with the log odds. Spread and weight are what is left of the variance between genomes, of
+    the logarithm of their factors and of the rates in their decoys, when that of counts is
+    subtracted.
+
+    Returns:
+        ``log_odds``, ``factor``, ``spread``, ``weight`` (:mod:`premir.scanner.score.inflation`),
+        ``megabases``, ``decoy_megabases`` and the names of the ``genomes``.
+    """
+    megabases, decoy_megabases = (
+        sum(getattr(each, name) for each in genomes) for name in ("megabases", "decoy_megabases")
+    )
+    calls = np.sum([each.calls for each in genomes], axis=0)
+    decoys = np.sum([each.decoys for each in genomes], axis=0)
+    told = max(int((decoys >= _FEWEST).sum()), 1)
+    factor = calls[:told] / megabases / (np.maximum(decoys[:told], 1) / decoy_megabases)
+    factor = np.maximum.accumulate(factor)
+    at = int(np.argmin(np.abs(np.log(np.maximum(calls, 1) / megabases / _COMPARED))))
+    large = [each for each in genomes if each.megabases >= _SMALLEST]
+    found = np.array([each.calls[at] + 0.5 for each in large])
+    shuffled = np.array([each.decoys[at] + 0.5 for each in large])
+    size = np.array([[each.megabases, each.decoy_megabases] for each in large]).T
+    spread = _beyond_chance(found / size[0] / (shuffled / size[1]), 1 / found + 1 / shuffled)
+    between = _beyond_chance(shuffled / size[1], 1 / shuffled)
+    return {
+        "log_odds": GRID[:told].tolist(),
+        "factor": factor.round(3).tolist(),
+        "spread": round(spread**0.5, 3),
+        "weight": round(1 / max(between, 0.01), 2),
+        "megabases": round(megabases, 3),
+        "decoy_megabases": round(decoy_megabases, 3),
+        "genomes": [each.name for each in genomes],
+    }
+
+
+def judge(
+    held: Sequence[Counts], judges: Sequence[Counts], megabases: float | None = None
+) -> Iterator[dict[str, Any]]:
+    """Predict the false calls of each genome from its decoys and all other genomes.
+
+    Args:
+        held: genomes that the fit is of; each is left out in its turn.
+        judges: genomes that it is never of.
+        megabases: of decoys to predict from; all that there are where None.
+
+    Yields:
+        For each genome of 1 Mb and more and each of ``JUDGED``, at the score at which the others
+        make so many false calls per Mb: what was predicted by ``decoys``, with ``low`` and
+        ``high``, by the ``card`` alone, and what was ``observed``, per Mb and in ``calls``.
+    """
+    for each in (*held, *judges):
+        if each.megabases < _SMALLEST:
+            continue
+        others = [other for other in held if other is not each]
+        curve = _curve(others)
+        share = 1.0 if megabases is None else min(1.0, megabases / each.decoy_megabases)
+        kept = _thinned(np.array(each.decoy_calls), share)
+        inflation = Inflation.of(fit(others))
+        rates = DecoyRates(kept, each.decoy_megabases * share, inflation, curve)
+        for rate in JUDGED:
+            at = curve.log_odds_at(rate)
+            predicted, low, high = rates.interval(at)
+            observed = float(np.interp(at, GRID, each.calls))
+            yield {
+                "genome": each.name,
+                "megabases": round(each.megabases, 2),
+                "card": rate,
+                "decoys": round(predicted, 3),
+                "low": round(low, 3),
+                "high": round(high, 3),
+                "observed": round(observed / each.megabases, 3),
+                "calls": round(observed, 1),
+            }
+
+
+def write_inflation(model: Model, table: dict[str, Any]) -> None:
+    """Write what decoys miss into a model's card."""
+    write_json(model.directory / CARD, {**model.card, "inflation": table})
+
+
+def as_json(counts: Sequence[Counts]) -> list[dict[str, Any]]:
+    """Return counts as a result file holds them."""
+    rows = [asdict(each) for each in counts]
+    return [{**row, "decoy_calls": np.round(row["decoy_calls"], 3).tolist()} for row in rows]
+
+
+def from_json(rows: Sequence[dict[str, Any]]) -> list[Counts]:
+    """Read what :func:`as_json` returned."""
+    return [Counts(**row) for row in json.loads(json.dumps(rows))]
+
+
+def _curve(genomes: Sequence[Counts]) -> FalseCalls:
+    megabases = sum(each.megabases for each in genomes)
+    rates = np.sum([each.calls for each in genomes], axis=0) / megabases
+    return FalseCalls(GRID, rates, rates, rates, fewest=0.5 / megabases)
+
+
+def _thinned(calls: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.float64]:
+    """Keep a share of calls, evenly spaced."""
+    steps = np.floor(np.arange(calls.size + 1) * share)
+    return np.asarray(calls[np.diff(steps) > 0])
+
+
+def _beyond_chance(ratios: npt.NDArray[np.float64], chance: npt.NDArray[np.float64]) -> float:
+    """Return the variance of the logarithms of ratios, less what chance makes of it."""
+    if ratios.size < 2:
+        return 0.0
+    return max(float(np.var(np.log(ratios), ddof=1) - chance.mean()), 0.0)
+
+
+def _by_genome(model: Model, held: Sequence[ShuffledHeld]) -> list[Counts]:
+    """Score and merge, and count by genome."""
+    counts = []
+    for each in held:
+        genomes = np.array(each.held.genomes)
+        found = _merged(model, each.held.cuts, each.held)
+        shuffled = [_merged(model, cuts, None) for cuts in each.decoys]
+        for name in np.unique(genomes).tolist():
+            mine = genomes == name
+            calls = found.log_odds[mine[found.loci.contig]]
+            decoys = [hits.log_odds[mine[hits.loci.contig]] for hits in shuffled]
+            megabases = int(each.held.cuts.searched[mine].sum()) / 1e6
+            reached = (calls[:, None] >= GRID).sum(axis=0).tolist()
+            kept = np.sort(np.concatenate([np.empty(0), *decoys]))
+            counts.append(Counts(name, megabases, reached, megabases * len(decoys), kept.tolist()))
+            _log.info("%s: %.2f Mb, %d calls, %d in decoys", name, megabases, reached[0], kept.size)
+    return counts
+
+
+def _merged(model: Model, cuts: Cuts, held: Held | None) -> HitTable:
+    """Return the merged calls of 0 log odds and more; those at places that do not count go."""
+    loci, log_odds = [], [np.empty(0)]
+    for path in cuts.shards:
+        hairpins, own = read_cuts(path)
+        places = Places.of(own, cuts.contigs.lengths)
+        scores = model.select(hairpins, torch.device("cpu"), places).astype(np.float64)
+        counted = scores >= GRID[0]
+        for contig, start, end in held.neutral if held is not None else ():
+            counted &= ~((own.contig == contig) & (own.start < end) & (own.end > start))
+        loci.append(own.take(counted))
+        log_odds.append(scores[counted])
+    where, scores = Loci.concatenate(loci), np.concatenate(log_odds)
+    rows = np.arange(scores.size)
+    scored = HitTable(where, scores, np.zeros_like(rows), rows)
+    longest = int((where.end - where.start).max(initial=0))
+    hits, _ = merge(scored, cuts.contigs, longest=longest, scanned=None)
+    return hits
