@@ -52,7 +52,7 @@ def scan(
     min_prob: float | None = None,
     max_fp: float | None = None,
     max_copies: int | None = None,
-    decoys: float | Literal["auto"] = "auto",
+    decoys: float | Literal["auto"] = 0,
     max_q: float | None = None,
     sort: Order = "fasta",
     regions: Sequence[str] = (),
@@ -87,7 +87,8 @@ def scan(
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
             saw, of what scores as a hit does.
         max_copies: leave out hits whose arms recur more often in the genome.
-        decoys: Mb of the genome to scan shuffled as well, 0 for none, to tell false calls by.
+        decoys: Mb of the genome to scan shuffled as well, to tell false calls by; ``auto`` for as
+            much as the genome, from 2 to 20 Mb; 0 for none.
         max_q: leave out hits with a greater share of false ones among those that score as high.
         sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.

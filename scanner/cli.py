@@ -101,7 +101,7 @@ def build_parser() -> Parser:
         "saw")  # fmt: skip
     add("--exhaustive", action="store_true", help="fold and score every candidate: no gates, which "
         "reject what cannot become a hit at the model's threshold")  # fmt: skip
-    add("--decoys", type=decoys, default="auto", metavar="auto|MB|none", help="scan so many Mb of "
+    add("--decoys", type=decoys, default="none", metavar="auto|MB|none", help="scan so many Mb of "
         "the genome shuffled as well, and tell false calls by what is called there (columns "
         "fp_per_mb and q_value); auto: as much as the genome, from 2 to 20 Mb; default: "
         "%(default)s")  # fmt: skip

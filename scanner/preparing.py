@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from premir.scanner.errors import InputError
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.identity import identity_of
@@ -22,7 +24,8 @@ from premir.scanner.report.evidence import lowest_prob
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
-from premir.scanner.score.model import Model
+from premir.scanner.score.inflation import OWN
+from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.suitability import doubts
 from premir.scanner.scratch import scratch_folder
 
@@ -89,7 +92,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     if model is not None:
         _check_longest(model, extractor.longest)
         _check_decoys(search, model)
-    lowest = lowest_prob(search)
+    lowest = min(lowest_prob(search), _lowest_of_decoys(search))
     gates, off = choose_gates(search, lowest, all_candidates=options.outputs.candidates is not None)
     if off and model is not None and model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
@@ -117,6 +120,13 @@ def _check_longest(model: Model, span: int) -> None:
             f"--max-span: candidates have up to {span} nt, and {model.name} reads up to {most}; "
             f"give --max-span {most} or another --model"
         )
+
+
+def _lowest_of_decoys(search: Search) -> float:
+    """Return the least probability of calls that tell rates of false calls; 1 without decoys."""
+    if not has_decoys(search) or search.model is None or search.model.inflation is None:
+        return 1.0
+    return float(probabilities(np.array(OWN[0])))
 
 
 def _check_decoys(search: Search, model: Model) -> None:
@@ -158,7 +168,7 @@ def choose_gates(
         return None, "the model has none"
     built = gates.card
     if lowest < built["min_prob"]:
-        what = "--min-prob" if lowest == search.min_prob else "what other evidence may lift,"
+        what = "--min-prob" if lowest == search.min_prob else "what evidence or decoys ask for,"
         return None, f"{what} {lowest:g} is below the {built['min_prob']:g} they were built for"
     if all_candidates:
         return None, "--candidates asks for all candidates"

@@ -58,15 +58,15 @@ class Belief:
 
 @dataclass(frozen=True, slots=True)
 class DecoyBelief:
-    """False calls that a scan has to expect, by what was called in decoys of its genome.
+    """False calls that a scan has to expect, by its genome's decoys and low-scoring calls.
 
     Attributes:
         decoy_megabases: scanned.
         per_mb_lowest: false calls per Mb at the threshold, the lower end of nine tenths.
         per_mb: likewise, as in ``fp_per_mb``.
         per_mb_highest: the upper end.
-        times_card: how many times what decoys alone say exceeds what the model's card says, where
-            that is more than three times, or less than a third; None where it is not.
+        times_card: how many times ``per_mb`` exceeds what the model's card says, where that is
+            more than three times, or less than a third; None where it is not.
         hits: at the threshold.
         lowest: how many of them are false, at the least; no more than there are hits.
         highest: likewise, at the most.
@@ -100,15 +100,15 @@ class DecoyBelief:
         )
 
     def remarks(self) -> Iterator[str]:
-        """Say where decoys and the model's card disagree."""
+        """Say where this genome and the model's card disagree."""
         if self.times_card is None:
             return
         times, word = self.times_card, "more"
         if times < 1:
             times, word = 1 / times, "fewer"
         yield (
-            f"decoys of this genome have {_two_digits(times)} times {word} false calls than "
-            "the genomes that the model was judged on: it is unlike them"
+            f"there are {_two_digits(times)} times {word} false calls in this genome than in those "
+            "that the model was judged on: it is unlike them"
         )
 
 

@@ -42,7 +42,7 @@ from premir.scanner.run.engine import Tally
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.decoy_rates import DecoyRates, q_values
-from premir.scanner.score.inflation import NONE
+from premir.scanner.score.inflation import NONE, OWN
 from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.streams import is_stream
@@ -145,8 +145,8 @@ def reported_hits(
     table = _merged(material.genome, regions, job, done)
     table = add_tracks([t for t in tracks if not t.late], table, material, tally.seconds)
     if done.decoys and job.model is not None:
-        rates = _decoy_rates(material, job, job.model, done)
         megabases = _length(regions) / 1e6 if regions is not None else done.megabases
+        rates = _decoy_rates(table, megabases, material, job, job.model, done)
         values = q_values(table.ranked, rates, megabases)
         table = replace(table, columns={**table.columns, Q_VALUE.name: values})
         material = replace(material, false_calls=rates)
@@ -162,7 +162,9 @@ def reported_hits(
     return table, material
 
 
-def _decoy_rates(material: Material, job: Job, model: Model, done: Done) -> DecoyRates:
+def _decoy_rates(
+    hits: HitTable, megabases: float, material: Material, job: Job, model: Model, done: Done
+) -> DecoyRates:
     """Return what calls in decoys say of false calls; they have the evidence that hits have."""
     table = merged_decoys(job, done.decoys, material.genome.contigs)
     tracks = [
@@ -173,11 +175,13 @@ def _decoy_rates(material: Material, job: Job, model: Model, done: Done) -> Deco
     of_decoys = replace(material, tiles=done.decoys)
     table = add_tracks(tracks, table, of_decoys, done.decoy_tally.seconds)
     inflation = model.inflation
-    return DecoyRates(
+    return DecoyRates.of_genome(
         np.sort(table.ranked),
         _decoy_megabases(done),
-        inflation or NONE,
-        model.false_calls if inflation is not None else None,
+        low=int(((hits.ranked >= OWN[0]) & (hits.ranked < OWN[1])).sum()),
+        searched=megabases,
+        inflation=inflation or NONE,
+        curve=model.false_calls if inflation is not None else None,
     )
 
 

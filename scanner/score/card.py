@@ -206,6 +206,9 @@ _FALSE_CALLS = {
 _INFLATION = {
     "log_odds": _RISING,
     "factor": _FACTORS,
+    "own_factor": _POSITIVE,
+    "own_spread": _SPREAD,
+    "calls_spread": _SPREAD,
     "spread": _SPREAD,
     "weight": _POSITIVE,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +56,11 @@ class FalseCalls:
     def log_odds_at(self, per_mb: float) -> float:
         """Return the log odds at which all genomes together have a rate of ``fewest`` or more."""
         return float(np.interp(-np.log(per_mb), -self._logarithms(self.all), self.log_odds))
+
+    def times(self, factor: float) -> FalseCalls:
+        """Return the curve of a genome that has so many times as many false calls."""
+        rows = {name: factor * getattr(self, name) for name in ("all", "lowest", "highest")}
+        return replace(self, **rows, fewest=factor * self.fewest)
 
     def span(self, log_odds: float) -> tuple[float, float]:
         """Return the lowest and the highest rate of a genome at some log odds."""

@@ -14,7 +14,8 @@ from premir.scanner.score.inflation import NONE, Inflation
 
 RATES = np.array([100.0, 0.01])
 CURVE = FalseCalls(np.array([0.0, 10.0]), RATES, RATES, RATES, fewest=0.001)
-TWICE = Inflation(np.array([0.0, 10.0]), np.array([2.0, 2.0]), spread=0.3, weight=4.0)
+SPREADS = {"own_factor": 2.0, "own_spread": 0.4, "calls_spread": 0.5, "spread": 0.3, "weight": 4.0}
+TWICE = Inflation(np.array([0.0, 10.0]), np.array([2.0, 2.0]), **SPREADS)
 
 
 def rates(calls, megabases=20.0, inflation=TWICE, curve=CURVE):
@@ -43,14 +44,47 @@ def test_without_a_card_decoys_count_as_the_genome_does():
     assert found.against_card(2.0) is None
 
 
-def test_decoys_and_card_disagree():
-    calls = np.full(60, 5.5)
-    # 60 calls in 20 Mb, twice as many in genomes, where the card says 1 per Mb.
-    assert rates(calls).against_card(5.0) == pytest.approx(6)
+def test_a_genome_and_the_card_disagree():
+    calls = np.full(90, 5.5)
+    # (90 + 4) / (10 + 4) and (40 + 4) / (10 + 4) per Mb, where the card says 1.
+    assert rates(calls).against_card(5.0) == pytest.approx(94 / 14)
     assert rates(calls[:30]).against_card(5.0) is None
-    assert rates(calls[:2], megabases=100).against_card(5.0) == pytest.approx(0.04)
-    assert rates([], megabases=1).against_card(5.0) is None
-    assert rates([], megabases=1_000).against_card(5.0) < 0.01
+    assert rates(calls[:2], megabases=100).against_card(5.0) == pytest.approx(6 / 54)
+
+
+def own_rates(calls, low, searched=10.0, curve=CURVE, inflation=TWICE):
+    return DecoyRates.of_genome(
+        np.sort(np.array(calls, float)),
+        20.0,
+        low=low,
+        searched=searched,
+        inflation=inflation,
+        curve=curve,
+    )
+
+
+def test_low_scoring_calls_of_a_genome_tell_it_from_others():
+    usual = float(CURVE.per_mb(np.array([0.0]))[0] - CURVE.per_mb(np.array([3.0]))[0])
+    decoys = np.linspace(0, 2.9, round(usual * 20 / 2))
+    # As many as the card and its decoys say: nothing moves.
+    as_told = own_rates([*decoys, 5, 6], round(usual * 10))
+    assert as_told.card == pytest.approx(1, abs=0.01)
+    assert as_told.inflation.at(np.array([5.0])) == pytest.approx([2], abs=0.02)
+    # Three times as many as in its decoys and as the card says, in numbers beyond chance.
+    more = own_rates([*decoys, 5, 6], round(usual * 30))
+    chance = 1 / (usual * 30)
+    assert more.card == pytest.approx(3 ** (0.25 / (0.25 + chance)), rel=0.01)
+    assert more.inflation.at(np.array([5.0])) == pytest.approx([6], rel=0.05)
+    at = np.array([4.0])
+    assert more.per_mb(at) == pytest.approx(3 * as_told.per_mb(at), rel=0.05)
+    # Nothing is known of a genome without calls, and hardly anything of one with a few.
+    small = own_rates([], 3, searched=0.01)
+    assert 1 < small.card < 2
+
+
+def test_a_rate_without_a_card_is_of_decoys_alone():
+    found = own_rates([1, 2, 5], 1_000, curve=None, inflation=NONE)
+    assert found.per_mb(np.array([2.0])) == pytest.approx(2.5 / 20)
 
 
 table = st.lists(st.floats(0, 12), max_size=40)
@@ -58,7 +92,7 @@ table = st.lists(st.floats(0, 12), max_size=40)
 
 @given(table, st.floats(0.01, 100), st.lists(st.floats(-1, 13), min_size=2, max_size=30))
 def test_a_rate_never_rises_with_the_score(calls, megabases, scores):
-    rising = Inflation(np.array([0.0, 6.0]), np.array([1.3, 5.0]), spread=0.3, weight=4.0)
+    rising = Inflation(np.array([0.0, 6.0]), np.array([1.3, 5.0]), **SPREADS)
     found = rates(calls, megabases, rising)
     values = found.per_mb(np.sort(np.array(scores)))
     assert np.all(np.diff(values) <= 1e-9 * values[:-1])
@@ -82,7 +116,7 @@ def test_q_values_as_they_are_defined(scores, calls):
 
 
 def test_what_is_said():
-    found = rates(np.full(60, 5.5))
+    found = rates(np.full(90, 5.5))
     prob = 1 / (1 + np.exp(-5.0))
     said = by_decoys(found, prob, 65.0, np.array([0.1, 0.2, 0.5, *[1.0] * 400]))
     assert (said.hits, said.sure, said.highest) == (403, 2, 403)
@@ -90,12 +124,12 @@ def test_what_is_said():
         f"of 403 hits expect {said.lowest} to 403 to be false, by 20 Mb of decoys; 2 have q <= 0.2"
     )
     assert list(said.remarks()) == [
-        "decoys of this genome have 6 times more false calls than the genomes that the model was "
+        "there are 6.7 times more false calls in this genome than in those that the model was "
         "judged on: it is unlike them"
     ]
-    assert said.as_json()["times_card"] == 6
+    assert said.as_json()["times_card"] == 6.71
     few = by_decoys(rates([], megabases=1_000), prob, 0.001, np.empty(0))
     assert str(few).startswith("of 0 hits expect 0 to be false")
     (remark,) = few.remarks()
     assert "times fewer false calls" in remark
-    assert list(by_decoys(rates([], 9), prob, 1, np.empty(0)).remarks()) == []
+    assert list(by_decoys(rates([], 10), prob, 1, np.empty(0)).remarks()) == []

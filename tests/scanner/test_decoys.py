@@ -10,7 +10,7 @@ from dataclasses import replace
 import builders
 import numpy as np
 import pytest
-from hit_rows import rows
+from hit_rows import rows, search_of
 
 from premir.kernels.codes import decode, encode
 from premir.scanner.cli import main
@@ -19,7 +19,9 @@ from premir.scanner.find.pieces import Pieces
 from premir.scanner.genome.decoys import BLOCK, plan_decoys
 from premir.scanner.genome.letters import Contigs, OpenGenome
 from premir.scanner.genome.tiles import place
+from premir.scanner.preparing import decoy_length
 from premir.scanner.report.reading import read_hits
+from premir.scanner.score.shipped import DEFAULT_MODEL, HAIRPIN_MODEL, load_model
 
 RNG = np.random.default_rng(17)
 SEQUENCES = {
@@ -274,7 +276,7 @@ def test_a_limit_of_q_needs_decoys(small_genome, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_region_has_the_rates_of_the_whole_genome(small_genome, undisturbed, tmp_path):
+def test_a_region_has_the_hits_of_the_whole_genome(small_genome, undisturbed, tmp_path):
     out = tmp_path / "hits.bed"
     command = [str(small_genome[0]), "--out", str(out), *SCAN, "--regions", "chr2:2001-9000"]
     assert main(command) == 0
@@ -285,6 +287,36 @@ def test_a_region_has_the_rates_of_the_whole_genome(small_genome, undisturbed, t
     ]
     found = list(read_hits(out))
     assert inside
-    assert [(hit.name, hit.fp_per_mb) for hit in found] == [
-        (hit.name, hit.fp_per_mb) for hit in inside
-    ]
+    assert [(hit.name, hit.prob) for hit in found] == [(hit.name, hit.prob) for hit in inside]
+    assert all(0 < hit.q_value <= 1 for hit in found)
+    summary = json.loads(out.with_name("hits.bed.summary.json").read_text())
+    assert summary["decoys"]["megabases"] == 0.12
+
+
+def test_rates_hang_on_no_threshold(default_genome, tmp_path):
+    """What tells them is called from one probability on, and gates are off for it."""
+    told = []
+    for number, threshold in enumerate(([], ["--min-prob", "0.9"])):
+        out = tmp_path / f"{number}.bed"
+        command = [str(default_genome[0]), "--out", str(out), "-q", "--decoys", "0.05"]
+        assert main([*command, *threshold]) == 0
+        told.append({hit.name: (hit.fp_per_mb, hit.q_value) for hit in read_hits(out)})
+        summary = json.loads(out.with_name(f"{number}.bed.summary.json").read_text())
+        assert "0.5 is below the 0.999881" in summary["gates"]["off"] or threshold
+    few, many = told
+    assert 0 < len(few) < len(many)
+    assert few.items() <= many.items()
+
+
+def test_as_much_as_the_genome_within_limits(default_genome, tmp_path, capsys):
+    command = [str(default_genome[0]), "--out", str(tmp_path / "x.bed"), "--plan"]
+    assert main([*command, "--decoys", "auto"]) == 0
+    assert "decoys\t2.000 Mb of this genome shuffled, " in capsys.readouterr().out
+    for options in ([], ["--decoys", "auto", "--regions", "chr1"]):
+        assert main([*command, *options]) == 0
+        assert "decoys\tnone\n" in capsys.readouterr().out
+    model = load_model(DEFAULT_MODEL)
+    search = search_of(default_genome[0], decoys="auto")
+    for length, expected in ((10**7, 10**7), (10**9, 2 * 10**7)):
+        assert decoy_length(replace(search, model=model), contigs_of(length)) == expected
+    assert decoy_length(replace(search, model=load_model(HAIRPIN_MODEL)), contigs_of(10**7)) == 0

@@ -156,7 +156,10 @@ def test_false_calls_have_a_rate_for_each_score(copy):
         load_model(str(copy))
 
 
-INFLATION = {"log_odds": [0, 2], "factor": [1.5, 3], "spread": 0.4, "weight": 5}
+INFLATION = {
+    **{"log_odds": [0, 2], "factor": [1.5, 3], "own_factor": 1.4, "own_spread": 0.3},
+    **{"calls_spread": 0.3, "spread": 0.4, "weight": 5},
+}
 
 
 @pytest.mark.parametrize(
@@ -165,6 +168,8 @@ INFLATION = {"log_odds": [0, 2], "factor": [1.5, 3], "spread": 0.4, "weight": 5}
         ("log_odds", [2, 0], "is [2, 0]; expected a list of rising numbers"),
         ("factor", [1.5, 0], "is [1.5, 0]; expected a list of numbers above 0"),
         ("factor", 3, "is 3; expected a list"),
+        ("own_factor", 0, "is 0; expected a number above 0"),
+        ("calls_spread", None, "is null; expected a number from 0 to 10"),
         ("spread", -1, "is -1; expected a number from 0 to 10"),
         ("weight", 0, "is 0; expected a number above 0"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from premir.scanner.score.card import CARD
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.decoy_rates import DecoyRates
 from premir.scanner.score.false_calls import FalseCalls
-from premir.scanner.score.inflation import Inflation
+from premir.scanner.score.inflation import OWN, Inflation
 from premir.scanner.score.model import Model
 from premir.train.genome.config import GenomeConfig
 from premir.train.genome.cuts import Cuts, read_cuts
@@ -33,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 GRID = np.arange(0.0, 13.5, 0.5)
 """Log odds at which calls are counted."""
+_OWN = tuple(np.searchsorted(GRID, OWN).tolist())
 _FEWEST = 20
 """Calls in decoys of which a factor is told; above the last such log odds it stays the same."""
 _SMALLEST = 1.0
@@ -66,6 +66,12 @@ class Counts:
         """Calls in decoys that reach each log odds of ``GRID``."""
         calls = np.array(self.decoy_calls)
         return np.asarray(calls.size - np.searchsorted(calls, GRID), np.int64)
+
+    @property
+    def own(self) -> tuple[int, int]:
+        """Calls with log odds in ``OWN``, in the genome and in its decoys."""
+        calls, decoys = np.array(self.calls), self.decoys
+        return tuple((each[_OWN[0]] - each[_OWN[1]]).item() for each in (calls, decoys))
 
 
 def count_calls(
@@ -106,13 +112,13 @@ def fit(genomes: Sequence[Counts]) -> dict[str, Any]:
     """Fit what a card says of decoys.
 
     The factor at some log odds is the rate in all genomes over that in all their decoys, and never
-    falls with the log odds. Spread and weight are what is left of the variance between genomes, of
-    the logarithm of their factors and of the rates in their decoys, when that of counts is
-    subtracted.
+    falls with the log odds. Spreads are by how much single genomes differ from all together, in
+    logarithms and beyond the chance of counts; the weight follows from how far the rates in decoys
+    do, from what their calls with log odds in ``OWN`` say.
 
     Returns:
-        ``log_odds``, ``factor``, ``spread``, ``weight`` (:mod:`premir.scanner.score.inflation`),
-        ``megabases``, ``decoy_megabases`` and the names of the ``genomes``.
+        What :class:`premir.scanner.score.inflation.Inflation` holds, ``megabases``,
+        ``decoy_megabases`` and the names of the ``genomes``.
     """
     megabases, decoy_megabases = (
         sum(getattr(each, name) for each in genomes) for name in ("megabases", "decoy_megabases")
@@ -120,20 +126,33 @@ def fit(genomes: Sequence[Counts]) -> dict[str, Any]:
     calls = np.sum([each.calls for each in genomes], axis=0)
     decoys = np.sum([each.decoys for each in genomes], axis=0)
     told = max(int((decoys >= _FEWEST).sum()), 1)
-    factor = calls[:told] / megabases / (np.maximum(decoys[:told], 1) / decoy_megabases)
+    factor = (
+        np.maximum(calls[:told], 1) / megabases / (np.maximum(decoys[:told], 1) / decoy_megabases)
+    )
     factor = np.maximum.accumulate(factor)
-    at = int(np.argmin(np.abs(np.log(np.maximum(calls, 1) / megabases / _COMPARED))))
+    table: dict[str, Any] = {"log_odds": GRID[:told].tolist(), "factor": factor.round(3).tolist()}
     large = [each for each in genomes if each.megabases >= _SMALLEST]
-    found = np.array([each.calls[at] + 0.5 for each in large])
-    shuffled = np.array([each.decoys[at] + 0.5 for each in large])
-    size = np.array([[each.megabases, each.decoy_megabases] for each in large]).T
-    spread = _beyond_chance(found / size[0] / (shuffled / size[1]), 1 / found + 1 / shuffled)
-    between = _beyond_chance(shuffled / size[1], 1 / shuffled)
+    size = np.array([[each.megabases, each.decoy_megabases] for each in large]).reshape(-1, 2).T
+    own = np.array([each.own for each in large], np.float64).reshape(-1, 2).T + 0.5
+    usual = np.sum([each.own for each in genomes], axis=0) / (megabases, decoy_megabases)
+    usual = np.maximum(usual, 1e-9)
+    table["own_factor"] = round(float(usual[0] / usual[1]), 3)
+    more = own / size / usual[:, None]
+    table["own_spread"] = _beyond_chance(more[0] / more[1], (1 / own).sum(axis=0))
+    table["calls_spread"] = _beyond_chance(more[0], 1 / own[0])
+    at = int(np.argmin(np.abs(np.log(np.maximum(calls, 1) / megabases / _COMPARED))))
+    shuffled = np.array([each.decoys[at] for each in large]) + 0.5
+    rates = shuffled / size[1] / max(decoys[at] / decoy_megabases, 1e-9)
+    between = _beyond_chance(rates / more[1], 1 / shuffled + 1 / own[1])
+    table["weight"] = round(1 / max(between**2, 0.01), 2)
+    found = np.array([each.calls[at] for each in large]) + 0.5
+    inflation = Inflation.of({**table, "spread": 0.0})
+    curve = _curve(genomes)
+    told_rates = [_rates(inflation, curve, each).per_mb(GRID[[at]])[0] for each in large]
+    chance = 1 / found + 1 / (shuffled + table["weight"])
+    table["spread"] = _beyond_chance(found / size[0] / np.array(told_rates), chance)
     return {
-        "log_odds": GRID[:told].tolist(),
-        "factor": factor.round(3).tolist(),
-        "spread": round(spread**0.5, 3),
-        "weight": round(1 / max(between, 0.01), 2),
+        **table,
         "megabases": round(megabases, 3),
         "decoy_megabases": round(decoy_megabases, 3),
         "genomes": [each.name for each in genomes],
@@ -161,9 +180,7 @@ def judge(
         others = [other for other in held if other is not each]
         curve = _curve(others)
         share = 1.0 if megabases is None else min(1.0, megabases / each.decoy_megabases)
-        kept = _thinned(np.array(each.decoy_calls), share)
-        inflation = Inflation.of(fit(others))
-        rates = DecoyRates(kept, each.decoy_megabases * share, inflation, curve)
+        rates = _rates(Inflation.of(fit(others)), curve, each, share)
         for rate in JUDGED:
             at = curve.log_odds_at(rate)
             predicted, low, high = rates.interval(at)
@@ -186,14 +203,21 @@ def write_inflation(model: Model, table: dict[str, Any]) -> None:
 
 
 def as_json(counts: Sequence[Counts]) -> list[dict[str, Any]]:
-    """Return counts as a result file holds them."""
-    rows = [asdict(each) for each in counts]
-    return [{**row, "decoy_calls": np.round(row["decoy_calls"], 3).tolist()} for row in rows]
+    """Return counts as a result file holds them: of decoys, too, how many reach each log odds."""
+    rows = [{**asdict(each), "decoys": each.decoys.tolist()} for each in counts]
+    return [{name: row[name] for name in row if name != "decoy_calls"} for row in rows]
 
 
-def from_json(rows: Sequence[dict[str, Any]]) -> list[Counts]:
-    """Read what :func:`as_json` returned."""
-    return [Counts(**row) for row in json.loads(json.dumps(rows))]
+def _rates(inflation: Inflation, curve: FalseCalls, each: Counts, share: float = 1.0) -> DecoyRates:
+    """Return the rates of a genome by a share of its decoys."""
+    return DecoyRates.of_genome(
+        _thinned(np.array(each.decoy_calls), share),
+        each.decoy_megabases * share,
+        low=each.own[0],
+        searched=each.megabases,
+        inflation=inflation,
+        curve=curve,
+    )
 
 
 def _curve(genomes: Sequence[Counts]) -> FalseCalls:
@@ -209,10 +233,18 @@ def _thinned(calls: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.flo
 
 
 def _beyond_chance(ratios: npt.NDArray[np.float64], chance: npt.NDArray[np.float64]) -> float:
-    """Return the variance of the logarithms of ratios, less what chance makes of it."""
-    if ratios.size < 2:
+    """Return the root mean square of the logarithms of ratios, less what chance makes of it.
+
+    Args:
+        ratios: float64 (N,), to what is expected.
+        chance: float64 (N,), variance by chance of the logarithm of each, which weighs the less
+            the larger that is, as in a meta-analysis (DerSimonian and Laird 1986).
+    """
+    if not ratios.size:
         return 0.0
-    return max(float(np.var(np.log(ratios), ddof=1) - chance.mean()), 0.0)
+    weights = 1 / chance
+    square = (weights @ np.log(ratios) ** 2 - ratios.size) / weights.sum()
+    return round(float(np.sqrt(max(square, 0.0))), 3)
 
 
 def _by_genome(model: Model, held: Sequence[ShuffledHeld]) -> list[Counts]:
