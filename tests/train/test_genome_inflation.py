@@ -6,6 +6,7 @@ import builders
 import numpy as np
 import pytest
 
+from premir.scanner.errors import InputError
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.score.card import check_new_card
 from premir.scanner.score.inflation import Inflation
@@ -61,7 +62,8 @@ def test_the_fit_finds_factor_spread_and_weight(genomes, tmp_path):
 
 def test_the_factor_ends_where_decoys_are_too_few():
     none = Counts("x", 10, [0] * GRID.size, 10, [])
-    assert fit([none, none])["log_odds"] == [0]
+    with pytest.raises(InputError, match="0 calls in what is held out and 0 in its decoys: too f"):
+        fit([none, none])
     few = Counts("y", 10, np.linspace(300, 0, GRID.size).astype(int).tolist(), 10, [1.2] * 25)
     assert fit([few])["log_odds"] == [0, 0.5, 1]
 

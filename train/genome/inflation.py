@@ -119,16 +119,22 @@ def fit(genomes: Sequence[Counts]) -> dict[str, Any]:
     Returns:
         What :class:`premir.scanner.score.inflation.Inflation` holds, ``megabases``,
         ``decoy_megabases`` and the names of the ``genomes``.
+
+    Raises:
+        InputError: there are too few calls to tell anything by.
     """
     megabases, decoy_megabases = (
         sum(getattr(each, name) for each in genomes) for name in ("megabases", "decoy_megabases")
     )
     calls = np.sum([each.calls for each in genomes], axis=0)
     decoys = np.sum([each.decoys for each in genomes], axis=0)
-    told = max(int((decoys >= _FEWEST).sum()), 1)
-    factor = (
-        np.maximum(calls[:told], 1) / megabases / (np.maximum(decoys[:told], 1) / decoy_megabases)
-    )
+    if min(calls[0], decoys[0]) < _FEWEST:
+        raise InputError(
+            f"{calls[0]} calls in what is held out and {decoys[0]} in its decoys: too few to tell "
+            "what decoys miss"
+        )
+    told = int((decoys >= _FEWEST).sum())
+    factor = np.maximum(calls[:told], 1) / megabases / (decoys[:told] / decoy_megabases)
     factor = np.maximum.accumulate(factor)
     table: dict[str, Any] = {"log_odds": GRID[:told].tolist(), "factor": factor.round(3).tolist()}
     large = [each for each in genomes if each.megabases >= _SMALLEST]
@@ -144,7 +150,7 @@ def fit(genomes: Sequence[Counts]) -> dict[str, Any]:
     shuffled = np.array([each.decoys[at] for each in large]) + 0.5
     rates = shuffled / size[1] / max(decoys[at] / decoy_megabases, 1e-9)
     between = _beyond_chance(rates / more[1], 1 / shuffled + 1 / own[1])
-    table["weight"] = round(1 / max(between**2, 0.01), 2)
+    table["weight"] = round(float(1 / np.clip(between**2, 0.01, 10)), 2)
     found = np.array([each.calls[at] for each in large]) + 0.5
     inflation = Inflation.of({**table, "spread": 0.0})
     curve = _curve(genomes)
