@@ -25,7 +25,16 @@ from premir.scanner.find.shards import Shard as Shard
 from premir.scanner.find.shards import read_shard as read_shard
 from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.genome.regions import regions_of_bed
-from premir.scanner.options import Execution, HitFormat, Order, Outputs, Resume, ScanOptions, Search
+from premir.scanner.options import (
+    Execution,
+    HitFormat,
+    Order,
+    Outputs,
+    Resume,
+    ScanOptions,
+    Search,
+    limits,
+)
 from premir.scanner.outputs import beside, check_apart
 from premir.scanner.report.evidence.known.reading import chosen_library
 from premir.scanner.report.reading import read_hits as read_hits
@@ -48,6 +57,8 @@ def scan(
     max_fp: float | None = None,
     max_copies: int | None = None,
     known: Literal["none"] | Sequence[_Path] = (),
+    decoys: float | Literal["auto"] = 0,
+    max_q: float | None = None,
     sort: Order = "fasta",
     regions: Sequence[str] = (),
     regions_file: _Path | None = None,
@@ -89,6 +100,9 @@ def scan(
         max_copies: leave out hits whose arms recur more often in the genome.
         known: FASTA files of precursors and matures that hits are compared with, or a library of
             ``premir-train known``; ``none`` for nothing; the families that premir ships by default.
+        decoys: Mb of the genome to scan shuffled as well, to tell false calls by; ``auto`` for as
+            much as the genome, from 2 to 20 Mb; 0 for none.
+        max_q: leave out hits with a greater share of false ones among those that score as high.
         sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
         regions_file: BED file: likewise in its intervals.
@@ -136,6 +150,9 @@ def scan(
     _check_range("max_fp", max_fp, 0, np.inf)
     _check_range("max_span", max_span, 40, 1000)
     _check_range("max_copies", max_copies, 0, np.inf)
+    _check_range("max_q", max_q, 0, 1)
+    if decoys != "auto":
+        _check_range("decoys", decoys, 0, 100_000)
     _check_range("tile_size", tile_size, 1, np.inf)
     _check_range("threads", threads, 1, np.inf)
     chosen = model if model is not None else default_model(preset)
@@ -152,7 +169,7 @@ def scan(
             genome=Path(genome),
             model=loaded,
             min_prob=threshold(loaded, min_prob, max_fp),
-            limits={} if max_copies is None else {"copies": max_copies},
+            limits=limits(max_copies, max_q),
             regions=[*regions, *regions_of_bed(Path(regions_file) if regions_file else None)],
             preset=preset,
             extractor=extractor,
@@ -161,6 +178,7 @@ def scan(
             folder=folder,
             known=chosen_library(loaded, [Path(each) for each in files]),
             reads=[Path(each) for each in reads],
+            decoys=decoys,
         ),
         Execution(
             threads=usable_threads(threads or available_cores()),

@@ -17,7 +17,7 @@ from premir.scanner.errors import InputError
 from premir.scanner.genome.parts import Part
 from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
-from premir.scanner.option_types import file_path, path, real, whole
+from premir.scanner.option_types import decoys, file_path, path, real, whole
 from premir.scanner.options import HitFormat
 from premir.scanner.outputs import Named, beside, check_apart, check_log
 from premir.scanner.score.shipped import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _ESSENTIAL = frozenset(
     "genome hairpins out out_dir model list_models min_prob max_fp max_copies preset regions "
-    "known reads report threads ray_address plan help help_all version".split()
+    "known reads decoys report threads ray_address plan help help_all version".split()
 )
 _FIRST = """\
 examples:
@@ -131,6 +131,12 @@ def build_parser() -> Parser:
         "saw")  # fmt: skip
     add("--exhaustive", action="store_true", help="fold and score every candidate: no gates, which "
         "reject what cannot become a hit at the model's threshold")  # fmt: skip
+    add("--decoys", type=decoys, default="none", metavar="auto|MB|none", help="scan so many Mb of "
+        "the genome shuffled as well, and tell false calls by what is called there (columns "
+        "fp_per_mb and q_value); auto: as much as the genome, from 2 to 20 Mb; default: "
+        "%(default)s")  # fmt: skip
+    add("--max-q", type=real(0, 1), metavar="Q", help="leave out hits whose q_value, the share of "
+        "false ones among hits that score as high, is greater; default: no limit")  # fmt: skip
     add("--max-copies", type=whole(0), metavar="N", help="leave out hits whose arms recur more "
         "than N times in the genome; default: no limit")  # fmt: skip
 
@@ -346,7 +352,7 @@ def _begin(
 def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> ScanOptions:
     """Return the settings that a command line asks for."""
     from premir.scanner.genome.regions import regions_of_bed
-    from premir.scanner.options import Execution, Outputs, ScanOptions, Search
+    from premir.scanner.options import Execution, Outputs, ScanOptions, Search, limits
     from premir.scanner.report.evidence.known.reading import chosen_library
     from premir.scanner.score.suitability import threshold
 
@@ -357,7 +363,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             genome=genome,
             model=None if only_candidates else model,
             min_prob=threshold(model, options.min_prob, options.max_fp),
-            limits={} if options.max_copies is None else {"copies": options.max_copies},
+            limits=limits(options.max_copies, options.max_q),
             regions=[*options.regions, *regions_of_bed(options.regions_file)],
             preset=options.preset,
             extractor=options.extractor,
@@ -366,6 +372,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             folder=options.folder,
             known=None if only_candidates else chosen_library(model, options.known),
             reads=options.reads,
+            decoys=options.decoys,
         ),
         Execution(
             threads=options.threads,

@@ -131,6 +131,7 @@ def _scan_all(
                 "scores": job.score_key,
                 "limits": dict(own.search.limits),
                 "sort": own.outputs.sort,
+                "decoys": own.search.decoys,
             }
         record = _Record(entry, own, folder, by_preset[entry.preset])
         if own.execution.resume != "never" and (before := record.finished()) is not None:

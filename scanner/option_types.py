@@ -5,8 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 _MOST = 10**9
+_MOST_DECOYS = 100_000
 
 
 def whole(low: int, high: int = _MOST) -> Callable[[str], int]:
@@ -37,6 +39,21 @@ def real(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def decoys(text: str) -> float | Literal["auto"]:
+    """Parse megabases of decoys, ``auto`` or ``none``."""
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else 0.0
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= _MOST_DECOYS:
+        raise ArgumentTypeError(
+            f"{_short(text)} is neither auto nor none nor Mb of decoys, up to {_MOST_DECOYS}"
+        )
+    return value
 
 
 def path(text: str) -> Path:

@@ -17,6 +17,12 @@ HitFormat: TypeAlias = Literal["bed", "gff3", "tsv", "jsonl", "fasta", "vienna"]
 Order: TypeAlias = Literal["fasta", "coordinate"]
 
 
+def limits(max_copies: int | None, max_q: float | None) -> dict[str, float]:
+    """Return by column what a hit has at most, as far as it was asked for."""
+    asked = {"copies": max_copies, "q_value": max_q}
+    return {column: limit for column, limit in asked.items() if limit is not None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What is scanned, and for what: all that hits depend on.
@@ -34,6 +40,8 @@ class Search:
         folder: what folds candidates, ``kernel`` or ``viennarna``.
         known: known hairpins that candidates are compared with; None for none.
         reads: libraries of small-RNA reads on the genome, BAM or CRAM.
+        decoys: Mb of shuffled genome to scan as well, to tell false calls by; ``auto`` for what
+            suits genome and model, 0 for none.
     """
 
     genome: Path
@@ -48,6 +56,7 @@ class Search:
     folder: str = "kernel"
     known: Library | None = None
     reads: Sequence[Path] = ()
+    decoys: float | Literal["auto"] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

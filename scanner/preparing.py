@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.identity import identity_of
-from premir.scanner.genome.letters import Genome
+from premir.scanner.genome.letters import Contigs, Genome
 from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
@@ -26,12 +28,18 @@ from premir.scanner.report.formats import check_format
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
-from premir.scanner.score.model import Model
+from premir.scanner.score.inflation import OWN
+from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.suitability import doubts
 from premir.scanner.scratch import scratch_folder
 
 FIRST_MARGIN = 8
 """A region is first scanned with a margin of so many candidate lengths."""
+
+_FEWEST_DECOYS = 2_000_000
+_MOST_DECOYS = 20_000_000
+"""Unless another number is asked for, there is as much decoy as genome within these limits: less
+says little, and more than a genome has would make a small one wait."""
 
 _log = logging.getLogger(__name__)
 
@@ -101,9 +109,15 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     )
     if model is not None:
         _check_longest(model, extractor.longest)
-    lowest, lift = lowest_prob(search), lift_of(search)
+        _check_decoys(search, model)
+    decoys, lift = _lowest_of_decoys(search), lift_of(search)
+    lowest = min(lowest_prob(search), decoys)
+    if decoys < search.min_prob:  # what no evidence lifts tells rates as well
+        lift = None
     gates, off = choose_gates(
-        search, lowest_past_gates(search), all_candidates=options.outputs.candidates is not None
+        search,
+        min(lowest_past_gates(search), decoys),
+        all_candidates=options.outputs.candidates is not None,
     )
     if off and model is not None and model.card.get("gates"):
         _log.log(say, "gates are off: %s", off)
@@ -142,6 +156,30 @@ def _check_longest(model: Model, span: int) -> None:
         )
 
 
+def _lowest_of_decoys(search: Search) -> float:
+    """Return the least probability of calls that tell rates of false calls; 1 without decoys."""
+    if not has_decoys(search) or search.model is None or search.model.inflation is None:
+        return 1.0
+    return float(probabilities(np.array(OWN[0])))
+
+
+def _check_decoys(search: Search, model: Model) -> None:
+    if "q_value" in search.limits and not has_decoys(search):
+        why = (
+            "--regions has none"
+            if search.regions
+            else f"the card of {model.name} does not know what they miss"
+        )
+        reason = f", and {why}" if search.decoys == "auto" else ""
+        raise InputError(f"--max-q needs decoys{reason}: give --decoys MB")
+    if search.decoys != "auto" and has_decoys(search) and model.inflation is None:
+        _log.warning(
+            "the card of %s does not know what decoys miss: fp_per_mb and q_value are of decoys "
+            "alone, and too low",
+            model.name,
+        )
+
+
 def choose_gates(
     search: Search, lowest: float, *, all_candidates: bool
 ) -> tuple[Gates | None, str]:
@@ -164,7 +202,7 @@ def choose_gates(
         return None, "the model has none"
     built = gates.card
     if lowest < built["min_prob"]:
-        what = "--min-prob" if lowest == search.min_prob else "what other evidence may lift,"
+        what = "--min-prob" if lowest == search.min_prob else "what evidence or decoys ask for,"
         return None, f"{what} {lowest:g} is below the {built['min_prob']:g} they were built for"
     if all_candidates:
         return None, "--candidates asks for all candidates"
@@ -175,6 +213,28 @@ def choose_gates(
     if search.max_span not in (None, built["max_span"]):
         return None, f"they were built for a span of {built['max_span']}"
     return gates, ""
+
+
+def has_decoys(search: Search) -> bool:
+    """Whether decoys of the genome are scanned as well.
+
+    Unless they are asked for, there are none where the model's card does not know what they miss,
+    nor where regions stand for a piece of work that is small beside the genome.
+    """
+    if search.model is None:
+        return False
+    if search.decoys == "auto":
+        return search.model.inflation is not None and not search.regions
+    return search.decoys > 0
+
+
+def decoy_length(search: Search, contigs: Contigs) -> int:
+    """Return how many nucleotides of decoys a scan has: of the whole genome, regions or not."""
+    if not has_decoys(search):
+        return 0
+    if search.decoys == "auto":
+        return min(max(int(contigs.lengths.sum()), _FEWEST_DECOYS), _MOST_DECOYS)
+    return round(search.decoys * 1e6)
 
 
 def first_tiles(
@@ -203,5 +263,6 @@ def identity(options: ScanOptions, genome: Genome, job: Job) -> dict[str, Any]:
         **settings(options, job),
         **({"reads": reads} if reads else {}),
         "genome": genome.digest(),
+        "decoys": decoy_length(options.search, genome.contigs),
         "tile_size": options.execution.tile_size,
     }

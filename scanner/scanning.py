@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from premir.scanner.errors import MissingTilesError
 from premir.scanner.files import as_json
+from premir.scanner.genome.decoys import plan_decoys
 from premir.scanner.genome.letters import Genome, read_genome
 from premir.scanner.genome.regions import Intervals, grow, parse_regions, subtract
 from premir.scanner.genome.tiles import Tile, place, plan_tiles
 from premir.scanner.options import Outputs, ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
-from premir.scanner.preparing import FIRST_MARGIN, identity, make_job, work_directory
+from premir.scanner.preparing import (
+    FIRST_MARGIN,
+    decoy_length,
+    identity,
+    make_job,
+    work_directory,
+)
 from premir.scanner.report import multiqc
 from premir.scanner.report.evidence.reads.counting import commit_libraries
 from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.merging import inside, merged_groups
 from premir.scanner.report.sealing import Done, seal
 from premir.scanner.report.summary import Summary, summarise
-from premir.scanner.run.engine import run_tiles
+from premir.scanner.run.engine import Tally, run_tiles
 from premir.scanner.run.executors import Executor
 from premir.scanner.run.rundir import OpenRun, RunDirectory, open_run_directory
 from premir.scanner.run.session import Session, open_session
@@ -75,30 +83,29 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
         run = opened.run
         genome, regions, job = _bind(options, opened, say)
         done = Done()
-        if executor is None:
-            _take_up(options, genome, job, done)
-        else:
-            _scan_tiles(options, genome, regions, job, executor, shared, done)
+        _do_tiles(options, genome, regions, job, shared, done)
         _note_quarantined(run, genome, done)
         if execution.part is not None:
             _log.info(
                 "part %s: %d tiles done in %.1f s; when all parts are done, run the command with "
                 "--finalise in place of --part",
                 execution.part,
-                len(done.tiles),
+                len(done.tiles) + len(done.decoys),
                 time.monotonic() - started,
             )
-            return 3 if done.tally.quarantined else 0
+            return 3 if done.quarantined else 0
         count, belief = seal(options, genome, regions, job, done, shared.second)
         told = summarise(options, genome, job, done, count, belief, started)
         _write_summary(files, told)
-        if done.tally.quarantined:
+        if done.quarantined:
             return 3
         opened.finished = not execution.keep_work
     found = f"{count} hits" if search.model else f"{done.tally.counts['candidates']} candidates"
     _log.log(say, "%s in %.1f s", found, time.monotonic() - started)
     for line in [*done.remarks, *filter(None, [belief])]:
         _log.log(say, "%s", line)
+    for remark in belief.remarks() if belief is not None else ():
+        _log.warning("%s: %s", genome.source, remark)
     return 0
 
 
@@ -139,6 +146,29 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
     return genome, regions, job
 
 
+def _do_tiles(
+    options: ScanOptions,
+    genome: Genome,
+    regions: Intervals | None,
+    job: Job,
+    session: Session,
+    done: Done,
+) -> None:
+    """Run all tiles and decoys, or take up those that others have run."""
+    execution = options.execution
+    length = decoy_length(options.search, genome.contigs)
+    decoys = plan_decoys(genome.contigs, length, tile_size=execution.tile_size)
+    if execution.part is not None:
+        decoys = execution.part.choose(decoys)
+    if session.executor is None:
+        tiles = plan_tiles(None, genome.contigs, tile_size=execution.tile_size)
+        _take_up(genome, job, tiles, decoys, done)
+        return
+    session.progress.grow(sum(tile.length for tile in decoys))
+    _scan_tiles(options, genome, regions, job, session.executor, session, done)
+    done.decoys = _run(decoys, genome, job, session.executor, session, done.decoy_tally)
+
+
 def _scan_tiles(
     options: ScanOptions,
     genome: Genome,
@@ -169,16 +199,7 @@ def _scan_tiles(
         if options.execution.part is not None:
             tiles = options.execution.part.choose(tiles)
         session.progress.grow(sum(tile.length for tile in tiles))
-        run_tiles(
-            executor,
-            job,
-            tiles,
-            done.tally,
-            session.progress,
-            check_stop=session.check_stop,
-            name=lambda tile: place(tile, genome.contigs),
-        )
-        done.tiles = sorted(done.tally.done, key=lambda tile: tile.index)
+        done.tiles = _run(tiles, genome, job, executor, session, done.tally)
         if regions is None or target is None or job.model is None:
             return
         covered = done.scanned = target
@@ -191,7 +212,30 @@ def _scan_tiles(
             return
 
 
-def _take_up(options: ScanOptions, genome: Genome, job: Job, done: Done) -> None:
+def _run(
+    tiles: Sequence[Tile],
+    genome: Genome,
+    job: Job,
+    executor: Executor,
+    session: Session,
+    tally: Tally,
+) -> list[Tile]:
+    """Run tiles, and return all that the tally has so far, in the order of their plan."""
+    run_tiles(
+        executor,
+        job,
+        tiles,
+        tally,
+        session.progress,
+        check_stop=session.check_stop,
+        name=lambda tile: place(tile, genome.contigs),
+    )
+    return sorted(tally.done, key=lambda tile: tile.index)
+
+
+def _take_up(
+    genome: Genome, job: Job, tiles: Sequence[Tile], decoys: Sequence[Tile], done: Done
+) -> None:
     """Check that all tiles are done, by whomever, and count them.
 
     Raises:
@@ -199,18 +243,19 @@ def _take_up(options: ScanOptions, genome: Genome, job: Job, done: Done) -> None
     """
     run = job.run
     missing: list[tuple[Tile, str]] = []
-    for tile in plan_tiles(None, genome.contigs, tile_size=options.execution.tile_size):
+    for tile in (*tiles, *decoys):
         folded = run.committed(run.shard(tile))
         scored = run.committed(run.scores(tile, job.score_key)) if job.model else None
         if folded is None or (job.model and scored is None):
             missing.append((tile, run.why_set_aside(tile) or "not done"))
             continue
-        done.tally.add("fold", folded)
+        own = (done.decoys, done.decoy_tally) if tile.is_decoy else (done.tiles, done.tally)
+        own[0].append(tile)
+        own[1].add("fold", folded)
         if scored is not None:
-            done.tally.add("score", scored)
-        done.tiles.append(tile)
+            own[1].add("score", scored)
     if missing:
-        total = len(missing) + len(done.tiles)
+        total = len(tiles) + len(decoys)
         raise MissingTilesError(
             f"{run.path}: {len(missing)} of {total} tiles are missing; run their parts again: "
             + _list(missing, genome, run.parts_started())
@@ -218,15 +263,15 @@ def _take_up(options: ScanOptions, genome: Genome, job: Job, done: Done) -> None
 
 
 def _note_quarantined(run: RunDirectory, genome: Genome, done: Done) -> None:
-    for tile in done.tiles:
+    for tile in (*done.tiles, *done.decoys):
         run.take_back(tile)
-    for tile, reason in done.tally.quarantined:
+    for tile, reason in done.quarantined:
         run.set_aside(tile, place(tile, genome.contigs), reason)
-    if done.tally.quarantined:
+    if done.quarantined:
         _log.error(
             "%d tiles failed and are missing from the output; run the same command again: %s",
-            len(done.tally.quarantined),
-            _list(done.tally.quarantined, genome),
+            len(done.quarantined),
+            _list(done.quarantined, genome),
         )
 
 

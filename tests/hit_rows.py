@@ -25,7 +25,8 @@ from premir.scanner.run.rundir import RunDirectory
 SEQUENCE = "GGGGGCAAAAGCCCCC"
 STRUCTURE = "((((((....))))))"
 DEFAULT_COLUMNS = columns_with(
-    tracks_for(Search(genome=Path("genome.fa"), model=None, min_prob=0.5, known=shipped()))
+    tracks_for(Search(genome=Path("genome.fa"), model=None, min_prob=0.5, known=shipped())),
+    decoys=False,
 )
 """Of the default command's hits."""
 

@@ -575,6 +575,48 @@ def copies(
     return max(values, default=None)
 
 
+# shuffling.py
+
+
+def shuffle(codes: list[int], borders: list[int], draws: list[float]) -> list[int]:
+    """Each stretch of known letters of each block as another walk along its own steps."""
+    out = list(codes)
+    for start, stop in itertools.pairwise(borders):
+        known = [i for i in range(start, stop) if codes[i] != 4]
+        for i in known:
+            if i == start or codes[i - 1] == 4:
+                end = next((j for j in range(i, stop) if codes[j] == 4), stop)
+                out[i:end] = shuffled_walk(codes[i:end], draws[i:end])
+    return out
+
+
+def shuffled_walk(letters: list[int], draws: list[float]) -> list[int]:
+    """Letters in another order in which as many of each follow each other."""
+    steps = {a: sorted(y for x, y in itertools.pairwise(letters) if x == a) for a in set(letters)}
+    final = letters[-1]
+    others = sorted(set(letters) - {final})
+    # One way for each choice of a last step, by its position among the steps from that letter.
+    trees = [
+        dict(zip(others, ways, strict=True))
+        for ways in sorted(itertools.product(*(steps[letter] for letter in others)))
+        if all(leads_to(final, dict(zip(others, ways, strict=True)), letter) for letter in others)
+    ]
+    last = trees[int(draws[0] * len(trees))]
+    for letter in others:
+        steps[letter].remove(last[letter])
+    walk = [letters[0]]
+    for draw in draws[1:]:
+        here = steps[walk[-1]]
+        walk.append(here.pop(int(draw * len(here))) if here else last[walk[-1]])
+    return walk
+
+
+def leads_to(final: int, last: dict[int, int], letter: int) -> bool:
+    for _ in range(4):
+        letter = last.get(letter, letter)
+    return letter == final
+
+
 # stretches.py
 
 

@@ -154,7 +154,7 @@ def candidates_of_tile(
         The candidates that are kept. Those with a letter other than A, C, G, T, U are left out.
     """
     started = time.monotonic()
-    pieces = Pieces.read(store, tile.spans, extractor.halo)
+    pieces = Pieces.read(store, tile, extractor.halo)
     loci, codes, offsets = _find(pieces, extractor)
     found = len(loci)
     if keep is not None:

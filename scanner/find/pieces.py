@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import UNKNOWN, Codes, encode
+from premir.scanner.genome.decoys import shuffled, whole_blocks
 from premir.scanner.genome.letters import Store, read_pieces
-from premir.scanner.genome.tiles import Spans
+from premir.scanner.genome.tiles import Spans, Tile
 
 _I64: TypeAlias = npt.NDArray[np.int64]
 
@@ -34,13 +35,18 @@ class Pieces:
     unknown_before: npt.NDArray[np.int32]
 
     @classmethod
-    def read(cls, store: Store, spans: Spans, halo: int) -> Pieces:
-        """Read spans and so many letters on both sides, as far as contigs go."""
+    def read(cls, store: Store, tile: Tile, halo: int) -> Pieces:
+        """Read the spans of a tile and at least so many letters on both sides, where there are."""
+        spans = tile.spans
         origin = np.maximum(spans.start - halo, 0)
         end = np.minimum(spans.end + halo, spans.contig_length)
+        if tile.shuffle is not None:
+            origin, end = whole_blocks(origin, end, spans.contig_length)
         letters = read_pieces(store, spans.contig_offset + origin, spans.contig_offset + end)
         codes = encode(letters)
         borders = np.concatenate([[0], np.cumsum(end - origin)])
+        if tile.shuffle is not None:
+            codes = shuffled(codes, borders, origin, tile.shuffle)
         unknown_before = np.zeros(codes.size + 1, np.int32)
         np.cumsum(codes == UNKNOWN, out=unknown_before[1:])
         return cls(spans, codes, borders, origin - borders[:-1], unknown_before)

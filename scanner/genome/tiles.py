@@ -74,12 +74,25 @@ class Tile:
     """Spans that are worked on together, both strands.
 
     Attributes:
-        index: position in the plan; names the tile's files.
+        index: position in the plan, of the genome's tiles or of its decoys'.
         spans: one piece of a large contig, or several small contigs.
+        shuffle: which shuffle of the genome's letters it is a tile of
+            (:mod:`premir.scanner.genome.decoys`); None for the letters as they are.
     """
 
     index: int
     spans: Spans
+    shuffle: int | None = None
+
+    @property
+    def is_decoy(self) -> bool:
+        """Whether its letters are shuffled."""
+        return self.shuffle is not None
+
+    @property
+    def name(self) -> str:
+        """Names its files."""
+        return f"{'decoy' if self.is_decoy else 'tile'}-{self.index:06d}"
 
     @property
     def length(self) -> int:
@@ -88,7 +101,12 @@ class Tile:
 
 
 def plan_tiles(
-    intervals: Intervals | None, contigs: Contigs, *, tile_size: int, first_index: int = 0
+    intervals: Intervals | None,
+    contigs: Contigs,
+    *,
+    tile_size: int,
+    first_index: int = 0,
+    shuffle: int | None = None,
 ) -> list[Tile]:
     """Cut intervals into tiles: long ones into pieces, short ones packed together.
 
@@ -97,6 +115,7 @@ def plan_tiles(
         contigs: contigs of the genome.
         tile_size: most nucleotides in a piece, and where packing stops.
         first_index: index of the first tile.
+        shuffle: of the tiles.
 
     Returns:
         Tiles in the order of the genome; their cores are disjoint and cover the intervals.
@@ -118,7 +137,7 @@ def plan_tiles(
     first = 0
     while first < len(spans):
         last = int(np.searchsorted(total, total[first] + tile_size, side="right")) - 1
-        tiles.append(Tile(first_index + len(tiles), spans[first:last]))
+        tiles.append(Tile(first_index + len(tiles), spans[first:last], shuffle))
         first = last
     return tiles
 
@@ -127,6 +146,7 @@ def place(tile: Tile, contigs: Contigs) -> str:
     """Say where a tile lies, as users write regions: 1-based inclusive."""
     first, last = tile.spans[0], tile.spans[-1]
     begin, end = contigs.names[first.contig], contigs.names[last.contig]
+    what = "decoys of " if tile.is_decoy else ""
     if len(tile.spans) == 1:
-        return f"{begin}:{first.start + 1}-{first.end}"
-    return f"{begin}:{first.start + 1} to {end}:{last.end} ({len(tile.spans)} pieces)"
+        return f"{what}{begin}:{first.start + 1}-{first.end}"
+    return f"{what}{begin}:{first.start + 1} to {end}:{last.end} ({len(tile.spans)} pieces)"

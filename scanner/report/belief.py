@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from premir.scanner.score.decoy_rates import DecoyRates
 from premir.scanner.score.false_calls import FalseCalls
 from premir.scanner.score.model import log_odds_of
+
+SURE = 0.2
+"""Hits with a q-value of so much and less are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,11 @@ class Belief:
     lowest: int
     highest: int
 
-    def as_json(self) -> dict[str, float]:
+    def remarks(self) -> Iterator[str]:
+        """Say what there is beside it: nothing."""
+        yield from ()
+
+    def as_json(self) -> dict[str, float | None]:
         """Return it for the summary, rates to three digits."""
         return {
             name: value if isinstance(value, int) else float(f"{value:.3g}")
@@ -38,9 +48,7 @@ class Belief:
     @property
     def numbers(self) -> str:
         """How many hits may be false, as text."""
-        if self.lowest == self.highest:
-            return f"{self.lowest}"
-        return f"{self.lowest} to {self.highest}"
+        return _range(self.lowest, self.highest)
 
     def __str__(self) -> str:
         low, high = _two_digits(self.per_mb_lowest), _two_digits(self.per_mb_highest)
@@ -49,6 +57,87 @@ class Belief:
             f"in genomes that it never saw this model makes {rates} false calls per Mb at this "
             f"threshold: expect {self.numbers} of these hits to be false"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class DecoyBelief:
+    """False calls that a scan has to expect, by its genome's decoys and low-scoring calls.
+
+    Attributes:
+        decoy_megabases: scanned.
+        per_mb_lowest: false calls per Mb at the threshold, the lower end of nine tenths.
+        per_mb: likewise, as in ``fp_per_mb``.
+        per_mb_highest: the upper end.
+        times_card: how many times ``per_mb`` exceeds what the model's card says, where that is
+            more than three times, or less than a third; None where it is not.
+        hits: at the threshold.
+        lowest: how many of them are false, at the least; no more than there are hits.
+        highest: likewise, at the most.
+        sure: how many have a q-value of at most ``SURE``.
+    """
+
+    decoy_megabases: float
+    per_mb_lowest: float
+    per_mb: float
+    per_mb_highest: float
+    times_card: float | None
+    hits: int
+    lowest: int
+    highest: int
+    sure: int
+
+    def as_json(self) -> dict[str, float | None]:
+        """Return it for the summary, rates to three digits."""
+        return {
+            name: float(f"{value:.3g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+    @property
+    def numbers(self) -> str:
+        """How many hits may be false, as text."""
+        return _range(self.lowest, self.highest)
+
+    def __str__(self) -> str:
+        return (
+            f"of {self.hits} hits expect {self.numbers} to be false, by "
+            f"{_two_digits(self.decoy_megabases)} Mb of decoys; {self.sure} have q <= {SURE:g}"
+        )
+
+    def remarks(self) -> Iterator[str]:
+        """Say where this genome and the model's card disagree."""
+        if self.times_card is None:
+            return
+        times, word = self.times_card, "more"
+        if times < 1:
+            times, word = 1 / times, "fewer"
+        yield (
+            f"there are {_two_digits(times)} times {word} false calls in this genome than in those "
+            "that the model was judged on: it is unlike them"
+        )
+
+
+def by_decoys(
+    rates: DecoyRates, min_prob: float, megabases: float, q_values: npt.NDArray[np.float64]
+) -> DecoyBelief:
+    """Return what to expect of hits by decoys.
+
+    Args:
+        rates: false calls of the genome.
+        min_prob: threshold.
+        megabases: that hits were looked for in, on both strands.
+        q_values: float64 (N,), of the hits at the threshold.
+    """
+    hits, sure = q_values.size, int((q_values <= SURE).sum())
+    at = log_odds_of(min_prob)
+    middle, low, high = rates.interval(at)
+    lowest, highest = (min(hits, round(rate * megabases)) for rate in (low, high))
+    times = rates.against_card(at)
+    return DecoyBelief(rates.megabases, low, middle, high, times, hits, lowest, highest, sure)
+
+
+def _range(lowest: int, highest: int) -> str:
+    return f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
 
 
 def _two_digits(value: float) -> str:

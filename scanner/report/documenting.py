@@ -14,7 +14,7 @@ from pathlib import Path
 from premir.scanner.options import Search
 from premir.scanner.report import evidence
 from premir.scanner.report.columns import NOTHING, Column
-from premir.scanner.report.hits import columns_with
+from premir.scanner.report.hits import Q_VALUE, columns_with
 
 BEGIN = "<!-- columns: python -m premir.scanner.report.documenting -->\n"
 END = "<!-- end of columns -->\n"
@@ -26,11 +26,15 @@ def columns_table() -> str:
 
     Behind the first column that only some scans have, no column of a BED file has a fixed number.
     """
-    always = columns_with(evidence.tracks_for(Search(genome=Path(), model=None, min_prob=0)))
-    rows, fixed = [], True
-    for number, column in enumerate(columns_with(evidence.TRACKS), 1):
-        fixed = fixed and column in always
-        first = str(number) if fixed else "TSV" if column.detail else ""
+    plain = evidence.tracks_for(Search(genome=Path(), model=None, min_prob=0))
+    always = columns_with(plain, decoys=False)
+    rows, fixed, number = [], True, 0
+    for column in columns_with(evidence.TRACKS, decoys=True):
+        if column is Q_VALUE:
+            first = ""
+        else:
+            fixed, number = fixed and column in always, number + 1
+            first = str(number) if fixed else "TSV" if column.detail else ""
         rows.append(
             f"| {first} | {column.name} | {_type(column)} | {column.unit} | {column.text} |\n"
         )

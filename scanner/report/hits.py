@@ -46,9 +46,21 @@ class Hits:
             yield from zip(*(column.texts(chunk) for column in self.columns), strict=True)
 
 
-def columns_with(tracks: Sequence[Track]) -> tuple[Column, ...]:
-    """Return all columns of hits, in the order in which formats write them."""
-    return (*BED12, *_MODEL, *(column for track in tracks for column in track.columns), *_FOLD)
+def columns_with(tracks: Sequence[Track], *, decoys: bool) -> tuple[Column, ...]:
+    """Return all columns of hits, in the order in which formats write them.
+
+    Args:
+        tracks: evidence that there is of the hits.
+        decoys: whether the genome's decoys were scanned.
+    """
+    return (
+        *BED12,
+        *_MODEL,
+        *((Q_VALUE,) if decoys else ()),
+        *_HAIRPIN,
+        *(column for track in tracks for column in track.columns),
+        *_FOLD,
+    )
 
 
 def _contigs(chunk: Chunk) -> list[str]:
@@ -202,10 +214,20 @@ _MODEL = (
         made=lambda chunk: chunk.hits.total,
     ),
     Column(
-        "fp_per_mb", float, "false calls per Mb at this score and above in genomes that the model "
-        "never saw, both strands; `.` where its card does not know", unit="1/Mb", form=".3g",
+        "fp_per_mb", float, "false calls per Mb at this score and above, both strands: by decoys "
+        "of this genome where they were scanned, else in genomes that the model never saw; `.` "
+        "where its card does not know", unit="1/Mb", form=".3g",
         optional=True, made=_false_calls,
     ),
+)  # fmt: skip
+"""Columns of the model's scores."""
+
+Q_VALUE = Column(
+    "q_value", float, "share of false ones to expect among hits that score at least so high, by "
+    "fp_per_mb; where decoys were scanned", form=".3g", optional=True,
+)  # fmt: skip
+
+_HAIRPIN = (
     Column(
         "mfe", float, "minimum free energy of sequence, context and all", unit="kcal/mol",
         form=".2f", made=lambda chunk: chunk.hairpins.mfe / 100,

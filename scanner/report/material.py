@@ -19,7 +19,7 @@ from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import Search
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
-from premir.scanner.score.false_calls import FalseCalls
+from premir.scanner.score.false_calls import Rates
 
 Fold: TypeAlias = tuple[Codes, Pairs, int]
 """Codes, pair table and MFE (dcal/mol) of one hairpin."""
@@ -36,13 +36,13 @@ class Chunk:
         hits: N hits.
         hairpins: their folds, with the context that was folded with them.
         genome: what they are hits of.
-        false_calls: of the model that scored them; None where its card has no such table.
+        false_calls: of the model that scored them; None where nobody knows.
     """
 
     hits: HitTable
     hairpins: Hairpins
     genome: Genome
-    false_calls: FalseCalls | None = None
+    false_calls: Rates | None = None
 
     @cached_property
     def fp_per_mb(self) -> npt.NDArray[np.float64] | None:
@@ -82,7 +82,7 @@ class Material:
         tiles: the tiles that hits come from.
         search: what was asked for.
         threads: cores that a track may use.
-        false_calls: of the model; None where its card has no such table.
+        false_calls: of the model, by its card or by decoys; None where nobody knows.
         corrected: folds that stand in place of those of the shards, by tile and row.
         folds: where folds are read in place of the shards, corrected ones among them.
     """
@@ -92,7 +92,7 @@ class Material:
     tiles: Sequence[Tile]
     search: Search
     threads: int
-    false_calls: FalseCalls | None = None
+    false_calls: Rates | None = None
     corrected: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
     folds: Folds | None = None
 

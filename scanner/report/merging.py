@@ -62,6 +62,20 @@ def merged_groups(
         yield merge(scored, contigs, longest=job.extractor.longest, scanned=scanned)
 
 
+def merged_decoys(job: Job, tiles: Sequence[Tile], contigs: Contigs) -> HitTable:
+    """Read and merge what a scan scored of decoys, each shuffle of the genome by itself."""
+    numbers = sorted({tile.shuffle for tile in tiles if tile.shuffle is not None})
+    return HitTable.concatenate(
+        [
+            hits
+            for number in numbers
+            for hits, _ in merged_groups(
+                job, [tile for tile in tiles if tile.shuffle == number], contigs, None
+            )
+        ]
+    )
+
+
 def merge(
     scored: HitTable,
     contigs: Contigs,

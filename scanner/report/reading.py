@@ -21,8 +21,7 @@ from premir.scanner.report.hits import columns_with
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RETIRED = tuple(
-    Column(name, float, "held nothing in format 1", optional=True)
-    for name in ("q_value", "mirror_prob")
+    Column(name, float, "held nothing in format 1", optional=True) for name in ("mirror_prob",)
 )
 
 
@@ -164,7 +163,9 @@ def _check_format(where: str, line: bytes) -> None:
 
 def _declared(where: str, names: list[str]) -> list[Column]:
     """Return the columns of a file by its header."""
-    known = {column.name: column for column in (*columns_with(evidence.TRACKS), *_RETIRED)}
+    known = {
+        column.name: column for column in (*columns_with(evidence.TRACKS, decoys=True), *_RETIRED)
+    }
     if len(set(names)) < len(names):
         raise InputError(f"{where}: a column stands twice")
     for name in names:

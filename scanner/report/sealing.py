@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, place
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Tabix, writing
-from premir.scanner.report.belief import Belief, expected
+from premir.scanner.report.belief import Belief, DecoyBelief, by_decoys, expected
 from premir.scanner.report.evidence import false_calls, tracks_for
 from premir.scanner.report.evidence.known.library import Library
 from premir.scanner.report.evidence.reads import ranking
@@ -29,16 +29,23 @@ from premir.scanner.report.evidence.track import add_tracks
 from premir.scanner.report.filtering import at_least, within
 from premir.scanner.report.formats import write_hits
 from premir.scanner.report.formats.candidates import write_candidates
-from premir.scanner.report.hits import Hits, columns_with
+from premir.scanner.report.hits import Q_VALUE, Hits, columns_with
 from premir.scanner.report.material import Material
-from premir.scanner.report.merging import groups_of_contigs, inside, merged_groups
+from premir.scanner.report.merging import (
+    groups_of_contigs,
+    inside,
+    merged_decoys,
+    merged_groups,
+)
 from premir.scanner.report.ordering import sorted_hits
 from premir.scanner.report.second_opinion import SecondOpinion, refold
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.engine import Tally
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
-from premir.scanner.score.model import Model
+from premir.scanner.score.decoy_rates import DecoyRates, q_values
+from premir.scanner.score.inflation import NONE, OWN
+from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.refolding import Refolder
 from premir.scanner.streams import is_stream
 
@@ -53,6 +60,9 @@ class Done:
         tally: counts and seconds.
         verdicts: how many hits have which verdict by their reads; None where there are no reads.
         remarks: lines about the hits, for people.
+        decoys: tiles of shuffled letters whose files are committed.
+        decoy_tally: their counts and seconds.
+        belief: how many hits to expect to be false, by decoys; None where there are none.
     """
 
     tiles: list[Tile] = field(default_factory=list)
@@ -60,6 +70,14 @@ class Done:
     tally: Tally = field(default_factory=Tally)
     verdicts: dict[str, int] | None = None
     remarks: list[str] = field(default_factory=list)
+    decoys: list[Tile] = field(default_factory=list)
+    decoy_tally: Tally = field(default_factory=Tally)
+    belief: DecoyBelief | None = None
+
+    @property
+    def quarantined(self) -> list[tuple[Tile, str]]:
+        """Tiles that failed twice, decoys among them, with the last error."""
+        return self.tally.quarantined + self.decoy_tally.quarantined
 
     @property
     def megabases(self) -> float:
@@ -74,7 +92,7 @@ def seal(
     job: Job,
     done: Done,
     second: Folder | None,
-) -> tuple[int, Belief | None]:
+) -> tuple[int, Belief | DecoyBelief | None]:
     """Write what a scan found.
 
     Args:
@@ -97,13 +115,14 @@ def seal(
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
         count = len(table)
-        belief = expected(curve, job.min_prob, done.megabases, count)
+        belief = done.belief or expected(curve, job.min_prob, done.megabases, count)
         if search.reads:
             done.verdicts = ranking.verdicts(table)
             done.remarks += ranking.told(table, genome.contigs)
         header = _provenance(options, genome, job, job.model, done)
         with sorted_hits(table, material, outputs.sort) as (table, material):
-            hits = Hits(columns_with(tracks_for(search)), table, material, header)
+            columns = columns_with(tracks_for(search), decoys=done.belief is not None)
+            hits = Hits(columns, table, material, header)
             for path in outputs.out:
                 write_hits(path, hits, outputs.format)
             if outputs.report is not None:
@@ -136,6 +155,8 @@ def reported_hits(
     table = _merged(material.genome, job, done)
     early = [track for track in tracks if not track.late]
     table = add_tracks(early, table, material, tally.seconds)
+    if done.decoys and job.model is not None:
+        table, material = _told_by_decoys(table, material, regions, job, job.model, done)
     table = at_least(table, job.min_prob, early)
     if regions:  # what overlaps hits inside is evidence too
         near = grow(regions, job.extractor.longest, material.genome.contigs)
@@ -148,6 +169,58 @@ def reported_hits(
     if regions:
         table = table.take(inside(table.loci, regions))
     return within(table, search.limits, tally.counts), material
+
+
+def _told_by_decoys(
+    table: HitTable,
+    material: Material,
+    regions: Intervals | None,
+    job: Job,
+    model: Model,
+    done: Done,
+) -> tuple[HitTable, Material]:
+    """Return hits with q-values, and material with the rates of this genome."""
+    megabases = _length(regions) / 1e6 if regions is not None else done.megabases
+    here = inside(table.loci, regions) if regions else np.ones(len(table), np.bool_)
+    own = table.take(here)
+    rates = _decoy_rates(own, megabases, material, job, model, done)
+    values = np.full(len(table), np.nan)
+    values[here] = q_values(own.ranked, rates, megabases)
+    hits = here & (probabilities(table.total) >= job.min_prob)
+    done.belief = by_decoys(rates, job.min_prob, megabases, values[hits])
+    table = replace(table, columns={**table.columns, Q_VALUE.name: values})
+    return table, replace(material, false_calls=rates)
+
+
+def _decoy_rates(
+    hits: HitTable, megabases: float, material: Material, job: Job, model: Model, done: Done
+) -> DecoyRates:
+    """Return what calls in decoys say of false calls; they have the evidence that hits have."""
+    table = merged_decoys(job, done.decoys, material.genome.contigs)
+    tracks = [
+        track
+        for track in tracks_for(material.search)
+        if track.weigh is not None and track.in_decoys and not track.late
+    ]
+    of_decoys = replace(material, tiles=done.decoys)
+    table = add_tracks(tracks, table, of_decoys, done.decoy_tally.seconds)
+    inflation = model.inflation
+    return DecoyRates.of_genome(
+        np.sort(table.ranked),
+        _decoy_megabases(done),
+        low=int(((hits.ranked >= OWN[0]) & (hits.ranked < OWN[1])).sum()),
+        searched=megabases,
+        inflation=inflation or NONE,
+        curve=false_calls(material.search) if inflation is not None else None,
+    )
+
+
+def _decoy_megabases(done: Done) -> float:
+    return sum(tile.length for tile in done.decoys) / 1e6
+
+
+def _length(intervals: Intervals) -> int:
+    return sum(end - start for parts in intervals.values() for start, end in parts)
 
 
 def _merged(genome: Genome, job: Job, done: Done) -> HitTable:
@@ -187,10 +260,11 @@ def _provenance(
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",
+        *([f"decoys {_decoy_megabases(done):g} Mb"] if done.decoys else []),
         f"sort {options.outputs.sort}",
         *(
             f"incomplete: {printable(place(tile, genome.contigs))} is missing"
-            for tile, _ in done.tally.quarantined
+            for tile, _ in done.quarantined
         ),
     ]
 

@@ -14,7 +14,7 @@ from premir.scanner.find import viennarna
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.tiles import place
 from premir.scanner.options import ScanOptions
-from premir.scanner.report.belief import Belief
+from premir.scanner.report.belief import Belief, DecoyBelief
 from premir.scanner.report.sealing import Done
 from premir.scanner.run.tasks import Job
 
@@ -64,8 +64,11 @@ class Summary(TypedDict):
     gates: dict[str, Any]
     above_threshold: int
     over_max_copies: int
+    max_q: float | None
+    over_max_q: int
     hits: int | None
-    expected_false: dict[str, float] | None
+    expected_false: dict[str, float | None] | None
+    decoys: dict[str, float] | None
     reads: list[str]
     read_verdicts: dict[str, int] | None
     refolded: int | None
@@ -85,7 +88,7 @@ def summarise(
     job: Job,
     done: Done,
     count: int,
-    belief: Belief | None,
+    belief: Belief | DecoyBelief | None,
     started: float,
 ) -> Summary:
     """Return what OUT.summary.json holds.
@@ -127,10 +130,10 @@ def summarise(
         "tiles_new": folds["new"],
         "tiles_reused": folds["reused"],
         "tiles_redone": folds["redone"],
-        "tiles_quarantined": len(tally.quarantined),
+        "tiles_quarantined": len(done.quarantined),
         "quarantined": [
             {"tile": tile.index, "place": place(tile, genome.contigs), "reason": reason}
-            for tile, reason in tally.quarantined
+            for tile, reason in done.quarantined
         ],
         "scores_new": scores["new"],
         "scores_reused": scores["reused"],
@@ -141,10 +144,13 @@ def summarise(
         "gates": _gates(job),
         "above_threshold": tally.counts.get("hits", 0),
         "over_max_copies": tally.counts.get("over_max_copies", 0),
+        "max_q": search.limits.get("q_value"),
+        "over_max_q": tally.counts.get("over_max_q_value", 0),
         "hits": count if model is not None else None,
         "expected_false": belief.as_json() if belief is not None else None,
         "reads": list(map(str, search.reads)),
         "read_verdicts": done.verdicts,
+        "decoys": _decoys(done) if done.decoys else None,
         "refolded": tally.counts.get("refolded"),
         "fold_disagreements": tally.counts.get("fold_disagreements"),
         "seconds": round(seconds, 3),
@@ -158,6 +164,18 @@ def summarise(
             "viennarna": viennarna.version(),
             "python": platform.python_version(),
         },
+    }
+
+
+def _decoys(done: Done) -> dict[str, float]:
+    """Say how much of the genome was scanned shuffled, what was called there, and what it took."""
+    tally = done.decoy_tally
+    return {
+        "megabases": sum(tile.length for tile in done.decoys) / 1e6,
+        "tiles": len(done.decoys),
+        **{name: tally.counts.get(name, 0) for name in ("candidates", "folded", "scored")},
+        "above_threshold": tally.counts.get("hits", 0),
+        "seconds": round(sum(tally.seconds.values()), 3),
     }
 
 

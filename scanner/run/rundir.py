@@ -3,8 +3,8 @@
     .premir-run   the first file that is made and the last that goes: says whose directory this is
     run.json      identity of the run; written once, never changed
     genome.seq    the genome's letters (premir.scanner.genome.letters)
-    shards/       tile-000000.h5 ...: candidates and their folds
-    scores/KEY/   tile-000000.npz ...: scores by one model
+    shards/       tile-000000.h5, decoy-000000.h5 ...: candidates and their folds
+    scores/KEY/   tile-000000.npz, decoy-000000.npz ...: scores by one model
     reads/        library-1.stacks ...: small-RNA reads, counted
     commits/      one record per finished file, with its SHA-256
     quarantine/   tiles that failed twice, and why
@@ -41,7 +41,8 @@ _FOLDERS = ("commits", "quarantine", "reads", "scores", "shards")
 _MARK = b"premir-run: work of an unfinished premir-scan; it is removed when the scan is done\n"
 _FIELDS = frozenset({"premir", "feature_schema", "extractor", "genome", "tile_size"})
 """What every identity holds, whatever its version."""
-_TILE, _KEY, _LIBRARY = r"tile-\d{6,}", r"[0-9a-f]{16}", r"library-\d+"
+_TILE, _KEY = r"(?:tile|decoy)-\d{6,}", r"[0-9a-f]{16}"
+_LIBRARY = r"library-\d+"
 _WORK = re.compile(
     rf"commits/((shards|scores-{_KEY})-{_TILE}|reads-{_LIBRARY})\.json|quarantine/{_TILE}\.json|"
     rf"shards/{_TILE}\.h5|scores/{_KEY}/{_TILE}\.npz|"
@@ -104,11 +105,11 @@ class RunDirectory:
 
     def shard(self, tile: Tile) -> Path:
         """Shard of a tile."""
-        return self.path / "shards" / f"tile-{tile.index:06d}.h5"
+        return self.path / "shards" / f"{tile.name}.h5"
 
     def scores(self, tile: Tile, key: str) -> Path:
         """Scores of a tile under the model and threshold that ``key`` stands for."""
-        return self.path / "scores" / key / f"tile-{tile.index:06d}.npz"
+        return self.path / "scores" / key / f"{tile.name}.npz"
 
     def stacks(self, library: int) -> Path:
         """Counted reads of a library, by its number from 0 on."""
@@ -158,7 +159,7 @@ class RunDirectory:
             return None
 
     def _set_aside(self, tile: Tile) -> Path:
-        return self.path / "quarantine" / f"tile-{tile.index:06d}.json"
+        return self.path / "quarantine" / f"{tile.name}.json"
 
     def difference(self, identity: dict[str, Any]) -> str | None:
         """Compare with the run that the directory belongs to.

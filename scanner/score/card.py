@@ -26,6 +26,8 @@ MOST_MEMBERS = 16
 _MOST_BYTES = 1 << 24
 FALSE_CALLS = ("log_odds", "all", "lowest", "highest")
 """Rows of the table of false calls, which have the same length."""
+INFLATION = ("log_odds", "factor")
+"""Rows of the table of what decoys miss, likewise."""
 _LONGEST = 10_000
 _LARGEST = 1e300
 """A whole number may have any digits; a float has none for some."""
@@ -65,7 +67,7 @@ class GatesCard(TypedDict):
 class Card(TypedDict, total=False):
     """A model card; docs/formats.md explains its fields.
 
-    Those after ``false_calls_per_mb`` are for readers.
+    Those after ``inflation`` are for readers.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Card(TypedDict, total=False):
     cross_fit: CrossFitCard
     gates: GatesCard
     false_calls_per_mb: dict[str, Any]
+    inflation: dict[str, Any]
     preset: str
     protocol: str
     recipe: dict[str, Any]
@@ -161,6 +164,13 @@ _RATES = _Kind(
     "a list of numbers of 0 and more",
     lambda value: _numbers(value) and min(value) >= 0,
 )
+_FACTORS = _Kind(
+    "a list of numbers above 0",
+    lambda value: _numbers(value) and min(value) > 0,
+)
+_SPREAD = _Kind(
+    "a number from 0 to 10", lambda value: type(value) in (int, float) and 0 <= value <= 10
+)
 
 _FIELDS = {
     "name": _NAME,
@@ -174,6 +184,7 @@ _FIELDS = {
     "cross_fit": _TABLE,
     "gates": _TABLE,
     "false_calls_per_mb": _TABLE,
+    "inflation": _TABLE,
 }
 _CALIBRATION = {"slope": _POSITIVE, "intercept": _NUMBER}
 _CROSS_FIT = {"folds": _whole(2, MOST_MEMBERS), "block_nt": _whole(1, 1 << 40)}
@@ -192,7 +203,18 @@ _FALSE_CALLS = {
     "log_odds": _RISING,
     "megabases": _POSITIVE,
 }
-_OPTIONAL = frozenset({"min_prob", "calibration", "cross_fit", "gates", "false_calls_per_mb"})
+_INFLATION = {
+    "log_odds": _RISING,
+    "factor": _FACTORS,
+    "own_factor": _POSITIVE,
+    "own_spread": _SPREAD,
+    "calls_spread": _SPREAD,
+    "spread": _SPREAD,
+    "weight": _POSITIVE,
+}
+_OPTIONAL = frozenset(
+    {"min_prob", "calibration", "cross_fit", "gates", "false_calls_per_mb", "inflation"}
+)
 
 
 def read_card(path: Path) -> Card:
@@ -240,15 +262,16 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
         ("cross_fit", _CROSS_FIT),
         ("gates", _GATES),
         ("false_calls_per_mb", _FALSE_CALLS),
+        ("inflation", _INFLATION),
     ):
         if name in card:
             _check(path, card[name], fields, f"{name}.")
     networks, folds = card["network"].count(MEMBERS) + 1, card.get("cross_fit", {}).get("folds", 1)
     if networks % folds:
         raise ModelError(f"{path}: cross_fit.folds is {folds}; expected equal shares of {networks}")
-    table = card.get("false_calls_per_mb", {})
-    if len({len(value) for name, value in table.items() if name in FALSE_CALLS}) > 1:
-        raise ModelError(f"{path}: false_calls_per_mb: its lists differ in length")
+    for name, rows in (("false_calls_per_mb", FALSE_CALLS), ("inflation", INFLATION)):
+        if len({len(value) for row, value in card.get(name, {}).items() if row in rows}) > 1:
+            raise ModelError(f"{path}: {name}: its lists differ in length")
 
 
 def check_new_card(path: Path, card: Mapping[str, Any]) -> None:

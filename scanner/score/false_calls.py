@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,14 @@ from premir.scanner.score.card import FALSE_CALLS
 _F64 = npt.NDArray[np.float64]
 _LIFTED = 1024
 """So many log odds lifted rates are computed at; cards have some fifty."""
+
+
+class Rates(Protocol):
+    """False calls per Mb at or above some log odds."""
+
+    def per_mb(self, log_odds: _F64) -> _F64:
+        """Return the rate at some log odds, (N,)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +84,11 @@ class FalseCalls:
             for rates in [self._at(getattr(self, name), at)]
         }
         return FalseCalls(at, **rows, fewest=self.fewest)
+
+    def times(self, factor: float) -> FalseCalls:
+        """Return the curve of a genome that has so many times as many false calls."""
+        rows = {name: factor * getattr(self, name) for name in ("all", "lowest", "highest")}
+        return replace(self, **rows, fewest=factor * self.fewest)
 
     def span(self, log_odds: float) -> tuple[float, float]:
         """Return the lowest and the highest rate of a genome at some log odds."""

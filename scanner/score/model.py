@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from premir.scanner.score.crossfit import CrossFit, Places
     from premir.scanner.score.false_calls import FalseCalls
     from premir.scanner.score.gating import Gates
+    from premir.scanner.score.inflation import Inflation
     from premir.scanner.score.networks.network import Network
 
 DECIMALS = 6
@@ -103,6 +104,14 @@ class Model:
 
         table = self.card.get("false_calls_per_mb")
         return FalseCalls.of(table) if table is not None else None
+
+    @property
+    def inflation(self) -> Inflation | None:
+        """What decoys miss of its false calls, None where its card does not know."""
+        from premir.scanner.score.inflation import Inflation
+
+        table = self.card.get("inflation")
+        return Inflation.of(table) if table is not None else None
 
     @property
     def digest(self) -> str:

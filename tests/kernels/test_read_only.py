@@ -21,6 +21,7 @@ from premir.kernels import (
     mfe,
     overlaps,
     pairing,
+    shuffling,
     similarity,
     stems,
     stemwise,
@@ -112,6 +113,10 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
             np.array([[3, -3, -8]], np.int32),
             np.zeros(3, np.int32),
         ),
+    ),
+    "shuffling.shuffle": (
+        shuffling.shuffle,
+        (CODES, np.array([0, 1_000, 3_000]), RNG.random(CODES.size)),
     ),
     "stems.scan_stems": (
         lambda codes, borders: stems.scan_stems(

@@ -26,7 +26,7 @@ def write_hits(path, *names):
     """Two hits on each of some contigs."""
     places = [(n, start, start + 60, 1) for n in range(len(names)) for start in (10, 100)]
     table, material = hits_in(path.parent / "run", names, places)
-    formats.write_hits(path, Hits(columns_with(()), table, material, ["x"]))
+    formats.write_hits(path, Hits(columns_with((), decoys=False), table, material, ["x"]))
 
 
 def by_bedtools(path):

@@ -66,7 +66,7 @@ def bed(request, tmp_path):
     structures = ["((((((....))))))", 16 * ".", "(((....)))......"]
     table, material = hits_in(tmp_path / "run", ["chr1", "chr2"], places, structures)
     path = tmp_path / "hits.bed"
-    formats.write_hits(path, Hits(columns_with(()), table, material, ["x"]))
+    formats.write_hits(path, Hits(columns_with((), decoys=False), table, material, ["x"]))
     return path
 
 

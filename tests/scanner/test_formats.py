@@ -103,7 +103,7 @@ def test_gff3_is_read_by_htslib(written):
 def test_gff3_escapes_what_it_must_and_leaves_out_what_is_not_there(tmp_path):
     name = "a;b=c,d&e%é|(1)"
     table, source = hits_in(tmp_path / "run", [name], [(0, 10, 26, 1)], [16 * "."])
-    write_hits(tmp_path / "hits.gff3", Hits(columns_with(()), table, source, []))
+    write_hits(tmp_path / "hits.gff3", Hits(columns_with((), decoys=False), table, source, []))
     _, _, line = (tmp_path / "hits.gff3").read_text().splitlines()
     seqid, *_, attributes = line.split("\t")
     assert unquote(seqid) == name
@@ -165,12 +165,12 @@ def test_names_of_formats_are_those_of_the_options():
 def test_hits_are_written_piece_by_piece(kind, tmp_path, monkeypatch):
     places = [(0, 20 * n, 20 * n + 16, 1) for n in range(9)]
     table, source = hits_in(tmp_path / "run", ["c"], places)
-    hits = Hits(columns_with(()), table, source, ["x"])
+    hits = Hits(columns_with((), decoys=False), table, source, ["x"])
     path = tmp_path / f"hits.{kind.name}"
     write_hits(path, hits)
     whole = path.read_bytes()
     monkeypatch.setattr(materials, "_CHUNK", 2)
     write_hits(path, hits)
     assert path.read_bytes() == whole
-    write_hits(path, Hits(columns_with(()), table.take(table.row < 0), source, ["x"]))
+    write_hits(path, Hits(columns_with((), decoys=False), table.take(table.row < 0), source, ["x"]))
     assert len(path.read_bytes()) < len(whole)

@@ -156,6 +156,41 @@ def test_false_calls_have_a_rate_for_each_score(copy):
         load_model(str(copy))
 
 
+INFLATION = {
+    **{"log_odds": [0, 2], "factor": [1.5, 3], "own_factor": 1.4, "own_spread": 0.3},
+    **{"calls_spread": 0.3, "spread": 0.4, "weight": 5},
+}
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        ("log_odds", [2, 0], "is [2, 0]; expected a list of rising numbers"),
+        ("factor", [1.5, 0], "is [1.5, 0]; expected a list of numbers above 0"),
+        ("factor", 3, "is 3; expected a list"),
+        ("own_factor", 0, "is 0; expected a number above 0"),
+        ("calls_spread", None, "is null; expected a number from 0 to 10"),
+        ("spread", -1, "is -1; expected a number from 0 to 10"),
+        ("weight", 0, "is 0; expected a number above 0"),
+    ],
+)
+def test_what_decoys_miss_is_checked_too(copy, field, value, message):
+    change(copy, inflation={**INFLATION, field: value})
+    with pytest.raises(ModelError) as caught:
+        load_model(str(copy))
+    assert f"card.json: inflation.{field} {message}" in str(caught.value)
+
+
+def test_what_decoys_miss_has_a_factor_for_each_score(copy):
+    change(copy, inflation=INFLATION)
+    inflation = load_model(str(copy)).inflation
+    assert inflation is not None
+    assert inflation.at(np.array([-1, 1, 5])) == pytest.approx([1.5, 4.5**0.5, 3])
+    change(copy, inflation={**INFLATION, "factor": [1.5]})
+    with pytest.raises(ModelError, match="inflation: its lists differ in length"):
+        load_model(str(copy))
+
+
 @pytest.mark.parametrize(
     "field, value", [("min_prob", -0.1), ("max_span", 0), ("judged", 3), ("sha256", None)]
 )

@@ -33,7 +33,7 @@ DECISIVE = {
 }
 VALUES = {
     **{"part": "1/2", "min_prob": "0.5", "max_fp": "1", "max_span": "100", "ray_timeout": "5"},
-    **{"regions_file": "absent.bed"},
+    **{"regions_file": "absent.bed", "decoys": "2", "max_q": "0.1"},
     **{"threads": "1", "tile_size": "1000", "max_copies": "1", "ray_address": "127.0.0.1:1"},
 }
 ACTIONS = [

@@ -46,7 +46,7 @@ def written(tmp_path):
         for sort in ("fasta", "coordinate"):
             path = tmp_path / f"{sort}.bed"
             with sorted_hits(table, material, sort) as (some, source):
-                write_hits(path, Hits(columns_with(()), some, source, []))
+                write_hits(path, Hits(columns_with((), decoys=False), some, source, []))
             found.append(parts(path)[1])
         return found
 

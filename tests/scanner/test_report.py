@@ -206,7 +206,7 @@ def rendered(folder, names, places, log_odds):
     search = Search(genome=Path("genome.fa"), model=model, min_prob=0.5)
     options = ScanOptions(search, Execution(threads=1), Outputs(out=[Path("hits.bed")]))
     job = Job(RunDirectory(folder), PRESETS["animal"], "kernel", model, 0.5, 0.5, "", None, "")
-    hits = Hits(columns_with(()), table, material, [])
+    hits = Hits(columns_with((), decoys=False), table, material, [])
     return render(hits, Scanned(options, job, Tally(), 0.1, None))
 
 

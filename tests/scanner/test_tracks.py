@@ -83,7 +83,7 @@ def test_a_format_is_chosen_by_the_name_of_the_file(out, tmp_path, monkeypatch):
     monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, Format("toy", write_names)))
     path = tmp_path / out
     table, material = hits_in(tmp_path / "run", ["c"], [(0, 10, 26, 1), (0, 50, 66, -1)])
-    hits = Hits(columns_with(()), table, material, ["x"])
+    hits = Hits(columns_with((), decoys=False), table, material, ["x"])
     formats.write_hits(path, hits)
     if out.endswith(".gz"):
         assert not path.with_name(f"{out}.tbi").exists()
@@ -162,7 +162,7 @@ def test_evidence_moves_log_odds_and_hits_but_never_prob(tmp_path, monkeypatch):
     assert hits.prob.tolist() == table.prob[1:].tolist()
     assert hits.ranked.tolist() == [-0.75, 1.75, 3.25]
     assert hits.total.tolist() == [0.25, 2.75, 4.25]
-    columns = {column.name: column for column in columns_with(tracks)}
+    columns = {column.name: column for column in columns_with(tracks, decoys=False)}
     (chunk,) = material.chunks(hits)
     assert columns["log_odds"].texts(chunk) == ["0.250000", "2.750000", "4.250000"]
     assert columns["fp_per_mb"].values(chunk) == curve.per_mb(hits.ranked).tolist()
@@ -222,7 +222,9 @@ def test_what_viennarna_folds_otherwise_is_what_is_written(tmp_path):
     hits, reported = refold(table, material, Refolder())
     assert hits.log_odds.tolist() == [0, 0.1, 0, 0, 0]
     assert sorted(reported.corrected) == [(0, 2), (0, 5)]
-    structure = next(column for column in columns_with(()) if column.name == "structure")
+    structure = next(
+        column for column in columns_with((), decoys=False) if column.name == "structure"
+    )
     # Also of some of them, in whatever table.
     (chunk,) = reported.chunks(hits.take(np.array([1, 3, 4])))
     assert structure.values(chunk) == [other, STRUCTURE, other]

@@ -415,6 +415,7 @@ LINES = {
     "flanks": ["flanks", *DATA, "--genomes", "absent", "--out", "x.json"],
     "ablation": ["ablation", *DATA, "--out", "x", "--config", "absent"],
     "gates": ["gates", "absent", *DATA],
+    "inflation": ["inflation", "absent", *DATA, "--config", "absent"],
     "stem-costs": ["stem-costs", *DATA, "--out", "x.json"],
 }
 """A command line of each command that can be parsed, and comes to little."""
@@ -510,6 +511,7 @@ READS = LINES | {
     "evaluate": ["evaluate", MODEL, "custom", *SETS, *TESTS],
     "baseline": ["baseline", "custom", *SETS, *TESTS],
     "gates": ["gates", MODEL, *DATA],
+    "inflation": ["inflation", MODEL, "--data", ".", "--config", "c.toml"],
 }
 RELEASED = {
     "evaluate": ["evaluate", MODEL, "human-cv", *DATA],

@@ -11,6 +11,7 @@ from premir.train.commands import (
     flanks,
     gates,
     genome,
+    inflation,
     known,
     paper,
     protocols,
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Command] = {
         flanks,
         ablation,
         gates,
+        inflation,
         stem_costs,
         known,
     )

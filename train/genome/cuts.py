@@ -103,6 +103,7 @@ def cut_genome(
     choice: Rule | None = None,
     *,
     left_out: Sequence[Place] = (),
+    shuffle: int | None = None,
     threads: int = 1,
 ) -> Cuts:
     """Find and fold the candidates of a genome; shards of the same that are there are kept.
@@ -118,6 +119,7 @@ def cut_genome(
         choice: which candidates to keep; all where None.
         left_out: candidates with their mid-point there are not looked for; what of it lies in no
             contig means nothing.
+        shuffle: which shuffle of the genome to cut; None for the genome itself.
         threads: workers; shards are the same whatever their number.
 
     Raises:
@@ -126,9 +128,9 @@ def cut_genome(
     """
     with open_run_directory(work) as opened:
         run = opened.run
-        genome = _bind(fasta, run, extractor, choice, left_out)
+        genome = _bind(fasta, run, extractor, choice, left_out, shuffle)
         intervals = _intervals(genome.contigs, left_out)
-        tiles = plan_tiles(intervals, genome.contigs, tile_size=TILE_SIZE)
+        tiles = plan_tiles(intervals, genome.contigs, tile_size=TILE_SIZE, shuffle=shuffle)
         commit = partial(commit_candidates, run, extractor=extractor, folder=folder, keep=choice)
         records = _commit_all(fasta.stem, tiles, commit, threads)
         folded = sum(record["folded"] for record in records)
@@ -185,6 +187,7 @@ def _bind(
     extractor: Extractor,
     choice: Rule | None,
     left_out: Sequence[Place],
+    shuffle: int | None,
 ) -> Genome:
     """Read the genome and tie the folder to it."""
     fresh = read_genome(fasta, run.store)
@@ -194,6 +197,8 @@ def _bind(
         "kept": choice.identity() if choice is not None else "all",
         "genome": fresh.digest(),
     }
+    if shuffle is not None:
+        identity["shuffle"] = shuffle
     if (intervals := _intervals(fresh.contigs, left_out)) is not None:
         identity["where"] = hashlib.sha256(repr(sorted(intervals.items())).encode()).hexdigest()
     try:

@@ -295,6 +295,73 @@ def prepare(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ShuffledHeld:
+    """A held-out background, and the same shuffled.
+
+    Attributes:
+        held: the background.
+        decoys: candidates of each of its shuffles.
+    """
+
+    held: Held
+    decoys: tuple[Cuts, ...]
+
+
+def prepare_shuffled(
+    config: GenomeConfig,
+    judges: Sequence[Path],
+    work: Path,
+    folder: Folder,
+    *,
+    shuffles: int,
+    threads: int = 1,
+) -> tuple[list[ShuffledHeld], list[ShuffledHeld]]:
+    """Cut and fold what is held out, and it shuffled. Shuffles never train.
+
+    Args:
+        config: what holds it out.
+        judges: FASTA files of other genomes without pre-miRNAs.
+        work: folder for shards; what is there of an earlier call is kept.
+        folder: folds candidates.
+        shuffles: how often each genome is shuffled.
+        threads: workers.
+
+    Returns:
+        The held-out backgrounds, and the judges.
+
+    Raises:
+        InputError: a source is faulty.
+        PlanMismatchError: ``work`` holds candidates of something else.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    own = [replace(PRESETS[config.preset], context_nt=config.context_nt)]
+    cut = partial(_cut, extractors=own, folder=folder, threads=threads)
+    neutral = [read_bed(each.neutral) if each.neutral else [] for each in config.backgrounds]
+    divided, rule = _divided(config, work)
+    held, other = [], []
+    for parts, places in zip(divided, neutral, strict=True):
+        for part in parts.judging:
+            (judging,) = cut(part.fasta, choice=rule, left_out=parts.left_out)
+            decoys = tuple(
+                cut(part.fasta, left_out=parts.left_out, shuffle=number)[0]
+                for number in range(shuffles)
+            )
+            background = Held(judging, _neutral(places, judging), part.genomes)
+            held.append(ShuffledHeld(background, decoys))
+    for fasta in judges:
+        path = work / f"{fasta.parent.name}-judge.fa"
+        with open_genome(fasta) as genome:
+            write_contigs(path, genome, genome.contigs)
+        (judging,) = cut(path)
+        decoys = tuple(cut(path, shuffle=number)[0] for number in range(shuffles))
+        background = Held(
+            judging, _neutral([], judging), (fasta.parent.name,) * len(judging.contigs)
+        )
+        other.append(ShuffledHeld(background, decoys))
+    return held, other
+
+
 def _synthetic_repeats(
     config: GenomeConfig, work: Path, lending: Sequence[Sequence[Codes]]
 ) -> Iterator[tuple[Path, Planted]]:
@@ -398,23 +465,27 @@ def _cut(
     threads: int,
     choice: Rule | None = None,
     left_out: Sequence[Place] = (),
+    shuffle: int | None = None,
 ) -> list[Cuts]:
     """Cut a genome with each extractor, and say what there is of it."""
+    shuffled = f".shuffle{shuffle}" if shuffle is not None else ""
     found = [
         cut_genome(
             fasta,
-            fasta.with_suffix(f".context{each.context_nt}"),
+            fasta.with_suffix(f"{shuffled}.context{each.context_nt}"),
             each,
             folder,
             choice,
             left_out=left_out,
+            shuffle=shuffle,
             threads=threads,
         )
         for each in extractors
     ]
     _log.info(
-        "%s: %.2f Mb, candidates with %s nt of context: %s%s",
+        "%s%s: %.2f Mb, candidates with %s nt of context: %s%s",
         fasta.stem,
+        shuffled,
         found[0].megabases,
         ", ".join(str(each.context_nt) for each in extractors),
         ", ".join(f"{cuts.candidates:,}" for cuts in found),

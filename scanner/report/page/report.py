@@ -25,7 +25,8 @@ from premir.scanner.find import viennarna
 from premir.scanner.genome.tiles import place
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import writing
-from premir.scanner.report.belief import Belief, count_range
+from premir.scanner.report.belief import Belief, DecoyBelief, count_range
+from premir.scanner.report.evidence import false_calls
 from premir.scanner.report.hits import Hits
 from premir.scanner.report.page import charts
 from premir.scanner.report.page.charts import Histogram
@@ -68,7 +69,7 @@ class Scanned:
     job: Job
     tally: Tally
     megabases: float
-    belief: Belief | None
+    belief: Belief | DecoyBelief | None
 
 
 def write_report(path: Path, hits: Hits, scanned: Scanned) -> None:
@@ -91,7 +92,7 @@ def render(hits: Hits, scanned: Scanned) -> str:
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     genome, table = hits.material.genome, hits.table
-    source = genome.source
+    source, rates = genome.source, false_calls(scanned.options.search)
     return _template().render(
         style=Markup(style),
         digest=digest,
@@ -107,8 +108,8 @@ def render(hits: Hits, scanned: Scanned) -> str:
         missing=[place(tile, genome.contigs) for tile, _ in scanned.tally.quarantined],
         doubts=list(doubts(model, scanned.options.search.preset)),
         limits=_texts(model.card.get("limits")),
-        curve=_belief_chart(hits, scanned.job.min_prob),
-        rates=list(_rates(model.false_calls, table, scanned)),
+        curve=_belief_chart(rates, table, scanned.job.min_prob),
+        rates=list(_rates(rates, table, scanned)),
         charts=list(_charts(hits, scanned.options.search.preset, model)) if len(hits) else [],
         known_source=_known()["source"],
         contigs=_contigs(hits),
@@ -177,11 +178,10 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
     yield "Digests", f"genome {genome.digest()[:16]}, model {model.digest[:16]}"
 
 
-def _belief_chart(hits: Hits, min_prob: float) -> Markup | None:
-    curve = hits.material.false_calls
+def _belief_chart(curve: FalseCalls | None, table: HitTable, min_prob: float) -> Markup | None:
     if curve is None:
         return None
-    return Markup(charts.belief(curve, hits.table.log_odds, log_odds_of(min_prob)))
+    return Markup(charts.belief(curve, table.ranked, log_odds_of(min_prob)))
 
 
 def _rates(
@@ -196,7 +196,7 @@ def _rates(
     for name, at in rows:
         if at < threshold:
             continue
-        count = int((table.log_odds >= at).sum())
+        count = int((table.ranked >= at).sum())
         lowest, highest = count_range(curve.span(at), scanned.megabases, count)
         expected = f"{lowest}" if lowest == highest else f"{lowest} to {highest}"
         yield name, f"{at:.2f}", count, expected
@@ -281,7 +281,7 @@ def _contigs(hits: Hits) -> dict[str, Any]:
     }
 
 
-def _sentence(belief: Belief | None) -> str:
+def _sentence(belief: Belief | DecoyBelief | None) -> str:
     text = "" if belief is None else str(belief)
     return text[:1].upper() + text[1:]
 
