@@ -136,7 +136,7 @@ def scan(
         PremirError: the scan failed and can be resumed.
     """
     _check("preset", preset, PRESETS)
-    for name, value, known in (
+    for name, value, choices in (
         ("extractor", extractor, ("stems", "windows")),
         ("folder", folder, ("kernel", "viennarna")),
         ("executor", executor, ("local", "ray")),
@@ -145,7 +145,7 @@ def scan(
         ("sort", sort, ("fasta", "coordinate")),
         ("format", format or "bed", get_args(HitFormat)),
     ):
-        _check(name, value, known)
+        _check(name, value, choices)
     _check_range("min_prob", min_prob, 0, 1)
     _check_range("max_fp", max_fp, 0, np.inf)
     _check_range("max_span", max_span, 40, 1000)

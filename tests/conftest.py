@@ -8,7 +8,10 @@ import hypothesis
 hypothesis.settings.register_profile("premir", deadline=None)
 hypothesis.settings.load_profile("premir")
 
-_FIRST = ("test_ray_cluster.py", "tests/kernels", "test_ray_private.py", "test_faults.py")
+_FIRST = (
+    *("test_ray_cluster.py", "tests/kernels", "test_ray_private.py", "test_docs.py"),
+    "test_faults.py",
+)
 """What waits for other processes begins early, lest one worker be left with it in the end."""
 
 

@@ -179,7 +179,7 @@ def read_background(hits: Sequence[Path], data: Path) -> tuple[Codes, Offsets]:
     related = stretches.take(counts <= REPEATED).shared_with(codes, offsets[:-1], offsets[1:])
     _log.info("%d of %d background hairpins resemble known ones", related.sum(), related.size)
     if related.all():
-        raise InputError("--background: no hit is left to compare with")
+        raise InputError("--hits: none is left to compare with")
     flat, borders = gather(offsets, np.flatnonzero(~related))
     return codes[flat], borders
 

@@ -50,12 +50,12 @@ def test_reads_add_columns_and_move_log_odds_alone(default_genome, default_scan,
     hits = {hit["name"]: hit for hit in rows(text)}
     names = list(next(iter(hits.values())))
     at = names.index("read_verdict")
-    assert names[at - 1 : at + 4] == ["copies", *NEW, "sequence"]
+    assert names[at - 1 : at + 4] == ["similarity", *NEW, "sequence"]
     assert set(hits) >= set(plain)
     last = list(plain)[-1]
     for name, before in plain.items():
         hit = hits[name]
-        for column in before.keys() - {"log_odds"}:
+        for column in before.keys() - {"log_odds", "mirror", "mirror_log_odds"}:
             assert hit[column] == before[column]
         assert float(hit["log_odds"]) == pytest.approx(
             float(before["log_odds"]) + float(hit["read_llr"]), abs=2e-6

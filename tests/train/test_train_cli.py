@@ -417,6 +417,7 @@ LINES = {
     "gates": ["gates", "absent", *DATA],
     "inflation": ["inflation", "absent", *DATA, "--config", "absent"],
     "stem-costs": ["stem-costs", *DATA, "--out", "x.json"],
+    "known": ["known", *DATA, "--hits", "absent", "--out", "x.json.gz"],
 }
 """A command line of each command that can be parsed, and comes to little."""
 OLD = {

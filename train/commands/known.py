@@ -13,7 +13,7 @@ from premir.train.commands.command import Command
 def _add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("--data", type=path, required=True, metavar="DIR", help="folder of mirbase/")
-    add("--background", type=path, action="append", required=True, metavar="BED", help="hits of "
+    add("--hits", type=path, action="append", required=True, metavar="BED", help="hits of "
         "premir-scan --known none in a genome that the model never saw, down to the probability "
         "from which hits are compared (docs/known-families.md); may be repeated")  # fmt: skip
     add("--without", action="append", default=[], metavar="CODES", help="take nothing of these "
@@ -28,7 +28,7 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
     from premir.train.commands.shared import print_json
     from premir.train.known import make_library
 
-    print_json(make_library(options.data, options.background, options.without, options.out))
+    print_json(make_library(options.data, options.hits, options.without, options.out))
     return 0
 
 
@@ -41,7 +41,7 @@ COMMAND = Command(
     "measure how much background resembles them; scanner/report/evidence/known holds\n"
     "one that was made so. train/known.py says how.",
     examples=(
-        "--data DATA --background fly.bed --background cow.bed --out premir-known@1.json.gz",
-        "--data DATA --background fly.bed --without nematodes --out no-nematodes.json.gz",
+        "--data DATA --hits fly.bed --hits cow.bed --out premir-known@1.json.gz",
+        "--data DATA --hits fly.bed --without nematodes --out no-nematodes.json.gz",
     ),
 )
