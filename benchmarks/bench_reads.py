@@ -34,7 +34,7 @@ from premir.scanner.genome.fasta import fasta_pieces
 from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.report.evidence.reads.pattern import Pattern, Reads
 from premir.scanner.report.evidence.reads.stacks import UNIT
-from premir.scanner.report.evidence.reads.verdict import VERDICTS, judge
+from premir.scanner.report.evidence.reads.verdict import VERDICTS, verdict_of
 from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
@@ -135,7 +135,7 @@ def backgrounds(genome: Path, hairpins: int) -> dict[str, Any]:
                 for name, kind in KINDS.items():
                     depth = int(np.exp(rng.uniform(np.log(12), np.log(2000))))
                     found = pattern_of(folds[n][1], low, high, kind(rng, low, high, depth))
-                    counts[name][judge(found).name] += 1
+                    counts[name][verdict_of(found).name] += 1
     return {name: _shares(each) for name, each in counts.items()}
 
 
@@ -203,7 +203,7 @@ def ideal(folder: Path, matures: Path) -> dict[str, Any]:
         for dominant in (0, 1):
             times = [90, 10] if dominant == 0 else [10, 90]
             rows = np.repeat(np.column_stack([on, [1, 1]]), times, axis=0)
-            verdict = judge(pattern_of(folds[best][1], low, high, rows))
+            verdict = verdict_of(pattern_of(folds[best][1], low, high, rows))
             counts[verdict.name] += 1
             failed.update(verdict.failed)
             judged[f"{name} {'ab'[dominant]}"] = ",".join(verdict.failed)

@@ -21,7 +21,7 @@ from premir.scanner.errors import InputError
 from premir.scanner.files import sha256
 from premir.scanner.find.hairpins import gather
 from premir.scanner.genome.fasta import read_records
-from premir.scanner.report.evidence.known.library import Arm, Calibration, Known, Library
+from premir.scanner.report.evidence.known.library import Arm, BackgroundTail, KnownHairpin, Library
 from premir.scanner.report.evidence.known.names import species_of
 from premir.scanner.report.evidence.known.reading import count_seeds, write_library
 from premir.scanner.report.reading import read_hits
@@ -53,11 +53,11 @@ _LEAST_SHARE = 1e-8
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    known: Known
+    known: KnownHairpin
     genus: str
 
 
-def choose_known(data: Path, without: Collection[str] = ()) -> list[Known]:
+def choose_known(data: Path, without: Collection[str] = ()) -> list[KnownHairpin]:
     """Choose hairpins that stand for the families of animals and plants.
 
     Of each family those with most matures come first, in the order of miRBase; one is left out
@@ -75,15 +75,15 @@ def choose_known(data: Path, without: Collection[str] = ()) -> list[Known]:
     for each in _read_candidates(data):
         if species_of(each.known.name) not in left_out:
             families[each.known.family].append(each)
-    chosen: list[Known] = []
+    chosen: list[KnownHairpin] = []
     for members in families.values():
         if len({each.genus for each in members}) >= FEWEST_GENERA:
             chosen += _representatives([each.known for each in members])
     return chosen
 
 
-def _representatives(members: list[Known]) -> list[Known]:
-    kept: list[Known] = []
+def _representatives(members: list[KnownHairpin]) -> list[KnownHairpin]:
+    kept: list[KnownHairpin] = []
     matures: list[str] = []
     for each in sorted(members, key=lambda known: -len(known.arms)):
         own = [each.letters[start:end] for start, end in each.arms]
@@ -119,7 +119,7 @@ def _read_candidates(data: Path) -> Iterator[_Candidate]:
         rna = letters.upper().replace("T", "U")
         own = sorted(arm for arm in set(arms.get(name, ())) if 15 <= arm[1] - arm[0] <= 30)
         if own and len(rna) <= _LONGEST and not set(rna) - set("ACGU"):
-            yield _Candidate(Known(name, rna, tuple(own)), genera[name])
+            yield _Candidate(KnownHairpin(name, rna, tuple(own)), genera[name])
 
 
 def make_library(
@@ -143,7 +143,7 @@ def make_library(
     codes = frozenset(code for word in words for code in GROUPS.get(word, {word}))
     known = choose_known(data, codes)
     hairpins = read_background(background, data)
-    library = Library(out.name.removesuffix(".json.gz"), known, calibrate(known, *hairpins))
+    library = Library(out.name.removesuffix(".json.gz"), known, measure_tail(known, *hairpins))
     source = {
         "source": SOURCE,
         "without": sorted(codes),
@@ -184,7 +184,7 @@ def read_background(hits: Sequence[Path], data: Path) -> tuple[Codes, Offsets]:
     return codes[flat], borders
 
 
-def calibrate(known: Sequence[Known], codes: Codes, offsets: Offsets) -> Calibration:
+def measure_tail(known: Sequence[KnownHairpin], codes: Codes, offsets: Offsets) -> BackgroundTail:
     """Measure how much background resembles a library.
 
     Args:
@@ -205,13 +205,13 @@ def calibrate(known: Sequence[Known], codes: Codes, offsets: Offsets) -> Calibra
                 more = int(np.ceil(np.log(count / expected) / decay))
                 penalties[family] = penalties.get(family, 0) + more
     _, score = _compared(known, penalties, codes, offsets)
-    return Calibration(*_curve(score), penalties, count_seeds(known))
+    return BackgroundTail(*_curve(score), penalties, count_seeds(known))
 
 
 def _compared(
-    known: Sequence[Known], penalties: Mapping[str, int], codes: Codes, offsets: Offsets
+    known: Sequence[KnownHairpin], penalties: Mapping[str, int], codes: Codes, offsets: Offsets
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    nothing = Calibration(np.zeros(1, np.int64), np.ones(1), penalties)
+    nothing = BackgroundTail(np.zeros(1, np.int64), np.ones(1), penalties)
     return Library("", known, nothing).nearest(codes, offsets)
 
 

@@ -22,7 +22,7 @@ from premir.scanner.genome.tiles import Tile, place
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Tabix, writing
 from premir.scanner.report.belief import Belief, DecoyBelief, by_decoys, expected
-from premir.scanner.report.evidence import false_calls, tracks_for
+from premir.scanner.report.evidence import rates_of, tracks_for
 from premir.scanner.report.evidence.known.library import Library
 from premir.scanner.report.evidence.reads import ranking
 from premir.scanner.report.evidence.track import add_tracks
@@ -111,7 +111,7 @@ def seal(
     before, count, belief = sum(seconds.values()), 0, None
     if outputs.out and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
-        threads, curve = options.execution.threads, false_calls(search)
+        threads, curve = options.execution.threads, rates_of(search)
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
         count = len(table)
@@ -211,7 +211,7 @@ def _decoy_rates(
         low=int(((hits.ranked >= OWN[0]) & (hits.ranked < OWN[1])).sum()),
         searched=megabases,
         inflation=inflation or NONE,
-        curve=false_calls(material.search) if inflation is not None else None,
+        curve=rates_of(material.search) if inflation is not None else None,
     )
 
 

@@ -15,7 +15,13 @@ from premir.kernels.pairing import pack
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
 from premir.scanner.report.evidence.known.compared import COMPARED_PER_MB, least_compared
-from premir.scanner.report.evidence.known.library import HINGE, WEIGHT, Calibration, Known, Library
+from premir.scanner.report.evidence.known.library import (
+    HINGE,
+    WEIGHT,
+    BackgroundTail,
+    KnownHairpin,
+    Library,
+)
 from premir.scanner.report.evidence.known.names import family_of, species_of
 from premir.scanner.report.evidence.known.reading import (
     chosen_library,
@@ -76,11 +82,11 @@ def test_matures_say_where_the_arms_of_their_precursors_are(tmp_path):
         tmp_path / "mature.fa", hsa_let_7a_5p=mature, hsa_let_7a_3p=star, hsa_miR_9_5p="ACGU" * 5
     )
     found = {each.name: each for each in from_fasta([hairpins, matures])}
-    assert found["hsa-let-7a-1"] == Known("hsa-let-7a-1", LET_7, ARMS)
+    assert found["hsa-let-7a-1"] == KnownHairpin("hsa-let-7a-1", LET_7, ARMS)
     assert found["hsa-let-7a-1"].matures == [mature, star]
     # Another species's mature says nothing; the ends of a precursor stand for its own.
     assert found["xyz-mir-1"].arms == ((0, 22), (len(LET_7) - 22, len(LET_7)))
-    assert found["hsa-miR-9-5p"] == Known("hsa-miR-9-5p", "ACGU" * 5, ((0, 20),))
+    assert found["hsa-miR-9-5p"] == KnownHairpin("hsa-miR-9-5p", "ACGU" * 5, ((0, 20),))
     assert len(found) == 3
     assert count_seeds([found["hsa-let-7a-1"]]) == 2
 
@@ -124,8 +130,8 @@ def test_a_damaged_library_is_refused(tmp_path, content):
 
 
 def test_a_library_is_the_same_when_it_was_written_and_read(tmp_path):
-    calibration = Calibration(np.array([0, 10]), np.array([1.0, 0.01]), {"let-7": 3}, 2)
-    library = Library("mine", [Known("hsa-let-7", LET_7, ARMS)], calibration)
+    calibration = BackgroundTail(np.array([0, 10]), np.array([1.0, 0.01]), {"let-7": 3}, 2)
+    library = Library("mine", [KnownHairpin("hsa-let-7", LET_7, ARMS)], calibration)
     paths = [tmp_path / name for name in ("a.json.gz", "b.json.gz")]
     for path in paths:
         write_library(path, library, {"source": "a test"})
@@ -140,8 +146,8 @@ def test_a_library_is_the_same_when_it_was_written_and_read(tmp_path):
 
 
 def test_surprise_is_of_the_calibration_and_penalties_count():
-    calibration = Calibration(np.array([0, 50, 150]), np.array([1, 0.1, 1e-8]), {"let-7": 7}, 2)
-    library = Library("mine", [Known("hsa-let-7", LET_7, ARMS)], calibration)
+    calibration = BackgroundTail(np.array([0, 50, 150]), np.array([1, 0.1, 1e-8]), {"let-7": 7}, 2)
+    library = Library("mine", [KnownHairpin("hsa-let-7", LET_7, ARMS)], calibration)
     codes = pack([encode(LET_7), encode("ACG" * 20)])
     found, score = library.nearest(*codes)
     assert found.tolist() == [0, -1]

@@ -10,7 +10,7 @@ import pytest
 from premir.kernels.pairing import pair_table
 from premir.scanner.report.evidence.reads.pattern import Pattern, Reads
 from premir.scanner.report.evidence.reads.stacks import UNIT
-from premir.scanner.report.evidence.reads.verdict import judge, log_likelihood_ratio
+from premir.scanner.report.evidence.reads.verdict import log_likelihood_ratio, verdict_of
 
 ARM, LOOP = 30, 12
 STEM = "(" * ARM + "." * LOOP + ")" * ARM
@@ -37,12 +37,12 @@ def test_ideal_stacks_keep_every_rule():
     assert found.overhangs == (2, 2)
     assert found.apart == STAR[0] - MATURE[1] == 26
     assert (found.exact, found.near, found.in_loop) == (100 * UNIT, 0, 0)
-    verdict = judge(found)
+    verdict = verdict_of(found)
     assert (verdict.name, verdict.failed) == ("supported", ())
     # The same with the arms' roles turned round.
     turned = pattern([(*MATURE, 10), (*STAR, 90)])
     assert (turned.dominant, turned.expected) == (1, MATURE)
-    assert judge(turned).name == "supported"
+    assert verdict_of(turned).name == "supported"
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_ideal_stacks_keep_every_rule():
     ],
 )
 def test_each_rule_can_fail(stacks, antisense, structure, failed, name):
-    verdict = judge(pattern(stacks, antisense, structure))
+    verdict = verdict_of(pattern(stacks, antisense, structure))
     assert verdict.name == name
     assert set(verdict.failed) == failed
 
 
 def test_no_reads_say_nothing():
-    verdict = judge(pattern([]))
+    verdict = verdict_of(pattern([]))
     assert (verdict.name, verdict.failed, verdict.llr) == ("none", (), 0)
 
 

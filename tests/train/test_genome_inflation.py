@@ -15,10 +15,10 @@ from premir.train.genome.config import Background, GenomeConfig, Known
 from premir.train.genome.inflation import (
     GRID,
     Counts,
-    as_json,
     count_calls,
+    counts_as_json,
     fit,
-    judge,
+    predictions,
 )
 
 
@@ -70,7 +70,7 @@ def test_the_factor_ends_where_decoys_are_too_few():
 
 def test_a_genome_is_predicted_from_its_decoys_and_the_others(genomes):
     odd = drawn(np.random.default_rng(1), "odd", lambda s: 1.5 + s / 5, rate=1_000)
-    rows = list(judge(genomes, [odd]))
+    rows = list(predictions(genomes, [odd]))
     assert [row["genome"] for row in rows[::2]] == [*(each.name for each in genomes), "odd"]
     # Nine tenths of the rates lie in their intervals, but for chance.
     inside = [row["low"] < row["observed"] < row["high"] for row in rows[:-2]]
@@ -81,14 +81,14 @@ def test_a_genome_is_predicted_from_its_decoys_and_the_others(genomes):
     assert ten["observed"] / ten["card"] > 5
     assert ten["decoys"] == pytest.approx(ten["observed"], rel=0.4)
     # A genome is left out of what predicts it: that of the judges hangs on none of them.
-    assert rows[0] == next(judge(genomes, []))
-    assert rows[0] != next(judge([genomes[0], *genomes[2:]], []))
-    few = list(judge(genomes, [odd], megabases=1.0))[-2]
+    assert rows[0] == next(predictions(genomes, []))
+    assert rows[0] != next(predictions([genomes[0], *genomes[2:]], []))
+    few = list(predictions(genomes, [odd], megabases=1.0))[-2]
     assert few["high"] / few["low"] > ten["high"] / ten["low"]
 
 
 def test_counts_are_written(genomes):
-    (row,) = as_json(genomes[:1])
+    (row,) = counts_as_json(genomes[:1])
     assert row["calls"] == genomes[0].calls
     assert row["decoys"][4] == sum(call >= 2 for call in genomes[0].decoy_calls)
     assert set(row) == {"name", "megabases", "calls", "decoy_megabases", "decoys"}

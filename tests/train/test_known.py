@@ -13,9 +13,9 @@ from data_sets import data_dir
 from premir.kernels.codes import encode
 from premir.kernels.pairing import pack
 from premir.scanner.errors import InputError
-from premir.scanner.report.evidence.known.library import Known, Library
+from premir.scanner.report.evidence.known.library import KnownHairpin, Library
 from premir.scanner.report.evidence.known.reading import read_made, shipped, write_library
-from premir.train.known import calibrate, choose_known
+from premir.train.known import choose_known, measure_tail
 
 LET_7 = "UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA"
 MIR_9 = "CGGGGUUGGUUGUUAUCUUUGGUUAUCUAGCUGUAUGAGUGGUGUGGAGUCUUCAUAAAGCUAGAUAACCGAAAGUAAAAAUAACCCCA"
@@ -93,13 +93,13 @@ def random_family(n, seed=0):
     rng = np.random.default_rng(seed)
     letters = [builders.hairpin(rng).replace("T", "U") for _ in range(n)]
     arms = ((2, 24), (46, 68))
-    return [Known(f"hsa-mir-{n}", each, arms) for n, each in enumerate(letters)]
+    return [KnownHairpin(f"hsa-mir-{n}", each, arms) for n, each in enumerate(letters)]
 
 
 def test_shares_hold_in_other_background(tmp_path):
     """As many others are as similar as is said."""
     known = random_family(150)
-    calibration = calibrate(known, *background(6_000, 1))
+    calibration = measure_tail(known, *background(6_000, 1))
     library = Library("mine", known, calibration)
     _, score = library.nearest(*background(6_000, 2))
     for share in (0.1, 0.03):
@@ -116,7 +116,7 @@ def test_families_that_background_resembles_are_penalised():
     repeats = [encode(known[40].letters)] * 60
     codes, offsets = background(6_000, 1)
     parts = [codes[start:end] for start, end in itertools.pairwise(offsets)]
-    calibration = calibrate(known, *pack(parts + repeats))
+    calibration = measure_tail(known, *pack(parts + repeats))
     assert max(calibration.penalties, key=calibration.penalties.__getitem__) == "mir-40"
     library = Library("mine", known, calibration)
     _, score = library.nearest(*pack([repeats[0], encode(known[3].letters)]))

@@ -35,7 +35,13 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
     from premir.scanner.find.folding import KernelFolder
     from premir.train.commands.shared import print_json
     from premir.train.genome.config import ANIMAL_CONFIG, read_config
-    from premir.train.genome.inflation import as_json, count_calls, fit, judge, write_inflation
+    from premir.train.genome.inflation import (
+        count_calls,
+        counts_as_json,
+        fit,
+        predictions,
+        write_inflation,
+    )
 
     held, judges = count_calls(
         model,
@@ -51,9 +57,9 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
     print_json(
         {
             "inflation": table,
-            "judged": list(judge(held, judges)),
-            "held_out": as_json(held),
-            "judges": as_json(judges),
+            "judged": list(predictions(held, judges)),
+            "held_out": counts_as_json(held),
+            "judges": counts_as_json(judges),
         }
     )
     return 0

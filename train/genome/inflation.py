@@ -165,7 +165,7 @@ def fit(genomes: Sequence[Counts]) -> dict[str, Any]:
     }
 
 
-def judge(
+def predictions(
     held: Sequence[Counts], judges: Sequence[Counts], megabases: float | None = None
 ) -> Iterator[dict[str, Any]]:
     """Predict the false calls of each genome from its decoys and all other genomes.
@@ -208,7 +208,7 @@ def write_inflation(model: Model, table: dict[str, Any]) -> None:
     write_json(model.directory / CARD, {**model.card, "inflation": table})
 
 
-def as_json(counts: Sequence[Counts]) -> list[dict[str, Any]]:
+def counts_as_json(counts: Sequence[Counts]) -> list[dict[str, Any]]:
     """Return counts as a result file holds them: of decoys, too, how many reach each log odds."""
     rows = [{**asdict(each), "decoys": each.decoys.tolist()} for each in counts]
     return [{name: row[name] for name in row if name != "decoy_calls"} for row in rows]

@@ -48,7 +48,7 @@ def lift_of(search: Search) -> Lift | None:
     return lifts[0] if len(lifts) == 1 else None
 
 
-def false_calls(search: Search) -> FalseCalls | None:
+def rates_of(search: Search) -> FalseCalls | None:
     """Return the false calls of model and evidence together; None where the card knows none."""
     rates = search.model.false_calls if search.model is not None else None
     for track in tracks_for(search):

@@ -26,7 +26,7 @@ from premir.scanner.genome.tiles import place
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import writing
 from premir.scanner.report.belief import Belief, DecoyBelief, count_range
-from premir.scanner.report.evidence import false_calls
+from premir.scanner.report.evidence import rates_of
 from premir.scanner.report.hits import Hits
 from premir.scanner.report.page import charts
 from premir.scanner.report.page.charts import Histogram
@@ -92,7 +92,7 @@ def render(hits: Hits, scanned: Scanned) -> str:
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     genome, table = hits.material.genome, hits.table
-    source, rates = genome.source, false_calls(scanned.options.search)
+    source, rates = genome.source, rates_of(scanned.options.search)
     return _template().render(
         style=Markup(style),
         digest=digest,

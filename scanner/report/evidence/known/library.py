@@ -37,7 +37,7 @@ Arm = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownHairpin:
     """A known hairpin, or a mature of which no hairpin is known.
 
     Attributes:
@@ -62,7 +62,7 @@ class Known:
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class BackgroundTail:
     """How much background resembles a library.
 
     Attributes:
@@ -81,10 +81,10 @@ class Calibration:
         """Return -log10 of the share of background that is at least as similar, (N,)."""
         return np.asarray(np.interp(score, self.score, -np.log10(self.share)))
 
-    def scaled(self, seeds: int) -> Calibration:
+    def scaled(self, seeds: int) -> BackgroundTail:
         """Return it for a library with so many seeds: the best of many is better than of few."""
         share = np.minimum(1.0, self.share * (seeds / self.seeds))
-        return Calibration(self.score, share, self.penalties, seeds)
+        return BackgroundTail(self.score, share, self.penalties, seeds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ class Library:
     """
 
     name: str
-    known: Sequence[Known]
-    calibration: Calibration
+    known: Sequence[KnownHairpin]
+    calibration: BackgroundTail
     files: tuple[Path, ...] = ()
 
     @cached_property
@@ -148,7 +148,7 @@ class Library:
         return np.array([table.get(each.family, 0) for each in self.known], np.int32)
 
 
-def index_of(known: Sequence[Known]) -> KnownHairpins:
+def index_of(known: Sequence[KnownHairpin]) -> KnownHairpins:
     """Return the index of known hairpins."""
     codes, offsets = pack([encode(each.letters) for each in known])
     classes = np.full(codes.size, _REST, np.uint8)

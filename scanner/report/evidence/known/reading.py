@@ -18,7 +18,7 @@ from premir.scanner.errors import InputError
 from premir.scanner.files import whole_file
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.report.evidence.known.compared import least_compared
-from premir.scanner.report.evidence.known.library import Arm, Calibration, Known, Library
+from premir.scanner.report.evidence.known.library import Arm, BackgroundTail, KnownHairpin, Library
 from premir.scanner.report.evidence.known.names import family_of, species_of
 from premir.scanner.score.model import Model
 
@@ -96,14 +96,14 @@ def read_made(path: Path) -> Library:
         if table["schema"] != SCHEMA:
             raise InputError(f"{path}: is {table['schema']}; this premir reads {SCHEMA}")
         own = table["calibration"]
-        calibration = Calibration(
+        calibration = BackgroundTail(
             np.array(own["score"], np.int64),
             np.array(own["share"], np.float64),
             {str(family): int(value) for family, value in own["penalties"].items()},
             int(own["seeds"]),
         )
         known = [
-            Known(name, letters, tuple((int(start), int(end)) for start, end in arms))
+            KnownHairpin(name, letters, tuple((int(start), int(end)) for start, end in arms))
             for name, letters, arms in table["known"]
         ]
         return Library(table["name"], known, calibration, (path,))
@@ -139,7 +139,7 @@ def write_library(path: Path, library: Library, told: dict[str, Any]) -> None:
         temporary.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 
-def from_fasta(paths: Iterable[Path]) -> list[Known]:
+def from_fasta(paths: Iterable[Path]) -> list[KnownHairpin]:
     """Read precursors and matures.
 
     A mature that stands in precursors of its species and family says where their arms are; one
@@ -177,9 +177,9 @@ def from_fasta(paths: Iterable[Path]) -> list[Known]:
         for own, at in places:
             arms[own].add((at, at + len(letters)))
         if not places:
-            alone.append(Known(name, letters, ((0, len(letters)),)))
+            alone.append(KnownHairpin(name, letters, ((0, len(letters)),)))
     found = [
-        Known(name, letters, tuple(sorted(arms[name])) or _ends(letters))
+        KnownHairpin(name, letters, tuple(sorted(arms[name])) or _ends(letters))
         for name, letters in precursors.items()
     ]
     return found + alone
@@ -189,6 +189,6 @@ def _ends(letters: str) -> tuple[Arm, ...]:
     return (0, _CUT), (len(letters) - _CUT, len(letters))
 
 
-def count_seeds(known: Sequence[Known]) -> int:
+def count_seeds(known: Sequence[KnownHairpin]) -> int:
     """Return how many different seeds some known hairpins have."""
     return len({mature[1 : 1 + SEED] for each in known for mature in each.matures})

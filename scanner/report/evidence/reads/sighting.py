@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from premir.scanner.report.evidence.reads.pattern import Pattern, Reads
 from premir.scanner.report.evidence.reads.stacks import Stacks, centres, combined
-from premir.scanner.report.evidence.reads.verdict import Verdict, judge
+from premir.scanner.report.evidence.reads.verdict import Verdict, verdict_of
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
 
@@ -148,7 +148,7 @@ def _sighting(
     pattern = Pattern(pairs, reads, antisense, places=int(inside.size))
     return Sighting(
         pattern,
-        judge(pattern),
+        verdict_of(pattern),
         shared=int(sense["shared"].sum()) / max(pattern.total, 1),
         flank=int(around["weight"][beside].sum()),
         libraries=sum(bool((each["strand"] == strand).any()) for each in held),

@@ -60,7 +60,7 @@ class Verdict:
     llr: float
 
 
-def judge(pattern: Pattern) -> Verdict:
+def verdict_of(pattern: Pattern) -> Verdict:
     """Judge a hairpin by its reads.
 
     Args:
