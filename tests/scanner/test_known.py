@@ -120,7 +120,9 @@ def test_faulty_records_are_named_before_the_scan(tmp_path, capsys, content, mes
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"text", gzip.compress(b"{}"), gzip.compress(b"[1]"), gzip.compress(b"x")[:-6]]
+    "content",
+    [b"", b"text", gzip.compress(b"{}"), gzip.compress(b"[1]"), gzip.compress(b"x")[:-6]],
+    ids=["empty", "text", "a table", "a list", "cut off"],  # what gzip writes holds the time
 )
 def test_a_damaged_library_is_refused(tmp_path, content):
     path = tmp_path / "library.json.gz"
