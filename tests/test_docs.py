@@ -59,7 +59,17 @@ def released_data():
     httpd.server_close()
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+LONG = {"network", "cluster"}
+"""Pages whose commands take most of a minute: run on request, with what takes minutes."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=pytest.mark.faults if page.stem in LONG else ())
+        for page in TUTORIALS
+    ],
+)
 def test_tutorials_say_what_happens(page, folder, request, tmp_path_factory):
     environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("RAY_ADDRESS", None)
