@@ -171,6 +171,7 @@ def compare(args: argparse.Namespace) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_bench_training_on_tiny_input(tmp_path: Path) -> None:
     pos, neg, out = tmp_path / "p.fa", tmp_path / "n.fa", tmp_path / "training.json"
     pos.write_text(">a\n" + "GGGGTTTTCCCC" * 4 + "\n>b\n" + "GGGGTTTTCCCC" * 5 + "\n")

@@ -59,7 +59,7 @@ def released_data():
     httpd.server_close()
 
 
-LONG = {"network", "cluster"}
+LONG = {"first-scan", "network", "cluster"}
 """Pages whose commands take most of a minute: run on request, with what takes minutes."""
 
 

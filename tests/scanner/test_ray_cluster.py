@@ -238,6 +238,7 @@ def test_lost_nodes_and_memory_change_nothing(cluster, scan, node, reference, tm
     assert summary["tiles_quarantined"] == 0
 
 
+@pytest.mark.faults
 def test_node_with_another_version_is_named(scan, node, another_version, tmp_path):
     """Where it joins a scan, and where it is there from the start."""
     named = (
