@@ -32,11 +32,10 @@ from premir.scanner.report.evidence.reads.counting import counting_seconds
 from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.evidence.reads.verdict import ENOUGH
 from premir.scanner.run.rundir import RunDirectory, check_ours
-from premir.scanner.run.tasks import Job
+from premir.scanner.run.tasks import Job, find_job_hits
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.refolding import Refolder
-from premir.scanner.score.selecting import find_hits
 
 _SECONDS = 2.0
 """How long work is measured."""
@@ -179,17 +178,7 @@ def measure(job: Job, sample: Sample, device_name: str) -> Measured:
         spent["shards"] = time.monotonic() - written
         if job.model is not None and hairpins is not None:
             places = Places.of(loci, unit.contigs.lengths)
-            hits = find_hits(
-                job.model,
-                hairpins,
-                loci,
-                gates=job.gates,
-                min_prob=job.min_prob,
-                lowest=job.lowest,
-                lift=job.lift,
-                places=places,
-                device=device,
-            )
+            hits = find_job_hits(job, job.model, hairpins, loci, places, device)
             spent.update(hits.seconds)
             if refolder is not None:
                 again = time.monotonic()

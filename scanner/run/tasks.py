@@ -15,6 +15,7 @@ from premir.scanner.files import whole_file
 from premir.scanner.find import shards
 from premir.scanner.find.candidates import Extractor, Keep, candidates_of_tile
 from premir.scanner.find.folding import Folder
+from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
 from premir.scanner.genome.tiles import Spans, Tile
 from premir.scanner.run.rundir import Record, RunDirectory
@@ -22,7 +23,7 @@ from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
 from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import Model
-from premir.scanner.score.selecting import Spared, find_hits
+from premir.scanner.score.selecting import Found, Spared, find_hits
 
 Seconds = dict[str, float]
 
@@ -157,18 +158,7 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
     if loci is not None and job.spare is not None:
         spared = Spared(job.spare(loci, tile.spans), job.spare.min_prob)
     reading = time.monotonic() - started
-    found = find_hits(
-        model,
-        hairpins,
-        loci,
-        gates=job.gates,
-        min_prob=job.min_prob,
-        lowest=job.lowest,
-        lift=job.lift,
-        places=places,
-        device=device,
-        spared=spared,
-    )
+    found = find_job_hits(job, model, hairpins, loci, places, device, spared)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_scores(path, found.index, found.log_odds)
     return job.run.commit(
@@ -179,6 +169,30 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
             "hits": int(found.index.size),
             "seconds": {**found.seconds, "gates": found.seconds["gates"] + reading},
         },
+    )
+
+
+def find_job_hits(
+    job: Job,
+    model: Model,
+    hairpins: Hairpins,
+    loci: Loci | None,
+    places: Places | None,
+    device: torch.device,
+    spared: Spared | None = None,
+) -> Found:
+    """Find the hits of a scan among some hairpins; arguments as of :func:`find_hits`."""
+    return find_hits(
+        model,
+        hairpins,
+        loci,
+        gates=job.gates,
+        min_prob=job.min_prob,
+        lowest=job.lowest,
+        lift=job.lift,
+        places=places,
+        device=device,
+        spared=spared,
     )
 
 
