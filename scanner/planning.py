@@ -16,13 +16,12 @@ from premir.scanner.errors import printable
 from premir.scanner.find.candidates import candidates_of
 from premir.scanner.find.folding import make_folder
 from premir.scanner.find.shards import shard_bytes
-from premir.scanner.genome.decoys import plan_decoys
 from premir.scanner.genome.letters import Contigs, Genome, OpenGenome, read_contigs
 from premir.scanner.genome.regions import parse_regions
-from premir.scanner.genome.tiles import Tile
+from premir.scanner.genome.tiles import Tile, megabases_of
 from premir.scanner.options import Execution, ScanOptions
 from premir.scanner.preparing import (
-    decoy_length,
+    decoy_tiles,
     first_tiles,
     identity,
     make_job,
@@ -123,14 +122,13 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
         check_contigs(library, genome.contigs)
     job = make_job(options, run)
     tiles = first_tiles(options, genome, regions, job)
-    length = decoy_length(search, genome.contigs)
-    decoys = plan_decoys(genome.contigs, length, tile_size=execution.tile_size)
+    decoys = decoy_tiles(options, genome)
     if execution.part is not None:
-        tiles, decoys = execution.part.choose(tiles), execution.part.choose(decoys)
+        tiles = execution.part.choose(tiles)
     state, left = _reuse(options, genome, job, [*tiles, *decoys], path)
     with one_thread():
         measured = measure(job, sample, execution.device)
-    megabases = _megabases(left)
+    megabases = megabases_of(left)
     seconds = reading + measured.per_megabase * megabases / execution.threads
     stages = ", ".join(
         f"{name} {1e6 * value / measured.nucleotides:.2f}"
@@ -139,7 +137,7 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
     for name, fact in {
         "genome": _describe(search.genome, genome.contigs),
         "tiles": f"{len(tiles)} of up to {execution.tile_size / 1e6:g} Mb, "
-        f"{_megabases(tiles):.3f} Mb in all",
+        f"{megabases_of(tiles):.3f} Mb in all",
         "decoys": _decoys(decoys, left, measured, execution),
         "run_directory": str(path) if path is not None else "a temporary one",
         "reuse": state,
@@ -216,19 +214,17 @@ def _reuse(
     return text + (f", {len(scored)} scored" if job.model else ""), left
 
 
-def _megabases(tiles: Sequence[Tile]) -> float:
-    return sum(tile.length for tile in tiles) / 1e6
-
-
 def _decoys(
     decoys: Sequence[Tile], left: Sequence[Tile], measured: Measured, execution: Execution
 ) -> str:
     """Say how many decoys there are, and what they cost of the time."""
     if not decoys:
         return "none"
-    own = _megabases([tile for tile in left if tile.is_decoy])
+    own = megabases_of([tile for tile in left if tile.is_decoy])
     seconds = own * measured.per_megabase / execution.threads
-    return f"{_megabases(decoys):.3f} Mb of this genome shuffled, {_duration(seconds)} of the time"
+    return (
+        f"{megabases_of(decoys):.3f} Mb of this genome shuffled, {_duration(seconds)} of the time"
+    )
 
 
 def _reads(libraries: Sequence[Path]) -> dict[str, str]:

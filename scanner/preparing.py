@@ -16,6 +16,7 @@ from premir.scanner.errors import InputError
 from premir.scanner.files import sha256
 from premir.scanner.find.candidates import PRESETS
 from premir.scanner.find.identity import identity_of
+from premir.scanner.genome.decoys import plan_decoys
 from premir.scanner.genome.letters import Contigs, Genome
 from premir.scanner.genome.regions import Intervals, grow
 from premir.scanner.genome.tiles import Tile, plan_tiles
@@ -245,6 +246,14 @@ def first_tiles(
     if regions is not None:
         target = grow(regions, FIRST_MARGIN * job.extractor.longest, genome.contigs)
     return plan_tiles(target, genome.contigs, tile_size=options.execution.tile_size)
+
+
+def decoy_tiles(options: ScanOptions, genome: Genome) -> list[Tile]:
+    """Return the tiles of a scan's decoys; of a part, those that are its own."""
+    execution = options.execution
+    length = decoy_length(options.search, genome.contigs)
+    tiles = plan_decoys(genome.contigs, length, tile_size=execution.tile_size)
+    return tiles if execution.part is None else execution.part.choose(tiles)
 
 
 def settings(options: ScanOptions, job: Job) -> dict[str, Any]:

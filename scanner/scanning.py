@@ -9,7 +9,6 @@ from contextlib import nullcontext
 
 from premir.scanner.errors import MissingTilesError
 from premir.scanner.files import as_json
-from premir.scanner.genome.decoys import plan_decoys
 from premir.scanner.genome.letters import Genome, read_genome
 from premir.scanner.genome.regions import Intervals, grow, parse_regions, subtract
 from premir.scanner.genome.tiles import Tile, place, plan_tiles
@@ -17,7 +16,7 @@ from premir.scanner.options import Outputs, ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import (
     FIRST_MARGIN,
-    decoy_length,
+    decoy_tiles,
     identity,
     make_job,
     work_directory,
@@ -155,13 +154,9 @@ def _do_tiles(
     done: Done,
 ) -> None:
     """Run all tiles and decoys, or take up those that others have run."""
-    execution = options.execution
-    length = decoy_length(options.search, genome.contigs)
-    decoys = plan_decoys(genome.contigs, length, tile_size=execution.tile_size)
-    if execution.part is not None:
-        decoys = execution.part.choose(decoys)
+    decoys = decoy_tiles(options, genome)
     if session.executor is None:
-        tiles = plan_tiles(None, genome.contigs, tile_size=execution.tile_size)
+        tiles = plan_tiles(None, genome.contigs, tile_size=options.execution.tile_size)
         _take_up(genome, job, tiles, decoys, done)
         return
     session.progress.grow(sum(tile.length for tile in decoys))

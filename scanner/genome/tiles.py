@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, overload
 
@@ -98,6 +98,11 @@ class Tile:
     def length(self) -> int:
         """Nucleotides in all cores."""
         return int((self.spans.end - self.spans.start).sum())
+
+
+def megabases_of(tiles: Iterable[Tile]) -> float:
+    """Return the length of some tiles, without their halos."""
+    return sum(tile.length for tile in tiles) / 1e6
 
 
 def plan_tiles(

@@ -18,7 +18,7 @@ from premir.scanner.find.loci import Loci
 from premir.scanner.find.shards import read_loci
 from premir.scanner.genome.letters import Genome
 from premir.scanner.genome.regions import Intervals, grow
-from premir.scanner.genome.tiles import Tile, place
+from premir.scanner.genome.tiles import Tile, megabases_of, place
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Tabix, writing
 from premir.scanner.report.belief import Belief, DecoyBelief, by_decoys, expected
@@ -82,7 +82,12 @@ class Done:
     @property
     def megabases(self) -> float:
         """Length of its tiles."""
-        return sum(tile.length for tile in self.tiles) / 1e6
+        return megabases_of(self.tiles)
+
+    @property
+    def decoy_megabases(self) -> float:
+        """Length of its decoys."""
+        return megabases_of(self.decoys)
 
 
 def seal(
@@ -207,16 +212,12 @@ def _decoy_rates(
     inflation = model.inflation
     return DecoyRates.of_genome(
         np.sort(table.ranked),
-        _decoy_megabases(done),
+        done.decoy_megabases,
         low=int(((hits.ranked >= OWN[0]) & (hits.ranked < OWN[1])).sum()),
         searched=megabases,
         inflation=inflation or NONE,
         curve=rates_of(material.search) if inflation is not None else None,
     )
-
-
-def _decoy_megabases(done: Done) -> float:
-    return sum(tile.length for tile in done.decoys) / 1e6
 
 
 def _length(intervals: Intervals) -> int:
@@ -260,7 +261,7 @@ def _provenance(
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",
-        *([f"decoys {_decoy_megabases(done):g} Mb"] if done.decoys else []),
+        *([f"decoys {done.decoy_megabases:g} Mb"] if done.decoys else []),
         f"sort {options.outputs.sort}",
         *(
             f"incomplete: {printable(place(tile, genome.contigs))} is missing"

@@ -171,7 +171,7 @@ def _decoys(done: Done) -> dict[str, float]:
     """Say how much of the genome was scanned shuffled, what was called there, and what it took."""
     tally = done.decoy_tally
     return {
-        "megabases": sum(tile.length for tile in done.decoys) / 1e6,
+        "megabases": done.decoy_megabases,
         "tiles": len(done.decoys),
         **{name: tally.counts.get(name, 0) for name in ("candidates", "folded", "scored")},
         "above_threshold": tally.counts.get("hits", 0),

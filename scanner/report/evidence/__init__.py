@@ -36,7 +36,7 @@ def lowest_past_gates(search: Search) -> float:
     """Return the least one of what no gate for a higher threshold may reject.
 
     Gates lose few of the hairpins below their threshold that resemble known ones
-    (docs/genome-training.md); of what other evidence may lift nothing is known.
+    (docs/known-families.md); of what other evidence may lift nothing is known.
     """
     return _lowest(search, [track for track in tracks_for(search) if track.lift is None])
 
