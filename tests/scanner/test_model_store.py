@@ -123,24 +123,48 @@ FALSE_CALLS = {
 }
 
 
+INFLATION = {
+    **{"log_odds": [0, 2], "factor": [1.5, 3], "own_factor": 1.4, "own_spread": 0.3},
+    **{"calls_spread": 0.3, "spread": 0.4, "weight": 5},
+}
+
+
 @pytest.mark.parametrize(
-    "field, value, message",
+    "table, field, value, message",
     [
-        ("log_odds", [0, 2, 2], "is [0, 2, 2]; expected a list of rising numbers"),
-        ("log_odds", [], "is []; expected a list of rising"),
-        ("log_odds", [0, 1, None], "is [0, 1, null]; expected"),
-        ("log_odds", [0, 1, 10**400], "is [0, 1, 1000"),
-        ("all", [9, -1, 0], "is [9, -1, 0]; expected a list of numbers of 0 and more"),
-        ("highest", 3, "is 3; expected a list"),
-        ("megabases", 0, "is 0; expected a number above 0"),
-        ("megabases", 10**400, "is 1000"),
+        (
+            "false_calls_per_mb",
+            "log_odds",
+            [0, 2, 2],
+            "is [0, 2, 2]; expected a list of rising numbers",
+        ),
+        ("false_calls_per_mb", "log_odds", [], "is []; expected a list of rising"),
+        ("false_calls_per_mb", "log_odds", [0, 1, None], "is [0, 1, null]; expected"),
+        ("false_calls_per_mb", "log_odds", [0, 1, 10**400], "is [0, 1, 1000"),
+        (
+            "false_calls_per_mb",
+            "all",
+            [9, -1, 0],
+            "is [9, -1, 0]; expected a list of numbers of 0 and more",
+        ),
+        ("false_calls_per_mb", "highest", 3, "is 3; expected a list"),
+        ("false_calls_per_mb", "megabases", 0, "is 0; expected a number above 0"),
+        ("false_calls_per_mb", "megabases", 10**400, "is 1000"),
+        ("inflation", "log_odds", [2, 0], "is [2, 0]; expected a list of rising numbers"),
+        ("inflation", "factor", [1.5, 0], "is [1.5, 0]; expected a list of numbers above 0"),
+        ("inflation", "factor", 3, "is 3; expected a list"),
+        ("inflation", "own_factor", 0, "is 0; expected a number above 0"),
+        ("inflation", "calls_spread", None, "is null; expected a number from 0 to 10"),
+        ("inflation", "spread", -1, "is -1; expected a number from 0 to 10"),
+        ("inflation", "weight", 0, "is 0; expected a number above 0"),
     ],
 )
-def test_false_calls_are_checked_too(copy, field, value, message):
-    change(copy, false_calls_per_mb={**FALSE_CALLS, field: value})
+def test_tables_of_a_card_are_checked_too(copy, table, field, value, message):
+    whole = {"false_calls_per_mb": FALSE_CALLS, "inflation": INFLATION}[table]
+    change(copy, **{table: {**whole, field: value}})
     with pytest.raises(ModelError) as caught:
         load_model(str(copy))
-    assert f"card.json: false_calls_per_mb.{field} {message}" in str(caught.value)
+    assert f"card.json: {table}.{field} {message}" in str(caught.value)
 
 
 def test_false_calls_have_a_rate_for_each_score(copy):
@@ -154,31 +178,6 @@ def test_false_calls_have_a_rate_for_each_score(copy):
     change(copy, false_calls_per_mb=None)
     with pytest.raises(ModelError, match="false_calls_per_mb is null; expected a table"):
         load_model(str(copy))
-
-
-INFLATION = {
-    **{"log_odds": [0, 2], "factor": [1.5, 3], "own_factor": 1.4, "own_spread": 0.3},
-    **{"calls_spread": 0.3, "spread": 0.4, "weight": 5},
-}
-
-
-@pytest.mark.parametrize(
-    "field, value, message",
-    [
-        ("log_odds", [2, 0], "is [2, 0]; expected a list of rising numbers"),
-        ("factor", [1.5, 0], "is [1.5, 0]; expected a list of numbers above 0"),
-        ("factor", 3, "is 3; expected a list"),
-        ("own_factor", 0, "is 0; expected a number above 0"),
-        ("calls_spread", None, "is null; expected a number from 0 to 10"),
-        ("spread", -1, "is -1; expected a number from 0 to 10"),
-        ("weight", 0, "is 0; expected a number above 0"),
-    ],
-)
-def test_what_decoys_miss_is_checked_too(copy, field, value, message):
-    change(copy, inflation={**INFLATION, field: value})
-    with pytest.raises(ModelError) as caught:
-        load_model(str(copy))
-    assert f"card.json: inflation.{field} {message}" in str(caught.value)
 
 
 def test_what_decoys_miss_has_a_factor_for_each_score(copy):
