@@ -15,6 +15,13 @@ _FIRST = (
 """What waits for other processes begins early, lest one worker be left with it in the end."""
 
 
+def pytest_xdist_auto_num_workers():
+    """Return how many workers ``-n auto`` starts: one more than cores, as Ray's tests mostly wait."""
+    from premir.scanner.cores import available_cores
+
+    return available_cores() + 1
+
+
 def pytest_collection_modifyitems(items):
     """Bring long files to the front; the others keep their order."""
 

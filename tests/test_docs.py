@@ -36,9 +36,14 @@ def folder(tmp_path):
     """A folder as the tutorials begin in, with the commands on the path."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (tmp_path / "bin").mkdir()
-    for name, module in (("premir-scan", "scanner"), ("premir-train", "train")):
+    modules = {
+        "premir-scan": "premir.scanner.cli",
+        "premir-train": "premir.train.cli",
+        "pip": "pip",
+    }
+    for name, module in modules.items():
         script = tmp_path / "bin" / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m premir.{module}.cli "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
         script.chmod(0o755)
     (tmp_path / "bin" / "python").symlink_to(sys.executable)
     return tmp_path
@@ -59,6 +64,15 @@ def released_data():
     httpd.server_close()
 
 
+def _installing_in(packages: Path) -> dict[str, str]:
+    """Environment in which pip installs beside the interpreter, and fetches nothing."""
+    path = filter(None, (str(packages), os.environ.get("PYTHONPATH")))
+    return {
+        "PIP_TARGET": str(packages), "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0",
+        "PYTHONPATH": os.pathsep.join(path),
+    }  # fmt: skip
+
+
 LONG = {"first-scan", "network", "cluster"}
 """Pages whose commands take most of a minute: run on request, with what takes minutes."""
 
@@ -76,6 +90,7 @@ def test_tutorials_say_what_happens(page, folder, request, tmp_path_factory):
     if page.stem == "network":
         environment["PREMIR_DATA_URL"] = request.getfixturevalue("released_data")
         environment["PREMIR_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+        environment |= _installing_in(folder / "packages")
     checker = doctest.OutputChecker()
     examples = examples_of(page)
     assert len(examples) > 2

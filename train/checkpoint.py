@@ -116,7 +116,14 @@ def _opened(path: Path, device: torch.device | None = None) -> Iterator[Any]:
 
 
 def read_history(path: Path) -> History:
-    """Return what a checkpoint tells of each epoch."""
-    with safe_open(path, "pt") as file:
-        history: History = json.loads(file.metadata()["history"])
+    """Return what a checkpoint tells of each epoch.
+
+    Raises:
+        InputError: it is damaged, or of an older premir.
+    """
+    with _opened(path) as file:
+        metadata = file.metadata() or {}
+    if "history" not in metadata:
+        raise InputError(f"{path}: no checkpoint of a training, or one of an older premir")
+    history: History = json.loads(metadata["history"])
     return history

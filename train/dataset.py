@@ -52,6 +52,15 @@ class Dataset:
         """Number of other hairpins."""
         return len(self.hairpins) - self.positives
 
+    def sequences(self) -> list[bytes]:
+        """Return the letters' codes of each hairpin: equal for equal sequences."""
+        return [self.hairpins[n][0].tobytes() for n in range(len(self.hairpins))]
+
+    def take(self, index: npt.NDArray[np.int64]) -> Dataset:
+        """Return the hairpins at ``index``, in that order; digests are of the whole files."""
+        names = tuple(self.names[n] for n in index)
+        return Dataset(self.hairpins.take(index), self.labels[index], names, self.digests)
+
 
 def load_dataset(positives: Sequence[Path], negatives: Sequence[Path], folder: Folder) -> Dataset:
     """Read FASTA files of positives and negatives and fold them, or take them from the cache.

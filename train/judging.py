@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 
 from premir.scanner.errors import InputError
-from premir.scanner.find.hairpins import Hairpins
 from premir.train.dataset import Dataset
 from premir.train.metrics import Metrics, evaluate
 
@@ -56,9 +55,9 @@ def contaminated(training: Dataset, test: Dataset) -> npt.NDArray[np.bool_]:
     Raises:
         InputError: nothing of one class is left without them, so that there is nothing to measure.
     """
-    trained = set(_sequences(training.hairpins))
+    trained = set(training.sequences())
     labels: dict[bytes, set[int]] = {}
-    sequences = _sequences(test.hairpins)
+    sequences = test.sequences()
     for sequence, label in zip(sequences, test.labels.tolist(), strict=True):
         labels.setdefault(sequence, set()).add(label)
     marked = np.array(
@@ -102,10 +101,6 @@ def scored(log_odds: npt.NDArray[np.float32], training: Dataset, test: Dataset) 
     """Return a test set with what a model's log odds, float32 (N,), make of it."""
     probabilities = torch.from_numpy(log_odds).sigmoid().numpy().astype(np.float64)
     return Scored(test.labels, probabilities, contaminated(training, test))
-
-
-def _sequences(hairpins: Hairpins) -> list[bytes]:
-    return [hairpins[n][0].tobytes() for n in range(len(hairpins))]
 
 
 def mean(judgements: Sequence[Judgement]) -> Judgement:

@@ -1,4 +1,4 @@
-"""Figures of the result tables."""
+"""Figures of the result tables, and of how a training went."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from premir.train.validation import Course
 
 mpl.use("agg")
 
@@ -29,28 +31,39 @@ def _save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def curves(results: Sequence[dict[str, Any]], path: Path) -> Path:
-    """Draw measures by epoch, training against validation: each fold, and their mean.
+_PANELS = (("se", "sensitivity"), ("f", "F-score"), ("auroc", "AUROC"), ("aupr", "AUPR"))
+
+
+def curves(courses: Sequence[Course], path: Path, *, mark: int) -> Path:
+    """Draw loss and measures by epoch, training against validation: each course, and their mean.
 
     Args:
-        results: cells with ``training_curve`` and ``test_curve``.
+        courses: of trainings of one kind; each may have ended after other epochs.
         path: PNG to write.
+        mark: epoch to mark.
     """
-    panels = (("se", "sensitivity"), ("f", "F-score"), ("auroc", "AUROC"), ("aupr", "AUPR"))
-    figure, axes = _figure(len(panels))
-    for ax, (measure, words) in zip(axes, panels, strict=True):
-        for part, words_of_part, colour in (
-            ("training", "training", _GREY),
-            ("test", "validation", _BLUE),
-        ):
-            values = np.array([result[f"{part}_curve"][measure] for result in results])
-            epochs = np.arange(1, values.shape[1] + 1)
-            ax.plot(epochs, values.T, color=colour, alpha=0.35, lw=0.6)
-            ax.plot(epochs, values.mean(axis=0), color=colour, label=words_of_part)
-        ax.axvline(40, color=_RED, lw=0.8, ls=":")
-        ax.set(xlabel="epoch", title=words)
+    figure, axes = _figure(1 + len(_PANELS))
+    _lines(axes[0], [course.losses for course in courses], _GREY, "training")
+    axes[0].set(title="loss")
+    for ax, (measure, words) in zip(axes[1:], _PANELS, strict=True):
+        _lines(ax, [course.training[measure] for course in courses], _GREY, "training")
+        _lines(ax, [course.validation[measure] for course in courses], _BLUE, "validation")
+        ax.set(title=words)
+    for ax in axes:
+        ax.axvline(mark, color=_RED, lw=0.8, ls=":")
+        ax.set(xlabel="epoch")
     axes[1].legend(frameon=False, loc="lower right")
     return _save(figure, path)
+
+
+def _lines(ax: Axes, lines: Sequence[Sequence[float]], colour: str, label: str) -> None:
+    """Draw lines by epoch, and their mean as far as all of them go."""
+    for line in lines:
+        ax.plot(np.arange(1, len(line) + 1), line, color=colour, alpha=0.35, lw=0.6)
+    shared = min(map(len, lines))
+    mean = np.mean([line[:shared] for line in lines], axis=0)
+    marker = "o" if shared == 1 else ""
+    ax.plot(np.arange(1, shared + 1), mean, color=colour, label=label, marker=marker)
 
 
 def lengths(counts: dict[str, Any], path: Path) -> Path:

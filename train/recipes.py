@@ -74,10 +74,13 @@ OPTIMIZERS: dict[str, Any] = {
 ENCODINGS = {"onehot": 0.0, "soft0.1": 0.1, "soft0.2": 0.2}
 """Softness e by name: a nucleotide is 1 - e in its own channel and e / 3 in the three others."""
 
+PAPER_EPOCHS = 40
+"""Of section 3 of Do et al. (2018)."""
+
 RECIPES = {
     "paper": Recipe(
         "paper",
-        epochs=40,
+        epochs=PAPER_EPOCHS,
         group=64,
         optimizer="adagrad",
         learning_rate=0.001,

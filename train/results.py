@@ -21,8 +21,10 @@ from premir.scanner.errors import InputError
 from premir.train.bootstrap import MEASURES
 from premir.train.comparisons import compare_with_authors, differences, validation_course
 from premir.train.genome.ablation import ablation_page
+from premir.train.recipes import PAPER_EPOCHS
 from premir.train.rows import NAMES, TABLES, VIEWS, collect, their_epoch
 from premir.train.table import FLANKS, LENGTHS, Cell, is_finished
+from premir.train.validation import Course
 
 
 def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
@@ -69,7 +71,10 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
     }
     figures = []
     if curves:
-        figures.append(plots.curves(curves, folder / "curves.png"))
+        courses = [
+            Course(cell["losses"], cell["training_curve"], cell["test_curve"]) for cell in curves
+        ]
+        figures.append(plots.curves(courses, folder / "curves.png", mark=PAPER_EPOCHS))
     if LENGTHS in extras:
         figures.append(plots.lengths(extras[LENGTHS], folder / "lengths.png"))
     if FLANKS in extras:

@@ -30,6 +30,7 @@ from premir.train.ownership import TRAINING, check_own_model, identity_digest
 from premir.train.protocols import Files, Protocol
 from premir.train.recipes import Recipe
 from premir.train.trainer import Trainer, check_lengths, check_network
+from premir.train.validation import MEASURE, UNWATCHED, Validation, curve
 
 _log = logging.getLogger(__name__)
 CHECKPOINT = checkpoint_name()
@@ -46,6 +47,7 @@ def train(
     threads: int,
     folder: Folder,
     name: str,
+    validation: Validation = UNWATCHED,
     checkpoint: Path | None = None,
     follow: bool = False,
 ) -> tuple[Model, Scored | None]:
@@ -61,6 +63,7 @@ def train(
         threads: CPU threads; the sums of a float32 training depend on it in the last digits.
         folder: folds what the cache of folds lacks.
         name: the model's name.
+        validation: how the training is watched, and by what it may stop earlier.
         checkpoint: file to go on from after every epoch; by default in ``out``.
         follow: measure after every epoch too, on the test set and (by the probabilities of the
             epoch itself) on the training set, for curves.
@@ -84,11 +87,12 @@ def train(
     check_new_card(out / CARD, head)
     torch.set_num_threads(threads)
     device = choose_device(device_name)
-    training = _load(protocol.training, folder)
+    given = _load(protocol.training, folder)
     test = _load(protocol.test, folder) if protocol.test.positives else None
     if test is not None:
-        contaminated(training, test)  # refuses a useless test set before hours are spent
-    check_lengths(network, *(each for each in (training, test) if each is not None))
+        contaminated(given, test)  # refuses a useless test set before hours are spent
+    check_lengths(network, *(each for each in (given, test) if each is not None))
+    training, watched = validation.split(given, seed)
     _log.info(
         "%s: %d positives, %d negatives to train on",
         protocol.name,
@@ -101,7 +105,7 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from error
-    trainer = Trainer(network, recipe, seed, training, device)
+    trainer = Trainer(network, recipe, seed, training, device, validation)
     checkpoint = checkpoint or out / CHECKPOINT
     begun = checkpoint.exists()
     if begun:
@@ -113,26 +117,33 @@ def train(
             "choose another --out or more --epochs"
         )
     check_own_model(out, trainer.identity(), begun=begun)
-    while trainer.epoch < recipe.epochs:
+    while trainer.epoch < recipe.epochs and not validation.is_over(trainer.history):
         loss = trainer.train_epoch()
         epoch = trainer.history[-1]
         if follow and test is not None:
             rough = batch_log_odds(trainer.plain_network(), test.hairpins, device=device)
             epoch["training"] = evaluate(training.labels, trainer.seen).rounded()
-            epoch["test"] = scored(rough, training, test).judgement().as_published.rounded()
+            epoch["test"] = scored(rough, given, test).judgement().as_published.rounded()
+        if watched is not None:
+            trainer.watch(watched)
         trainer.save(checkpoint)
+        seen = (
+            f"  validation {MEASURE.upper()} {epoch['validation'][MEASURE]:.3f}" if watched else ""
+        )
         seconds = epoch["wall_seconds"]
-        _log.info("epoch %d/%d  loss %.5f  %.1f s", trainer.epoch, recipe.epochs, loss, seconds)
+        _log.info(
+            "epoch %d/%d  loss %.5f%s  %.1f s", trainer.epoch, recipe.epochs, loss, seen, seconds
+        )
 
-    plain = trainer.plain_network()
+    plain = trainer.chosen_network()
     log_odds = batch_log_odds(plain, training.hairpins, device=device)
     check_learned(f"{protocol.name}, epoch {trainer.epoch}", training.labels, log_odds)
     result = None
     if test is not None:
         rough = batch_log_odds(plain, test.hairpins, device=device)
-        result = scored(rough, training, test)
+        result = scored(rough, given, test)
     judgement = result.judgement() if result is not None else None
-    card = {**head, **_card(trainer, protocol, threads, judgement, test)}
+    card = {**head, **_card(trainer, protocol, threads, judgement, test), **_watched(trainer)}
     return save_model(out, [plain], card), result
 
 
@@ -173,6 +184,20 @@ def versions() -> dict[str, str]:
 
 def _load(files: Files, folder: Folder) -> Dataset:
     return load_dataset(files.positives, files.negatives, folder)
+
+
+def _watched(trainer: Trainer) -> dict[str, Any]:
+    """What a card says of validation."""
+    if not trainer.validation.share:
+        return {}
+    return {
+        "validation": {
+            **asdict(trainer.validation),
+            "chosen_epoch": trainer.chosen_epoch,
+            "training_curve": curve(trainer.history, "training"),
+            "curve": curve(trainer.history, "validation"),
+        }
+    }
 
 
 def _card(

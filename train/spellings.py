@@ -21,7 +21,7 @@ _MODES: dict[str, dict[str, Any]] = {
     "--baseline": {"action": "store_true"},
 }
 """The options that once said what is done; all others are those of the sub-commands."""
-_UNIQUE = len("--pr")
+_UNIQUE = len("--bas")
 """Letters with which each of them is unlike all other options."""
 
 

@@ -28,6 +28,7 @@ from premir.train.lengths import length_counts
 from premir.train.protocols import BENCHMARKS, CV_FOLDS, Protocol
 from premir.train.recipes import recipe_of
 from premir.train.run import CHECKPOINT, evaluate_baseline, evaluate_model, train
+from premir.train.validation import curve
 
 _log = logging.getLogger(__name__)
 RESULTS = "results"
@@ -268,8 +269,7 @@ def _course(cards: Sequence[Card], history: list[dict[str, Any]]) -> dict[str, A
     course["losses"] = last["losses"]
     for part in ("training", "test"):
         if part in history[0]:
-            measures = history[0][part]
-            course[f"{part}_curve"] = {name: [e[part][name] for e in history] for name in measures}
+            course[f"{part}_curve"] = curve(history, part)
     return course
 
 

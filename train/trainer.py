@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from premir.scanner.errors import InputError
+from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
 from premir.scanner.score.networks.network import Network, TensorNetwork
@@ -21,7 +23,9 @@ from premir.train.checkpoint import load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.dataset import Dataset
 from premir.train.encoding import SoftEncoding, with_plain_encoding
+from premir.train.metrics import evaluate
 from premir.train.recipes import ENCODINGS, Recipe
+from premir.train.validation import UNWATCHED, Validation, best_epoch
 
 
 def check_network(name: str, recipe: Recipe) -> None:
@@ -72,6 +76,8 @@ class Trainer:
             ``cpu_seconds``, and what the caller adds.
         seen: float64 (N,), probabilities of pre-miRNA of the training set in the last epoch, each
             as the network stood when it saw the hairpin.
+        validation: how it is watched; hairpins that watch are none of ``data``.
+        best: the network as it was after the best epoch, where patience chooses that.
     """
 
     network_name: str
@@ -79,8 +85,10 @@ class Trainer:
     seed: int
     data: Dataset
     device: torch.device
+    validation: Validation = UNWATCHED
     history: list[dict[str, Any]] = field(default_factory=list)
     seen: npt.NDArray[np.float64] = field(init=False)
+    best: Network | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)
@@ -95,6 +103,8 @@ class Trainer:
                 self._tensor_network().first_layer, "weight", SoftEncoding(softness)
             )
         self.optimizer = self.recipe.make_optimizer(self.network.parameters())
+        if self.validation.patience is not None:
+            self.best = copy.deepcopy(self.network)
 
     @property
     def epoch(self) -> int:
@@ -109,6 +119,25 @@ class Trainer:
     def plain_network(self) -> Network:
         """Return the network as the scanner uses it, on plain one-hot channels."""
         return with_plain_encoding(self.network)
+
+    def chosen_network(self) -> Network:
+        """Return the network that the training comes to: the best one or the last, plain."""
+        return with_plain_encoding(self.best) if self.best is not None else self.plain_network()
+
+    @property
+    def chosen_epoch(self) -> int:
+        """The epoch that left :meth:`chosen_network`."""
+        return best_epoch(self.history) if self.best is not None else self.epoch
+
+    def watch(self, data: Dataset) -> None:
+        """Measure the epoch just done on validation data, and keep its network if it is best."""
+        log_odds = batch_log_odds(self.plain_network(), data.hairpins, device=self.device)
+        probabilities = torch.from_numpy(log_odds).sigmoid().numpy().astype(np.float64)
+        epoch = self.history[-1]
+        epoch["training"] = evaluate(self.data.labels, self.seen).rounded()
+        epoch["validation"] = evaluate(data.labels, probabilities).rounded()
+        if self.best is not None and best_epoch(self.history) == self.epoch:
+            self.best.load_state_dict(self.network.state_dict())
 
     def train_epoch(self) -> float:
         """Train for one epoch and return its mean loss per hairpin.
@@ -199,18 +228,19 @@ class Trainer:
         """What must agree before a checkpoint may be continued (all but the number of epochs)."""
         recipe = asdict(self.recipe)
         del recipe["epochs"]
+        watched = {"validation": asdict(self.validation)} if self.validation.share else {}
         return {
             "network": self.network_name,
             "recipe": recipe,
             "seed": self.seed,
             "data": self.data.digests,
             "torch": torch.__version__,
+            **watched,
         }
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        networks = {"network": self.network}
-        save_checkpoint(path, networks, self.optimizer, self.identity(), self.history)
+        save_checkpoint(path, self._networks(), self.optimizer, self.identity(), self.history)
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint.
@@ -219,5 +249,10 @@ class Trainer:
             PlanMismatchError: it belongs to another training; the differing field is named.
             InputError: it is damaged.
         """
-        networks = {"network": self.network}
-        self.history = load_checkpoint(path, networks, self.optimizer, self.identity(), self.device)
+        self.history = load_checkpoint(
+            path, self._networks(), self.optimizer, self.identity(), self.device
+        )
+
+    def _networks(self) -> dict[str, Network]:
+        best = {"best": self.best} if self.best is not None else {}
+        return {"network": self.network, **best}

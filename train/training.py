@@ -15,6 +15,7 @@ from premir.train.ownership import check_out
 from premir.train.protocols import Protocol
 from premir.train.recipes import Recipe
 from premir.train.run import evaluate_baseline, evaluate_model, train
+from premir.train.validation import UNWATCHED, Validation
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def train_protocols(
     name: str | None,
     device_name: str,
     threads: int,
+    validation: Validation = UNWATCHED,
 ) -> tuple[list[Model], Judgement | None]:
     """Train a network for each protocol, and judge it where there is a test set.
 
@@ -41,6 +43,7 @@ def train_protocols(
         name: the model's name; the directory's where None.
         device_name: ``auto``, ``cpu`` or ``cuda``.
         threads: CPU threads.
+        validation: how each training is watched.
 
     Returns:
         The models, and the means of their measures.
@@ -66,6 +69,7 @@ def train_protocols(
             device_name=device_name,
             threads=threads,
             folder=folds,
+            validation=validation,
             name=name or "-".join(folder.parts[-2:] if several else [out.name]),
         )
         _log.info("wrote %s", model.directory)

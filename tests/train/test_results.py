@@ -148,7 +148,8 @@ def test_curves_are_of_finished_cells(folder):
         finish(folder / "cells", cell, 0.4)
         path = folder / "cells" / f"{cell.name}.json"
         curve = {name: [0.5] * epochs for name in MEASURES}
-        result = json.loads(path.read_text()) | {"training_curve": curve, "test_curve": curve}
+        result = json.loads(path.read_text())
+        result |= {"losses": [0.5] * epochs, "training_curve": curve, "test_curve": curve}
         path.write_text(json.dumps(result))
     assert generate(folder, plan) == [plan[1].name]  # that is judged after 40 of 100 epochs
     assert (folder / "curves.png").stat().st_size > 1000

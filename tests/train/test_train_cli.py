@@ -406,6 +406,7 @@ LINES = {
     "custom": ["custom", *SETS],
     "genome": ["genome", *DATA, "--config", "absent"],
     "adapt": ["adapt", "absent", *DATA, "--config", "absent"],
+    "curves": ["curves", "absent", "--out", "x.png"],
     "evaluate": ["evaluate", "absent", "custom", *SETS],
     "baseline": ["baseline", "custom", *SETS],
     "protocols": ["protocols"],
@@ -445,7 +446,7 @@ def options_of(name):
     return found
 
 
-REALS = {"learning_rate", "weight_decay", "dropout", "loss", "best_loss", "keep"}
+REALS = {"learning_rate", "weight_decay", "dropout", "loss", "best_loss", "keep", "validation"}
 ALL = dict(pair for name in COMMANDS for pair in options_of(name).items())
 
 

@@ -12,6 +12,8 @@ from premir.train.protocols import BENCHMARKS
 
 CUSTOM = "custom"
 """The protocol of one's own files."""
+USUAL_SHARE = 0.1
+"""What validates where only ``--patience`` is given."""
 SETS = ("positives", "negatives", "test_positives", "test_negatives")
 """Options that name the files of :data:`CUSTOM`."""
 
@@ -116,8 +118,8 @@ def add_recipe(parser: Parser) -> None:
     add("--lr", dest="learning_rate", type=real(0, 1e30), metavar="RATE", help="learning rate; "
         "default: the recipe's (0.001 or 0.01)")  # fmt: skip
     add("--weight-decay", type=real(0, 1e6), metavar="D", help="default: the recipe's (0 or 1e-5)")
-    add("--accumulate", dest="group", type=whole(1), metavar="N", help="hairpins before each "
-        "optimiser step; default: the recipe's (64 or 128)")  # fmt: skip
+    add("--accumulate", "--batch-size", dest="group", type=whole(1), metavar="N",
+        help="hairpins before each optimiser step; default: the recipe's (64 or 128)")  # fmt: skip
     add("--class-weights", action=argparse.BooleanOptionalAction, help="weight the rarer class; "
         "default: the recipe's")  # fmt: skip
     add("--dropout", type=real(0, 0.999), metavar="P", help="share of the 256 hidden units "
@@ -125,6 +127,12 @@ def add_recipe(parser: Parser) -> None:
     add("--encoding", choices=["onehot", "soft0.1", "soft0.2"], help="soft0.1: a nucleotide is "
         "0.9 in its own channel and a third of 0.1 in the others; default: onehot")  # fmt: skip
     add("--ablate", choices=["pairing"], help="keep the pairing matrix from the network")
+    add("--validation", type=real(0.001, 0.9), metavar="SHARE", help="keep this share of the "
+        "training sequences from training and measure on it after each epoch; premir-train curves "
+        f"draws it; default: none, with --patience {USUAL_SHARE:g}")  # fmt: skip
+    add("--patience", type=whole(1), metavar="N", help="stop when the AUPR in validation was not "
+        "better than its best for N epochs, and keep the network of the best one; default: all "
+        "epochs, the last network")  # fmt: skip
 
 
 RECIPE = (

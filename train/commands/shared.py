@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from premir.scanner.command import refuse_unread
-from premir.train.commands.groups import CUSTOM, RECIPE, SETS
+from premir.train.commands.groups import CUSTOM, RECIPE, SETS, USUAL_SHARE
 from premir.train.protocols import Protocol, own_files, released
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def train_and_report(options: argparse.Namespace, label: str, protocols: Sequenc
     """Train as the options say, and print how the networks are judged."""
     from premir.train.recipes import recipe_of
     from premir.train.training import train_protocols
+    from premir.train.validation import Validation
 
     recipe = recipe_of(options.recipe, options.network, label)
     recipe = recipe.changed(**{name: getattr(options, name) for name in RECIPE})
@@ -57,10 +58,17 @@ def train_and_report(options: argparse.Namespace, label: str, protocols: Sequenc
         name=options.name,
         device_name=options.device,
         threads=options.threads,
+        validation=Validation(_share(options), options.patience),
     )
     if judgement is not None:
         report(judgement)
     return 0
+
+
+def _share(options: argparse.Namespace) -> float:
+    if options.validation is not None:
+        return float(options.validation)
+    return USUAL_SHARE if options.patience is not None else 0.0
 
 
 def train_genome_and_report(

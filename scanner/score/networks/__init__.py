@@ -1,8 +1,12 @@
-"""Networks, by the name that model cards and ``premir-train --network`` use."""
+"""Networks, by the name that model cards and ``premir-train --network`` use.
+
+Other packages add theirs by an entry point of the group ``premir.networks`` (``examples/network``).
+"""
 
 from __future__ import annotations
 
 from premir.scanner.score.networks.fixed import FixedConvNet
+from premir.scanner.score.networks.installed import installed_networks
 from premir.scanner.score.networks.network import Network
 from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
@@ -12,3 +16,5 @@ NETWORKS: dict[str, type[Network]] = {
     "fixed": FixedConvNet,
     "stem": StemConvNet,
 }
+for _name, _network in installed_networks().items():
+    NETWORKS.setdefault(_name, _network)  # nobody takes a name of ours
