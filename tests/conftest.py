@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import hypothesis
+
+# Workers share the cores: threads of torch that wait for one another must not spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("premir", deadline=None)
@@ -16,7 +21,7 @@ _FIRST = (
 
 
 def pytest_xdist_auto_num_workers():
-    """Return how many workers ``-n auto`` starts: one more than cores, as Ray's tests mostly wait."""
+    """How many workers ``-n auto`` starts: one more than cores, as tests of Ray often wait."""
     from premir.scanner.cores import available_cores
 
     return available_cores() + 1

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from premir.scanner.command import Parser, require_memory, run_command
 from premir.scanner.completion import SHELLS, completion
-from premir.scanner.cores import usable_threads
+from premir.scanner.cores import sleeping_threads, usable_threads
 from premir.scanner.errors import InputError
 from premir.train.commands.command import PROGRAM, add_common
 from premir.train.commands.registry import COMMANDS
@@ -94,7 +94,8 @@ def main(argv: Sequence[str] | None = None, *, moved_from: str = "") -> int:
             require_memory()
         if "threads" in options:
             options.threads = usable_threads(options.threads)
-        return command.run(options, given)
+        with sleeping_threads():
+            return command.run(options, given)
 
     return run_command(command.parser(), words[1:], run)
 

@@ -8,6 +8,7 @@ import functools
 import http.server
 import itertools
 import json
+import os
 import runpy
 import shlex
 import shutil
@@ -602,6 +603,17 @@ def test_help_is_quick_to_load():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_threads_that_wait_let_others_work():
+    words = [sys.executable, "-m", "premir.train.cli", "evaluate", MODEL, "custom", *SETS, *TESTS]
+    plain = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    for own, policy in [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]:
+        environment = {**plain, **own, "OMP_DISPLAY_ENV": "TRUE"}
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        if "OPENMP DISPLAY ENVIRONMENT BEGIN" not in done.stderr:
+            pytest.skip("torch's OpenMP does not say what it does")
+        assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr
 
 
 def test_outputs_that_cannot_be_written_are_told_before_the_work(tmp_path, capsys):
