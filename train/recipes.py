@@ -119,18 +119,33 @@ _FIXED = Recipe(
 )
 
 
+# Park et al. (2017): Adam, batches of 256, a loss weighted by class; their code has 100 epochs.
+_RECURRENT = Recipe(
+    "paper",
+    epochs=100,
+    group=256,
+    optimizer="adam",
+    learning_rate=0.001,
+    weight_decay=0.0,
+    class_weights=True,
+    averaged=True,
+)
+
+
 def recipe_of(name: str, network: str, protocol: str) -> Recipe:
     """Return a recipe as it is for a network and a protocol.
 
     The authors' code trains Algorithm 2 (``fixed``) in another way than Algorithm 1, for more
     epochs for the data set new, for fewer in cross-validation, and only for the other tests with
-    weight decay.
+    weight decay. The recipe of the LSTMs (``recurrent``) is that of their own paper.
 
     Args:
         name: key of :data:`RECIPES`.
         network: key of :data:`premir.scanner.score.networks.NETWORKS`.
         protocol: name of a protocol, with or without its fold.
     """
+    if network == "recurrent" and name == "paper":
+        return _RECURRENT
     if name == "paper" or network != "fixed":
         return RECIPES[name]
     recipe = replace(_FIXED, name=name)

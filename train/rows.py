@@ -21,11 +21,16 @@ TABLES = {
     "crossspecies-new": "new test",
 }
 """The paper's tables by protocol."""
-_ALGORITHMS = {"variable": "Algorithm 1", "fixed": "Algorithm 2"}
-VARIABLE, _FIXED, _ABLATED = (
+_ALGORITHMS = {
+    "variable": "Algorithm 1",
+    "fixed": "Algorithm 2",
+    "recurrent": "LSTMs as deepMiRGene's",
+}
+VARIABLE, _FIXED, _ABLATED, _RERUN = (
     "Proposed variable-sized",
     "Proposed fixed-sized",
     "Without pairing matrix",
+    "deepMiRGene-rerun",
 )
 NAMES = dict(zip(MEASURES, ("SE", "SP", "PPV", "F", "g-mean", "AUROC", "AUPR"), strict=True))
 VIEWS = ("as_published", "decontaminated")
@@ -89,7 +94,7 @@ def _counterpart(cell: Cell) -> str | None:
         return None
     if cell.ablate:
         return _ABLATED
-    return {"variable": VARIABLE, "fixed": _FIXED}.get(cell.network)
+    return {"variable": VARIABLE, "fixed": _FIXED, "recurrent": _RERUN}.get(cell.network)
 
 
 def their_epoch(protocol: str, method: str) -> int | None:

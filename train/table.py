@@ -81,6 +81,7 @@ def cells() -> Iterator[Cell]:
     yield from _baselines()
     yield from _test_sets()
     yield from _cross_validations()
+    yield from _recurrent_tests()
     yield from _fixed_tests()
     yield from _fixed_cross_validations()
 
@@ -116,6 +117,11 @@ def _cross_validations() -> Iterator[Cell]:
     for protocol in _CVS:
         for fold in _FOLDS:
             yield Cell(protocol, fold, recipe="released", epochs=(30, 40))
+
+
+def _recurrent_tests() -> Iterator[Cell]:
+    for protocol in (*_TESTS, _NEW):
+        yield Cell(protocol, network="recurrent", epochs=(100,))
 
 
 def _fixed_tests() -> Iterator[Cell]:

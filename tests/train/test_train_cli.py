@@ -664,7 +664,7 @@ def test_test_set_that_stands_in_the_training_set_is_refused(files, tmp_path, ca
 def test_an_unknown_network_is_named(files, tmp_path, capsys):
     assert custom(files, tmp_path / "model", "--network", "enormous") == 2
     error = capsys.readouterr().err
-    expected = "--network enormous: no such network; there is variable, fixed, stem"
+    expected = "--network enormous: no such network; there is variable, fixed, stem, recurrent"
     assert error.splitlines()[-1].endswith(expected)
     assert not (tmp_path / "model").exists()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from premir.scanner.score.networks.fixed import FixedConvNet
 from premir.scanner.score.networks.installed import installed_networks
 from premir.scanner.score.networks.network import Network
+from premir.scanner.score.networks.recurrent import RecurrentNet
 from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
 
@@ -15,6 +16,7 @@ NETWORKS: dict[str, type[Network]] = {
     "variable": VariableConvNet,
     "fixed": FixedConvNet,
     "stem": StemConvNet,
+    "recurrent": RecurrentNet,
 }
 for _name, _network in installed_networks().items():
     NETWORKS.setdefault(_name, _network)  # nobody takes a name of ours
