@@ -120,6 +120,7 @@ def seal(
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
         count = len(table)
+        done.tally.counts["short_of_context"] = int((table.columns["missing_context"] > 0).sum())
         belief = done.belief or expected(curve, job.min_prob, done.megabases, count)
         if search.reads:
             done.verdicts = ranking.verdicts(table)

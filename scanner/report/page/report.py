@@ -163,6 +163,13 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
             )
         ),
     )
+    if passed_over := list(_passed_over(scanned)):
+        yield "Passed over", "; ".join(passed_over)
+    if short := counts.get("short_of_context", 0):
+        yield (
+            "Short of context",
+            f"{short:,} of the hits: near the end of a contig or unknown letters",
+        )
     if scanned.tally.counts.get("refolded") is not None:
         yield (
             "Folded again with ViennaRNA",
@@ -176,6 +183,19 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
         )
     yield "Made by", f"premir {__version__}, ViennaRNA {viennarna.version()}"
     yield "Digests", f"genome {genome.digest()[:16]}, model {model.digest[:16]}"
+
+
+def _passed_over(scanned: Scanned) -> Iterator[str]:
+    """Say what of the genome could hold no candidate, or be none."""
+    extractor = scanned.job.extractor
+    kind = "windows" if extractor.kind == "windows" else "stem-loops"
+    for reason, what in (
+        ("short_contigs", f"contigs shorter than {extractor.min_span} nt"),
+        ("unknown_letters", "unknown letters"),
+        ("with_unknown_letters", f"{kind} that hold unknown letters"),
+    ):
+        if number := scanned.tally.passed_over[reason]:
+            yield f"{number:,} {what}"
 
 
 def _belief_chart(curve: FalseCalls | None, table: HitTable, min_prob: float) -> Markup | None:
