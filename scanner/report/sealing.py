@@ -262,6 +262,8 @@ def _provenance(
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",
+        *(f"exclude {each.identity()}" for each in search.exclude),
+        *(f"mark {each.identity()}" for each in search.mark),
         *([f"decoys {done.decoy_megabases:g} Mb"] if done.decoys else []),
         f"sort {options.outputs.sort}",
         *(

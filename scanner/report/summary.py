@@ -67,6 +67,11 @@ class Summary(TypedDict):
     over_max_copies: int
     max_q: float | None
     over_max_q: int
+    max_masked: float | None
+    over_max_masked: int
+    exclude: list[str]
+    excluded: int
+    mark: list[str]
     hits: int | None
     hits_short_of_context: int | None
     expected_false: dict[str, float | None] | None
@@ -149,6 +154,11 @@ def summarise(
         "over_max_copies": tally.counts.get("over_max_copies", 0),
         "max_q": search.limits.get("q_value"),
         "over_max_q": tally.counts.get("over_max_q_value", 0),
+        "max_masked": search.limits.get("masked_fraction"),
+        "over_max_masked": tally.counts.get("over_max_masked_fraction", 0),
+        "exclude": [str(each.path) for each in search.exclude],
+        "excluded": tally.counts.get("over_max_excluded_fraction", 0),
+        "mark": [str(each.path) for each in search.mark],
         "hits": count if model is not None else None,
         "hits_short_of_context": tally.counts.get("short_of_context"),
         "expected_false": belief.as_json() if belief is not None else None,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from premir.scanner.options import Search
 from premir.scanner.report.evidence import alone, copies, letters, mirror
+from premir.scanner.report.evidence.features import track as features
 from premir.scanner.report.evidence.known import track as known
 from premir.scanner.report.evidence.reads import track as reads
 from premir.scanner.report.evidence.track import Track
@@ -17,6 +18,8 @@ TRACKS: tuple[Track, ...] = (
     alone.TRACK,
     copies.TRACK,
     mirror.TRACK,
+    features.MARK,
+    features.EXCLUDE,
     known.TRACK,
     reads.TRACK,
 )

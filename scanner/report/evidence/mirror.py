@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.scanner.report.columns import Column
+from premir.scanner.report.evidence.overlaps import overlapping
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
@@ -33,13 +34,10 @@ def partners(table: HitTable, contig_offsets: _I64) -> _I64:
     loci, total = table.loci, table.total
     offset = contig_offsets[loci.contig]
     start, end, forward = loci.start + offset, loci.end + offset, loci.strand > 0
-    plus, minus = _by_start(start, forward), _by_start(start, ~forward)
-    longest = int((end - start).max(initial=0))
-    first = np.searchsorted(start[minus], start[plus] - longest)
-    count = np.searchsorted(start[minus], end[plus]) - first
-    before = np.repeat(first - np.cumsum(count) + count, count)
-    own, other = np.repeat(plus, count), minus[before + np.arange(before.size)]
-    own, other = np.concatenate([own, other]), np.concatenate([other, own])
+    plus, minus = np.flatnonzero(forward), np.flatnonzero(~forward)
+    one, two = overlapping(start[plus], end[plus], start[minus], end[minus])
+    one, two = plus[one], minus[two]
+    own, other = np.concatenate([one, two]), np.concatenate([two, one])
     shared = np.minimum(end[own], end[other]) - np.maximum(start[own], start[other])
     near = 2 * shared >= np.minimum((end - start)[own], (end - start)[other])
     own, other, shared = own[near], other[near], shared[near]
@@ -78,8 +76,3 @@ TRACK = Track(
     compute=mirror,
     late=True,
 )  # fmt: skip
-
-
-def _by_start(start: _I64, which: npt.NDArray[np.bool_]) -> _I64:
-    here = np.flatnonzero(which)
-    return here[np.argsort(start[here], kind="stable")]
