@@ -33,6 +33,7 @@ from premir.scanner.options import (
     Resume,
     ScanOptions,
     Search,
+    Strand,
     limits,
 )
 from premir.scanner.outputs import beside, check_apart
@@ -70,6 +71,7 @@ def scan(
     exhaustive: bool = False,
     folder: Literal["kernel", "viennarna"] = "kernel",
     reads: Sequence[_Path] = (),
+    strand: Strand = "both",
     exclude: Sequence[_Path] = (),
     mark: Sequence[_Path] = (),
     feature_types: Sequence[str] = (),
@@ -118,6 +120,7 @@ def scan(
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates.
         reads: BAM or CRAM files of small-RNA reads on this genome, sorted and indexed.
+        strand: ``best`` leaves out hits that have a better one on the other strand.
         exclude: BED or GFF files: leave out hits of which their features cover more than half.
         mark: BED or GFF files: say which of their features share letters with hits.
         feature_types: of features of GFF that count; by default all but those that stand for a
@@ -152,6 +155,7 @@ def scan(
         ("executor", executor, ("local", "ray")),
         ("device", device, ("auto", "cpu", "cuda")),
         ("resume", resume, ("auto", "never", "require")),
+        ("strand", strand, get_args(Strand)),
         ("sort", sort, ("fasta", "coordinate")),
         ("format", format or "bed", get_args(HitFormat)),
     ):
@@ -189,6 +193,7 @@ def scan(
             folder=folder,
             known=chosen_library(loaded, [Path(each) for each in files]),
             reads=[Path(each) for each in reads],
+            strand=strand,
             exclude=[FeatureFile.checked(Path(each), feature_types) for each in exclude],
             mark=[FeatureFile.checked(Path(each), feature_types) for each in mark],
             decoys=decoys,

@@ -18,7 +18,7 @@ from premir.scanner.genome.parts import Part
 from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
 from premir.scanner.option_types import decoys, file_path, names, path, real, whole
-from premir.scanner.options import HitFormat
+from premir.scanner.options import HitFormat, Strand
 from premir.scanner.outputs import Named, beside, check_apart, check_log
 from premir.scanner.score.shipped import (
     DEFAULT_MODEL,
@@ -151,6 +151,9 @@ def build_parser() -> Parser:
         "this genome, adapters removed, sorted and indexed, BAM or CRAM: adds columns and moves "
         "log_odds; may be repeated")  # fmt: skip
 
+    add("--strand", choices=get_args(Strand), default="both", help="best: leave out hits that have "
+        "one with higher log_odds on the other strand of the same place; default: "
+        "%(default)s")  # fmt: skip
     add("--exclude", type=path, action="append", default=[], metavar="FILE", help="leave out hits "
         "of which features of this BED or GFF file (rRNA, tRNA, exons, repeats ...) cover more "
         "than half, on either strand; may be repeated")  # fmt: skip
@@ -391,6 +394,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             folder=options.folder,
             known=None if only_candidates else chosen_library(model, options.known),
             reads=options.reads,
+            strand=options.strand,
             exclude=[FeatureFile.checked(each, types) for each in options.exclude],
             mark=[FeatureFile.checked(each, types) for each in options.mark],
             decoys=options.decoys,

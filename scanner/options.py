@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Resume: TypeAlias = Literal["auto", "never", "require"]
 HitFormat: TypeAlias = Literal["bed", "gff3", "tsv", "jsonl", "fasta", "vienna"]
+Strand: TypeAlias = Literal["both", "best"]
 Order: TypeAlias = Literal["fasta", "coordinate"]
 
 
@@ -59,6 +60,7 @@ class Search:
         folder: what folds candidates, ``kernel`` or ``viennarna``.
         known: known hairpins that candidates are compared with; None for none.
         reads: libraries of small-RNA reads on the genome, BAM or CRAM.
+        strand: ``best`` leaves out hits that have a better one on the other strand.
         exclude: features that leave out what lies in them.
         mark: features that hits are told of.
         decoys: Mb of shuffled genome to scan as well, to tell false calls by; ``auto`` for what
@@ -77,6 +79,7 @@ class Search:
     folder: str = "kernel"
     known: Library | None = None
     reads: Sequence[Path] = ()
+    strand: Strand = "both"
     exclude: Sequence[FeatureFile] = ()
     mark: Sequence[FeatureFile] = ()
     decoys: float | Literal["auto"] = 0

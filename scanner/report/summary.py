@@ -69,6 +69,8 @@ class Summary(TypedDict):
     over_max_q: int
     max_masked: float | None
     over_max_masked: int
+    strand: str
+    worse_strand: int
     exclude: list[str]
     excluded: int
     mark: list[str]
@@ -156,6 +158,8 @@ def summarise(
         "over_max_q": tally.counts.get("over_max_q_value", 0),
         "max_masked": search.limits.get("masked_fraction"),
         "over_max_masked": tally.counts.get("over_max_masked_fraction", 0),
+        "strand": search.strand,
+        "worse_strand": tally.counts.get("worse_strand", 0),
         "exclude": [str(each.path) for each in search.exclude],
         "excluded": tally.counts.get("over_max_excluded_fraction", 0),
         "mark": [str(each.path) for each in search.mark],

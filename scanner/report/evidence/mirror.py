@@ -31,21 +31,34 @@ def partners(table: HitTable, contig_offsets: _I64) -> _I64:
     Returns:
         int64 (N,), index of the partner, -1 where there is none.
     """
-    loci, total = table.loci, table.total
-    offset = contig_offsets[loci.contig]
-    start, end, forward = loci.start + offset, loci.end + offset, loci.strand > 0
-    plus, minus = np.flatnonzero(forward), np.flatnonzero(~forward)
-    one, two = overlapping(start[plus], end[plus], start[minus], end[minus])
-    one, two = plus[one], minus[two]
-    own, other = np.concatenate([one, two]), np.concatenate([two, one])
-    shared = np.minimum(end[own], end[other]) - np.maximum(start[own], start[other])
-    near = 2 * shared >= np.minimum((end - start)[own], (end - start)[other])
-    own, other, shared = own[near], other[near], shared[near]
-    place = np.where(forward[own], start[other], -end[other])
-    order = np.lexsort((place, -total[other], -shared, own))
+    loci = table.loci
+    own, other, shared = _pairs(table, contig_offsets)
+    place = np.where(loci.strand[own] > 0, loci.start[other], -loci.end[other])
+    order = np.lexsort((place, -table.total[other], -shared, own))
     owners, best = np.unique(own[order], return_index=True)
     found = np.full(len(table), -1, np.int64)
     found[owners] = other[order][best]
+    return found
+
+
+def worse(table: HitTable, contig_offsets: _I64) -> npt.NDArray[np.bool_]:
+    """Return which hits have a better one on the other strand: higher log odds.
+
+    It shares at least half of the shorter one. Of equal ones that on the plus strand counts as the
+    better. What is left out so depends on the hits beside it alone, wherever a region ends.
+
+    Args:
+        table: N hits.
+        contig_offsets: where contigs begin in the store.
+
+    Returns:
+        bool (N,).
+    """
+    own, other, _ = _pairs(table, contig_offsets)
+    total, forward = table.total, table.loci.strand > 0
+    outdone = (total[other] > total[own]) | ((total[other] == total[own]) & forward[other])
+    found = np.zeros(len(table), np.bool_)
+    found[own[outdone]] = True
     return found
 
 
@@ -76,3 +89,20 @@ TRACK = Track(
     compute=mirror,
     late=True,
 )  # fmt: skip
+
+
+def _pairs(table: HitTable, contig_offsets: _I64) -> tuple[_I64, _I64, _I64]:
+    """Pair hits on different strands that share half of the shorter one; how much, comes third.
+
+    Each pair is there twice, with either of them first.
+    """
+    loci = table.loci
+    offset = contig_offsets[loci.contig]
+    start, end, forward = loci.start + offset, loci.end + offset, loci.strand > 0
+    plus, minus = np.flatnonzero(forward), np.flatnonzero(~forward)
+    one, two = overlapping(start[plus], end[plus], start[minus], end[minus])
+    one, two = plus[one], minus[two]
+    own, other = np.concatenate([one, two]), np.concatenate([two, one])
+    shared = np.minimum(end[own], end[other]) - np.maximum(start[own], start[other])
+    near = 2 * shared >= np.minimum((end - start)[own], (end - start)[other])
+    return own[near], other[near], shared[near]

@@ -141,6 +141,9 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
     for name, limit in search.limits.items():
         left_out = counts.get(f"over_max_{name}", 0)
         yield f"At most {limit:g} {name}", f"{left_out} hits were left out"
+    if search.strand == "best":
+        left_out = counts.get("worse_strand", 0)
+        yield "Better strand only", f"{left_out} hits with a better one opposite were left out"
     for what, files in ("Excluded", search.exclude), ("Marked", search.mark):
         if files:
             yield f"{what} features", ", ".join(file.path.name for file in files)
