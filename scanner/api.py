@@ -33,9 +33,11 @@ from premir.scanner.options import (
     Resume,
     ScanOptions,
     Search,
+    Strand,
     limits,
 )
 from premir.scanner.outputs import beside, check_apart
+from premir.scanner.report.evidence.features.files import FeatureFile
 from premir.scanner.report.evidence.known.reading import chosen_library
 from premir.scanner.report.reading import read_hits as read_hits
 from premir.scanner.report.summary import Summary as Summary
@@ -56,6 +58,7 @@ def scan(
     min_prob: float | None = None,
     max_fp: float | None = None,
     max_copies: int | None = None,
+    max_masked: float | None = None,
     known: Literal["none"] | Sequence[_Path] = (),
     decoys: float | Literal["auto"] = 0,
     max_q: float | None = None,
@@ -68,6 +71,10 @@ def scan(
     exhaustive: bool = False,
     folder: Literal["kernel", "viennarna"] = "kernel",
     reads: Sequence[_Path] = (),
+    strand: Strand = "both",
+    exclude: Sequence[_Path] = (),
+    mark: Sequence[_Path] = (),
+    feature_types: Sequence[str] = (),
     candidates: _Path | None = None,
     summary: _Path | None = None,
     report: _Path | None = None,
@@ -98,6 +105,7 @@ def scan(
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
             saw, of what scores as a hit does.
         max_copies: leave out hits whose arms recur more often in the genome.
+        max_masked: leave out hits with a larger share of soft-masked (lower-case) letters.
         known: FASTA files of precursors and matures that hits are compared with, or a library of
             ``premir-train known``; ``none`` for nothing; the families that premir ships by default.
         decoys: Mb of the genome to scan shuffled as well, to tell false calls by; ``auto`` for as
@@ -112,6 +120,11 @@ def scan(
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates.
         reads: BAM or CRAM files of small-RNA reads on this genome, sorted and indexed.
+        strand: ``best`` leaves out hits that have a better one on the other strand.
+        exclude: BED or GFF files: leave out hits of which their features cover more than half.
+        mark: BED or GFF files: say which of their features share letters with hits.
+        feature_types: of features of GFF that count; by default all but those that stand for a
+            whole sequence.
         candidates: BED6 file for all candidate intervals.
         summary: JSON file; ``OUT.summary.json`` by default, after the first ``out``.
         report: HTML page about the hits.
@@ -142,6 +155,7 @@ def scan(
         ("executor", executor, ("local", "ray")),
         ("device", device, ("auto", "cpu", "cuda")),
         ("resume", resume, ("auto", "never", "require")),
+        ("strand", strand, get_args(Strand)),
         ("sort", sort, ("fasta", "coordinate")),
         ("format", format or "bed", get_args(HitFormat)),
     ):
@@ -151,6 +165,7 @@ def scan(
     _check_range("max_span", max_span, 40, 1000)
     _check_range("max_copies", max_copies, 0, np.inf)
     _check_range("max_q", max_q, 0, 1)
+    _check_range("max_masked", max_masked, 0, 1)
     if decoys != "auto":
         _check_range("decoys", decoys, 0, 100_000)
     _check_range("tile_size", tile_size, 1, np.inf)
@@ -169,7 +184,7 @@ def scan(
             genome=Path(genome),
             model=loaded,
             min_prob=threshold(loaded, min_prob, max_fp),
-            limits=limits(max_copies, max_q),
+            limits=limits(max_copies, max_q, max_masked, exclude=bool(exclude)),
             regions=[*regions, *regions_of_bed(Path(regions_file) if regions_file else None)],
             preset=preset,
             extractor=extractor,
@@ -178,6 +193,9 @@ def scan(
             folder=folder,
             known=chosen_library(loaded, [Path(each) for each in files]),
             reads=[Path(each) for each in reads],
+            strand=strand,
+            exclude=[FeatureFile.checked(Path(each), feature_types) for each in exclude],
+            mark=[FeatureFile.checked(Path(each), feature_types) for each in mark],
             decoys=decoys,
         ),
         Execution(

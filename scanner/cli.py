@@ -17,8 +17,8 @@ from premir.scanner.errors import InputError
 from premir.scanner.genome.parts import Part
 from premir.scanner.log import log_to_file
 from premir.scanner.modes import refuse_what_does_nothing
-from premir.scanner.option_types import decoys, file_path, path, real, whole
-from premir.scanner.options import HitFormat
+from premir.scanner.option_types import decoys, file_path, names, path, real, whole
+from premir.scanner.options import HitFormat, Strand
 from premir.scanner.outputs import Named, beside, check_apart, check_log
 from premir.scanner.score.shipped import (
     DEFAULT_MODEL,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _ESSENTIAL = frozenset(
     "genome hairpins out out_dir model list_models min_prob max_fp max_copies preset regions "
-    "known reads decoys report threads ray_address plan help help_all version".split()
+    "known reads exclude decoys report threads ray_address plan help help_all version".split()
 )
 _FIRST = """\
 examples:
@@ -139,6 +139,8 @@ def build_parser() -> Parser:
         "false ones among hits that score as high, is greater; default: no limit")  # fmt: skip
     add("--max-copies", type=whole(0), metavar="N", help="leave out hits whose arms recur more "
         "than N times in the genome; default: no limit")  # fmt: skip
+    add("--max-masked", type=real(0, 1), metavar="FRACTION", help="leave out hits with a larger "
+        "share of soft-masked (lower-case) letters; default: no limit")  # fmt: skip
 
     add = parser.add_argument_group("evidence").add_argument
     add("--known", action="append", type=path, default=[], metavar="FASTA", help="compare hits "
@@ -148,6 +150,19 @@ def build_parser() -> Parser:
     add("--reads", type=path, action="append", default=[], metavar="BAM", help="small-RNA reads on "
         "this genome, adapters removed, sorted and indexed, BAM or CRAM: adds columns and moves "
         "log_odds; may be repeated")  # fmt: skip
+
+    add("--strand", choices=get_args(Strand), default="both", help="best: leave out hits that have "
+        "one with higher log_odds on the other strand of the same place; default: "
+        "%(default)s")  # fmt: skip
+    add("--exclude", type=path, action="append", default=[], metavar="FILE", help="leave out hits "
+        "of which features of this BED or GFF file (rRNA, tRNA, exons, repeats ...) cover more "
+        "than half, on either strand; may be repeated")  # fmt: skip
+    add("--mark", type=path, action="append", default=[], metavar="FILE", help="say which "
+        "features of this BED or GFF file share letters with hits (columns features and "
+        "features_fraction); may be repeated")  # fmt: skip
+    add("--feature-types", type=names, default=(), metavar="TYPE,...", help="of GFF files of "
+        "--exclude and --mark only features of these types, as exon,tRNA; default: all but those "
+        "that stand for a whole sequence (chromosome, region ...)")  # fmt: skip
 
     add = parser.add_argument_group("candidates").add_argument
     add("--extractor", choices=["stems", "windows"], default="stems", help="stems: "
@@ -353,9 +368,11 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
     """Return the settings that a command line asks for."""
     from premir.scanner.genome.regions import regions_of_bed
     from premir.scanner.options import Execution, Outputs, ScanOptions, Search, limits
+    from premir.scanner.report.evidence.features.files import FeatureFile
     from premir.scanner.report.evidence.known.reading import chosen_library
     from premir.scanner.score.suitability import threshold
 
+    types = options.feature_types
     executor, address = _executor(options)
     only_candidates = not options.out and options.out_dir is None
     return ScanOptions(
@@ -363,7 +380,12 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             genome=genome,
             model=None if only_candidates else model,
             min_prob=threshold(model, options.min_prob, options.max_fp),
-            limits=limits(options.max_copies, options.max_q),
+            limits=limits(
+                options.max_copies,
+                options.max_q,
+                options.max_masked,
+                exclude=bool(options.exclude),
+            ),
             regions=[*options.regions, *regions_of_bed(options.regions_file)],
             preset=options.preset,
             extractor=options.extractor,
@@ -372,6 +394,9 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
             folder=options.folder,
             known=None if only_candidates else chosen_library(model, options.known),
             reads=options.reads,
+            strand=options.strand,
+            exclude=[FeatureFile.checked(each, types) for each in options.exclude],
+            mark=[FeatureFile.checked(each, types) for each in options.mark],
             decoys=options.decoys,
         ),
         Execution(

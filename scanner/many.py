@@ -130,6 +130,8 @@ def _scan_all(
                 **settings(own, job),
                 "scores": job.score_key,
                 "limits": dict(own.search.limits),
+                "strand": own.search.strand,
+                "features": [each.identity() for each in (*own.search.exclude, *own.search.mark)],
                 "sort": own.outputs.sort,
                 "decoys": own.search.decoys,
             }

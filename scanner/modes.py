@@ -9,8 +9,9 @@ from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
     "genome out format sort candidates summary report multiqc regions regions_file known reads "
-    "decoys max_q model min_prob max_fp exhaustive max_copies extractor preset max_span executor "
-    "ray_address threads device ray_timeout folder tile_size work_dir resume keep_work".split()
+    "strand exclude mark feature_types decoys max_q model min_prob max_fp exhaustive max_copies "
+    "max_masked extractor preset max_span executor ray_address threads device ray_timeout folder "
+    "tile_size work_dir resume keep_work".split()
 )
 _REGIONS = frozenset({"regions", "regions_file"})
 _ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "report", "work_dir", "reads"}
@@ -34,11 +35,12 @@ READ: dict[str, frozenset[str]] = {
 # What is not read after all where other options say so.
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
-        "model min_prob max_fp exhaustive max_copies folder device sort format report known "
-        "reads decoys max_q".split()
+        "model min_prob max_fp exhaustive max_copies max_masked folder device sort format report "
+        "known reads strand exclude mark feature_types decoys max_q".split()
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),
+    "a scan without --exclude and --mark": frozenset({"feature_types"}),
 }
 
 
@@ -69,6 +71,7 @@ def refuse_what_does_nothing(options: Namespace, given: Set[str], executor: str)
         "--candidates without --out": "candidates" in given and "out" not in given,
         "--executor local": executor == "local",
         "--extractor windows": options.extractor == "windows",
+        "a scan without --exclude and --mark": not (options.exclude or options.mark),
     }
     for why, unread in _WHERE.items():
         if holds[why]:

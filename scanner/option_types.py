@@ -56,6 +56,14 @@ def decoys(text: str) -> float | Literal["auto"]:
     return value
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Parse names with commas between them."""
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise ArgumentTypeError(f"{_short(text)} is no list of names with commas between them")
+    return found
+
+
 def path(text: str) -> Path:
     """Parse the path of a file or folder."""
     if not text or "\0" in text:

@@ -9,17 +9,37 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from premir.scanner.genome.parts import Part
+    from premir.scanner.report.evidence.features.files import FeatureFile
     from premir.scanner.report.evidence.known.library import Library
     from premir.scanner.score.model import Model
 
 Resume: TypeAlias = Literal["auto", "never", "require"]
 HitFormat: TypeAlias = Literal["bed", "gff3", "tsv", "jsonl", "fasta", "vienna"]
+Strand: TypeAlias = Literal["both", "best"]
 Order: TypeAlias = Literal["fasta", "coordinate"]
 
 
-def limits(max_copies: int | None, max_q: float | None) -> dict[str, float]:
-    """Return by column what a hit has at most, as far as it was asked for."""
-    asked = {"copies": max_copies, "q_value": max_q}
+_MOST_EXCLUDED = 0.5
+"""Hits of which excluded features cover a larger share are left out."""
+
+
+def limits(
+    max_copies: int | None, max_q: float | None, max_masked: float | None, *, exclude: bool
+) -> dict[str, float]:
+    """Return by column what a hit has at most, as far as it was asked for.
+
+    Args:
+        max_copies: how often its arms recur.
+        max_q: its q-value.
+        max_masked: share of its letters that are soft-masked.
+        exclude: whether features leave out what lies in them.
+    """
+    asked = {
+        "copies": max_copies,
+        "q_value": max_q,
+        "masked_fraction": max_masked,
+        "excluded_fraction": _MOST_EXCLUDED if exclude else None,
+    }
     return {column: limit for column, limit in asked.items() if limit is not None}
 
 
@@ -40,6 +60,9 @@ class Search:
         folder: what folds candidates, ``kernel`` or ``viennarna``.
         known: known hairpins that candidates are compared with; None for none.
         reads: libraries of small-RNA reads on the genome, BAM or CRAM.
+        strand: ``best`` leaves out hits that have a better one on the other strand.
+        exclude: features that leave out what lies in them.
+        mark: features that hits are told of.
         decoys: Mb of shuffled genome to scan as well, to tell false calls by; ``auto`` for what
             suits genome and model, 0 for none.
     """
@@ -56,6 +79,9 @@ class Search:
     folder: str = "kernel"
     known: Library | None = None
     reads: Sequence[Path] = ()
+    strand: Strand = "both"
+    exclude: Sequence[FeatureFile] = ()
+    mark: Sequence[FeatureFile] = ()
     decoys: float | Literal["auto"] = 0
 
 

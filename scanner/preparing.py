@@ -66,6 +66,8 @@ def files_of(options: ScanOptions) -> tuple[list[Named], list[Named], list[Named
     if options.search.known is not None:
         inputs += [("--known", path) for path in options.search.known.files]
     inputs += [("--reads", path) for path in options.search.reads]
+    inputs += [("--exclude", each.path) for each in options.search.exclude]
+    inputs += [("--mark", each.path) for each in options.search.mark]
     files = options.outputs
     outputs: list[Named] = []
     hits = [("--out", out) for out in files.out]

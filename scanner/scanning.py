@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 from premir.scanner.errors import MissingTilesError
 from premir.scanner.files import as_json
-from premir.scanner.genome.letters import Genome, read_genome
+from premir.scanner.genome.letters import Genome, read_genome, soft_masked
 from premir.scanner.genome.regions import Intervals, grow, parse_regions, subtract
 from premir.scanner.genome.tiles import Tile, place, plan_tiles
 from premir.scanner.options import Outputs, ScanOptions
@@ -131,6 +131,14 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
         )
         for path in options.search.reads:
             check_contigs(path, genome.contigs)
+        for features in (*options.search.exclude, *options.search.mark):
+            features.compare(genome.contigs)
+        if "masked_fraction" in options.search.limits and not soft_masked(genome):
+            _log.warning(
+                "%s: nothing is soft-masked, no letter is in lower case: --max-masked leaves out "
+                "nothing",
+                genome.source,
+            )
         job = make_job(options, run, say=say)
         with opened.lock.exclusive():
             if options.execution.resume == "never":

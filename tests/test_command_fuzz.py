@@ -37,6 +37,7 @@ WHOLE = ["1", "2", "1", "2", "0", "-1", "1e30", "9" * 25, "9" * 5000, "nan", "",
 REAL = ["0", "0.5", "1", "0.001", "nan", "inf", "-1", "1e400", "1e-320", "", "x"]
 VALUES = {
     **dict.fromkeys(("genome", "hairpins", "genomes", "config", "adapt", "autosql"), INPUTS),
+    **dict.fromkeys(("exclude", "mark"), INPUTS),
     **dict.fromkeys(("positives", "negatives", "test_positives", "test_negatives"), INPUTS),
     **dict.fromkeys(("out", "candidates", "summary", "work_dir", "out_dir"), OUTPUTS),
     "log_file": ["log", "/dev/full", *ODD],
@@ -44,7 +45,16 @@ VALUES = {
     "tile_size": ["100", "1000000", *WHOLE[4:]],
     "max_span": ["40", "160", "1000", *WHOLE],
     **dict.fromkeys(
-        ("min_prob", "max_fp", "ray_timeout", "learning_rate", "weight_decay", "dropout"), REAL
+        (
+            "min_prob",
+            "max_fp",
+            "ray_timeout",
+            "learning_rate",
+            "weight_decay",
+            "dropout",
+            "max_masked",
+        ),
+        REAL,
     ),
     "part": ["1/2", "2/2", "1/1", "0/2", "3/2", "1/" + "9" * 30, "1", ""],
     "regions": ["chr1", "chr1:1-90", "chr1:5-1", "chr1:0", "chr1:" + "9" * 5000, "chr1:٣", *ODD],

@@ -99,6 +99,9 @@ class Candidates:
         offsets: int64 (N + 1,), their borders in ``codes``.
         hairpins: their folds; None where nothing was to be folded.
         found: how many there were, before some were kept.
+        passed_over: what of the tile could hold or be no candidate, counted by reason:
+            ``short_contigs``, shorter than any candidate; ``unknown_letters``, others than A, C, G,
+            T, U; ``with_unknown_letters``, stem-loops or windows that hold such letters.
         seconds: what it took, by stage.
     """
 
@@ -107,6 +110,7 @@ class Candidates:
     offsets: Offsets
     hairpins: Hairpins | None
     found: int
+    passed_over: dict[str, int]
     seconds: dict[str, float]
 
 
@@ -155,7 +159,7 @@ def candidates_of_tile(
     """
     started = time.monotonic()
     pieces = Pieces.read(store, tile, extractor.halo)
-    loci, codes, offsets = _find(pieces, extractor)
+    loci, codes, offsets, passed_over = _find(pieces, extractor)
     found = len(loci)
     if keep is not None:
         kept = np.flatnonzero(keep(loci, codes, offsets))
@@ -164,12 +168,12 @@ def candidates_of_tile(
     chosen = time.monotonic()
     hairpins = folder.fold(codes, offsets) if folder is not None else None
     seconds = {"candidates": chosen - started, "folding": time.monotonic() - chosen}
-    return Candidates(loci, codes, offsets, hairpins, found, seconds)
+    return Candidates(loci, codes, offsets, hairpins, found, passed_over, seconds)
 
 
-def _find(pieces: Pieces, extractor: Extractor) -> tuple[Loci, Codes, Offsets]:
-    """Find candidates: their loci, what is to be folded of each, packed, and its borders."""
-    plus, minus = (_on_strand(pieces, strand, extractor) for strand in (1, -1))
+def _find(pieces: Pieces, extractor: Extractor) -> tuple[Loci, Codes, Offsets, dict[str, int]]:
+    """Find candidates: loci, what is to be folded of each, packed, its borders, what is none."""
+    (plus, left), (minus, right) = (_on_strand(pieces, strand, extractor) for strand in (1, -1))
     loci = Loci.concatenate([plus, minus])
     piece = pieces.holding(loci.start)
     loci = loci.take(np.argsort(piece, kind="stable"))
@@ -177,24 +181,34 @@ def _find(pieces: Pieces, extractor: Extractor) -> tuple[Loci, Codes, Offsets]:
     shift = pieces.shift[np.sort(piece)]
     for column in (loci.start, loci.end, loci.folded_start, loci.folded_end):
         column += shift
-    return loci, codes, borders
+    spans, (first, last) = pieces.spans, pieces.in_cores
+    passed_over = {
+        "short_contigs": int(
+            ((spans.contig_length < extractor.min_span) & (spans.start == 0)).sum()
+        ),
+        "unknown_letters": int((pieces.unknown_before[last] - pieces.unknown_before[first]).sum()),
+        "with_unknown_letters": left + right,
+    }
+    return loci, codes, borders, passed_over
 
 
-def _on_strand(pieces: Pieces, strand: int, extractor: Extractor) -> Loci:
-    """Candidates of one strand by position, with coordinates in ``pieces.codes``."""
+def _on_strand(pieces: Pieces, strand: int, extractor: Extractor) -> tuple[Loci, int]:
+    """Candidates of one strand by position, with coordinates in ``pieces.codes``.
+
+    How many were none, as they hold unknown letters, comes with them.
+    """
     find = _windows if extractor.kind == "windows" else _stems
     start, end, energy = find(pieces, strand, extractor)
     known = pieces.known(start, end)
+    unknown = int(pieces.belong(start[~known], end[~known]).sum())
     start, end, energy = start[known], end[known], energy[known]
     if extractor.kind == "stems":
         start, end = pieces.widened(start, end, extractor.overhang)
-    piece = pieces.holding(start)
-    middle = (start + end) // 2 + pieces.shift[piece]
-    keep = (middle >= pieces.spans.start[piece]) & (middle < pieces.spans.end[piece])
-    start, end, energy = start[keep], end[keep], energy[keep]
+    own = pieces.belong(start, end)
+    start, end, energy = start[own], end[own], energy[own]
     left, right = pieces.widened(start, end, extractor.context_nt)
-    return Loci(
-        contig=pieces.spans.contig[piece[keep]].astype(np.int32),
+    loci = Loci(
+        contig=pieces.spans.contig[pieces.holding(start)].astype(np.int32),
         start=start,
         end=end,
         strand=np.full(start.size, strand, np.int8),
@@ -202,6 +216,7 @@ def _on_strand(pieces: Pieces, strand: int, extractor: Extractor) -> Loci:
         folded_start=left,
         folded_end=right,
     )
+    return loci, unknown
 
 
 def _stems(

@@ -51,6 +51,20 @@ class Pieces:
         np.cumsum(codes == UNKNOWN, out=unknown_before[1:])
         return cls(spans, codes, borders, origin - borders[:-1], unknown_before)
 
+    @property
+    def in_cores(self) -> tuple[_I64, _I64]:
+        """Where the tile's cores begin and end in ``codes``, int64 (M,) each."""
+        return self.spans.start - self.shift, self.spans.end - self.shift
+
+    def belong(self, start: _I64, end: _I64) -> npt.NDArray[np.bool_]:
+        """Whether intervals have their mid-points in a core, so that they are the tile's own."""
+        piece = self.holding(start)
+        middle = (start + end) // 2 + self.shift[piece]
+        own: npt.NDArray[np.bool_] = (middle >= self.spans.start[piece]) & (
+            middle < self.spans.end[piece]
+        )
+        return own
+
     def holding(self, position: _I64) -> _I64:
         """Return the index of the piece that holds each position in ``codes``."""
         return np.searchsorted(self.borders, position, side="right") - 1

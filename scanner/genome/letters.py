@@ -333,6 +333,15 @@ def read_pieces(
     return letters
 
 
+def soft_masked(genome: Genome) -> bool:
+    """Whether any letter of a genome is in lower case; reads up to the first."""
+    pieces = range(0, genome.length, _COPY)
+    return any(
+        (read_letters(genome.store, first, min(first + _COPY, genome.length)) >= ord("a")).any()
+        for first in pieces
+    )
+
+
 def _opened(store: Store) -> AbstractContextManager[OpenStore]:
     return store.open("rb", buffering=0) if isinstance(store, Path) else nullcontext(store)
 

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from premir.kernels.codes import decode
 from premir.kernels.pairing import dot_bracket
-from premir.scanner.genome.letters import read_pieces
 from premir.scanner.report.columns import NO_INT, Column, Values
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Chunk, Material
@@ -83,18 +82,6 @@ def _loop(chunk: Chunk, side: int) -> npt.NDArray[np.int64]:
         loci.strand > 0, loci.folded_start + loops[:, side], loci.folded_end - loops[:, 1 - side]
     )
     return np.where(loops[:, 0] < 0, NO_INT, place)
-
-
-def _masked(chunk: Chunk) -> npt.NDArray[np.float64]:
-    """Share of lower-case letters between start and end."""
-    loci, contigs = chunk.hits.loci, chunk.genome.contigs
-    offset = contigs.offsets[loci.contig]
-    lower = read_pieces(chunk.genome.store, loci.start + offset, loci.end + offset) >= ord("a")
-    length = loci.end - loci.start
-    end = np.cumsum(length)
-    before = np.concatenate([[0], np.cumsum(lower)])
-    count: npt.NDArray[np.int64] = before[end] - before[end - length]
-    return count / length
 
 
 def _sequences(chunk: Chunk) -> list[str]:
@@ -243,10 +230,6 @@ _HAIRPIN = (
     Column(
         "loop_end", int, "position after that loop's last",
         optional=True, made=lambda chunk: _loop(chunk, 1),
-    ),
-    Column(
-        "masked_fraction", float, "share of soft-masked (lower-case) letters from start to end",
-        form=".3f", made=_masked,
     ),
 )  # fmt: skip
 """Columns that stand before those of tracks."""

@@ -22,7 +22,7 @@ from premir.scanner.genome.tiles import Tile, megabases_of, place
 from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Tabix, writing
 from premir.scanner.report.belief import Belief, DecoyBelief, by_decoys, expected
-from premir.scanner.report.evidence import rates_of, tracks_for
+from premir.scanner.report.evidence import mirror, rates_of, tracks_for
 from premir.scanner.report.evidence.known.library import Library
 from premir.scanner.report.evidence.reads import ranking
 from premir.scanner.report.evidence.track import add_tracks
@@ -120,6 +120,7 @@ def seal(
         material = Material(genome, job.run, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
         count = len(table)
+        done.tally.counts["short_of_context"] = int((table.columns["missing_context"] > 0).sum())
         belief = done.belief or expected(curve, job.min_prob, done.megabases, count)
         if search.reads:
             done.verdicts = ranking.verdicts(table)
@@ -171,8 +172,14 @@ def reported_hits(
         tally.counts["refolded"] = refolder.refolded
         tally.counts["fold_disagreements"] = refolder.disagreements
     table = add_tracks([t for t in tracks if t.late], table, material, tally.seconds)
+    worse = np.zeros(len(table), np.bool_)
+    if search.strand == "best":  # of what lies beyond a region's end, too
+        worse = mirror.worse(table, material.genome.contigs.offsets)
     if regions:
-        table = table.take(inside(table.loci, regions))
+        here = inside(table.loci, regions)
+        table, worse = table.take(here), worse[here]
+    tally.counts["worse_strand"] = int(worse.sum())
+    table = table.take(~worse)
     return within(table, search.limits, tally.counts), material
 
 
@@ -261,6 +268,9 @@ def _provenance(
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",
+        *(["strand best"] if search.strand == "best" else []),
+        *(f"exclude {each.identity()}" for each in search.exclude),
+        *(f"mark {each.identity()}" for each in search.mark),
         *([f"decoys {done.decoy_megabases:g} Mb"] if done.decoys else []),
         f"sort {options.outputs.sort}",
         *(

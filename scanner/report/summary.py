@@ -62,11 +62,20 @@ class Summary(TypedDict):
     folded: int
     scored: int
     gates: dict[str, Any]
+    passed_over: dict[str, int]
     above_threshold: int
     over_max_copies: int
     max_q: float | None
     over_max_q: int
+    max_masked: float | None
+    over_max_masked: int
+    strand: str
+    worse_strand: int
+    exclude: list[str]
+    excluded: int
+    mark: list[str]
     hits: int | None
+    hits_short_of_context: int | None
     expected_false: dict[str, float | None] | None
     decoys: dict[str, float] | None
     reads: list[str]
@@ -142,11 +151,20 @@ def summarise(
         "folded": tally.counts.get("folded", 0),
         "scored": tally.counts.get("scored", 0),
         "gates": _gates(job),
+        "passed_over": dict(tally.passed_over),
         "above_threshold": tally.counts.get("hits", 0),
         "over_max_copies": tally.counts.get("over_max_copies", 0),
         "max_q": search.limits.get("q_value"),
         "over_max_q": tally.counts.get("over_max_q_value", 0),
+        "max_masked": search.limits.get("masked_fraction"),
+        "over_max_masked": tally.counts.get("over_max_masked_fraction", 0),
+        "strand": search.strand,
+        "worse_strand": tally.counts.get("worse_strand", 0),
+        "exclude": [str(each.path) for each in search.exclude],
+        "excluded": tally.counts.get("over_max_excluded_fraction", 0),
+        "mark": [str(each.path) for each in search.mark],
         "hits": count if model is not None else None,
+        "hits_short_of_context": tally.counts.get("short_of_context"),
         "expected_false": belief.as_json() if belief is not None else None,
         "reads": list(map(str, search.reads)),
         "read_verdicts": done.verdicts,

@@ -33,6 +33,7 @@ class Tally:
         quarantined: tiles that failed twice, with the last error.
         fresh: nucleotides of tiles for which something was computed.
         counts: candidates, folded and scored hairpins and those at or above the threshold.
+        passed_over: what could hold or be no candidate, by reason.
         seconds: by stage, summed over workers; those of reused files as their records say.
     """
 
@@ -43,6 +44,7 @@ class Tally:
     quarantined: list[tuple[Tile, str]] = field(default_factory=list)
     fresh: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def add(self, stage: str, record: Record) -> None:
@@ -51,6 +53,7 @@ class Tally:
         for name in ("candidates", "folded", "scored", "hits"):
             if name in record:
                 self.counts[name] = self.counts.get(name, 0) + record[name]
+        self.passed_over.update(record.get("passed_over", {}))
         for name, seconds in record["seconds"].items():
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 

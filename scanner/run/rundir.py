@@ -59,14 +59,15 @@ _TOKEN = re.compile(r"\.token-[0-9a-f]{8}(-[0-9a-f]{8})?")
 class Record(TypedDict, total=False):
     """What is noted of a finished file, beside it.
 
-    Fields are those of its stage: a shard has ``candidates`` and ``folded``, scores have ``scored``
-    and ``hits``, stacks of reads ``records``, ``reads`` and ``long``. ``state`` is what a file was
-    to this process, and not written.
+    Fields are those of its stage: a shard has ``candidates``, ``folded`` and ``passed_over``,
+    scores have ``scored`` and ``hits``, stacks of reads ``records``, ``reads`` and ``long``.
+    ``state`` is what a file was to this process, and not written.
     """
 
     tile: int
     candidates: int
     folded: int
+    passed_over: dict[str, int]
     scored: int
     hits: int
     records: int

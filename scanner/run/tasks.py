@@ -131,6 +131,7 @@ def commit_candidates(
             "tile": tile.index,
             "candidates": candidates.found,
             "folded": len(candidates.loci) if folder is not None else 0,
+            "passed_over": candidates.passed_over,
             "seconds": {**candidates.seconds, "shards": time.monotonic() - folded},
         },
     )

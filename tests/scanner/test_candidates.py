@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,33 @@ def test_overhang_beside_contig_ends_and_unknown_letters() -> None:
     assert spans["ends"] == (0, len(stem))
     assert spans["known"] == (50, 50 + len(stem))
     assert spans["free"] == (9 - Extractor().overhang, 9 + len(stem) + Extractor().overhang)
+
+
+@pytest.mark.parametrize("kind", ["stems", "windows"])
+def test_what_is_passed_over_is_counted_by_reason(kind: str) -> None:
+    """Of both strands, and the same whatever the tiles."""
+    rng = np.random.default_rng(8)
+    stem = builders.hairpin(rng, stem=34, mismatches=0)
+    looped = stem[:39] + "N" + stem[40:]
+    flank = builders.random_sequence(rng, 400, 0.4)
+    genome = {"tiny": "ACGN", "a": flank + looped + flank, "short": "A" * 39, "b": "RY" + "A" * 38}
+    extractor = Extractor(kind=kind)
+
+    def counts(genome: dict[str, str], tile_size: int = 1_000_000) -> Counter[str]:
+        total: Counter[str] = Counter()
+        opened = OpenGenome.of(genome)
+        for each in candidates_of(opened, extractor, None, tile_size=tile_size):
+            total.update(each.passed_over)
+        return total
+
+    found = counts(genome)
+    assert found["short_contigs"] == 2
+    assert found["unknown_letters"] == 4
+    windows = 2 * len(range(330, 440, 10)) + 2
+    assert found["with_unknown_letters"] == (windows if kind == "windows" else 2)
+    for size in (7, 40, 433):
+        assert counts(genome, size) == found
+    assert +counts({"a": flank + stem + flank}) == Counter()
 
 
 @pytest.mark.parametrize("preset", ["animal", "plant", "virus"])

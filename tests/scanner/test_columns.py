@@ -67,7 +67,6 @@ def test_values_of_hits_made_by_hand(tmp_path, monkeypatch):
     assert texts("length") == 3 * ["16"]
     assert texts("loop_start") == ["6", "10", "."]
     assert texts("loop_end") == ["10", "14", "."]
-    assert texts("masked_fraction") == 3 * ["0.500"]
     assert texts("copies") == ["0", "7", "."]
     assert texts("sequence") == 3 * [SEQUENCE]
     assert texts("structure") == [STRUCTURE, STRUCTURE, unpaired]
@@ -136,13 +135,6 @@ def test_context_is_lower_case_and_the_hairpin_also_folded_without_it(tmp_path):
     assert COLUMNS["mfe_hairpin"].texts(chunk) == energies
     assert len(set(energies)) > 1
     assert alone.hairpin_energies(table.take(table.row < 0), source).size == 0
-
-
-def test_masked_fraction_is_of_each_hit(tmp_path):
-    records = [(0, 0, 4, 1), (0, 2, 5, 1), (0, 4, 8, -1), (1, 997, 1000, 1)]
-    table, source = hits_in(tmp_path, ["a", "b"], records)
-    (chunk,) = source.chunks(table)
-    assert COLUMNS["masked_fraction"].texts(chunk) == ["0.000", "0.333", "1.000", "0.000"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import builders
@@ -53,6 +54,67 @@ def test_a_partner_shares_half_of_the_shorter_and_most(tmp_path):
     assert names.tolist() == ["a:9-24(-)", "a:1-16(+)", None, None, None]
     assert log_odds[:2].tolist() == [1, 0]
     assert np.isnan(log_odds[2:]).all()
+
+
+def naive_worse(records, log_odds):
+    """Which hits are beaten on the other strand, by comparing each with each."""
+    return [
+        any(
+            contig == c
+            and strand != s
+            and 2 * (min(end, b) - max(start, a)) >= min(end - start, b - a)
+            and (log_odds[m], s) > (log_odds[n], strand)
+            for m, (c, a, b, s) in enumerate(records)
+        )
+        for n, (contig, start, end, strand) in enumerate(records)
+    ]
+
+
+def test_the_worse_of_two_is_that_of_the_naive_search(tmp_path):
+    """Equal ones too; a chain of three loses all but its best where each contests the next."""
+    rng = np.random.default_rng(6)
+    for case in range(40):
+        count = int(rng.integers(0, 30))
+        start, size = rng.integers(0, 300, count), rng.integers(10, 60, count)
+        contig, strand = np.sort(rng.integers(0, 2, count)), rng.choice([1, -1], count)
+        columns = (contig, start, start + size, strand)
+        records = sorted(zip(*(x.tolist() for x in columns), strict=True))
+        table, _ = hits_in(tmp_path / str(case), ["a", "b"], records)
+        log_odds = rng.integers(0, 4, count).astype(float)
+        table = replace(table, log_odds=log_odds)
+        assert mirror.worse(table, OFFSETS).tolist() == naive_worse(records, log_odds)
+
+
+def test_best_leaves_out_the_worse_and_nothing_else(small_genome, reference, scan, tmp_path):
+    """What stays is as it was, with other tiles, and where a region ends between two hits."""
+    hits = rows(reference)
+    names = {hit["name"]: n for n, hit in enumerate(hits)}
+    places = [
+        (hit["chrom"], int(hit["start"]), int(hit["end"]), 1 if hit["strand"] == "+" else -1)
+        for hit in hits
+    ]
+    worse = naive_worse(places, [float(hit["log_odds"]) for hit in hits])
+    best = [hit for hit, beaten in zip(hits, worse, strict=True) if not beaten]
+    assert 0.5 * len(hits) < len(best) < len(hits)
+    options = ("--min-prob", "0", "--strand", "best")
+    for more in ((), ("--tile-size", "5000")):
+        code, text = scan(small_genome[0], *options, *more)
+        assert (code, rows(text)) == (0, best)
+        assert "## strand best" in text.splitlines()
+    told = json.loads((tmp_path / "hits.bed.summary.json").read_text())
+    assert (told["strand"], told["worse_strand"]) == ("best", len(hits) - len(best))
+
+    beaten = next(
+        hit
+        for hit, lost in zip(hits, worse, strict=True)
+        if lost and middle(hit) < middle(hits[names[hit["mirror"]]])
+    )
+    region = f"{beaten['chrom']}:{max(1, middle(beaten) - 900)}-{middle(beaten) + 1}"
+    _, text = scan(small_genome[0], *options, "--regions", region)
+    low, high = middle(beaten) - 901, middle(beaten) + 1
+    inside = [hit for hit in best if hit["chrom"] == beaten["chrom"] and low <= middle(hit) < high]
+    assert rows(text) == inside
+    assert beaten not in inside
 
 
 def test_pairs_know_each_other_and_no_others():

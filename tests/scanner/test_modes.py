@@ -33,7 +33,7 @@ DECISIVE = {
 }
 VALUES = {
     **{"part": "1/2", "min_prob": "0.5", "max_fp": "1", "max_span": "100", "ray_timeout": "5"},
-    **{"regions_file": "absent.bed", "decoys": "2", "max_q": "0.1"},
+    **{"regions_file": "absent.bed", "decoys": "2", "max_q": "0.1", "max_masked": "0.5"},
     **{"threads": "1", "tile_size": "1000", "max_copies": "1", "ray_address": "127.0.0.1:1"},
 }
 ACTIONS = [
@@ -66,6 +66,8 @@ def test_every_option_is_read_or_refused(capsys):
         line = [*words(action), *command]
         if action.dest in ("ray_address", "ray_timeout"):
             line += ["--executor", "ray"] if "executor" in modes.READ[mode] else []
+        if action.dest == "feature_types" and "mark" in modes.READ[mode]:
+            line += ["--mark", "absent.bed"]
         code = cli.main(line)
         error = capsys.readouterr().err
         if action.dest in modes.READ[mode]:
@@ -104,6 +106,10 @@ def test_two_modes_at_once(one, other, capsys):
         (
             ["--ray-address", "here", "--executor", "local"],
             "--ray-address does not go with --executor local",
+        ),
+        (
+            ["--feature-types", "exon", "--out", "hits.bed"],
+            "--feature-types does not go with a scan without --exclude and --mark",
         ),
         (
             ["--max-span", "90", "--extractor", "windows"],

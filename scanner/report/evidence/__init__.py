@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from premir.scanner.options import Search
-from premir.scanner.report.evidence import alone, copies, mirror
+from premir.scanner.report.evidence import alone, copies, letters, mirror
+from premir.scanner.report.evidence.features import track as features
 from premir.scanner.report.evidence.known import track as known
 from premir.scanner.report.evidence.reads import track as reads
 from premir.scanner.report.evidence.track import Track
@@ -13,9 +14,12 @@ from premir.scanner.score.false_calls import FalseCalls
 from premir.scanner.score.lift import Lift
 
 TRACKS: tuple[Track, ...] = (
+    letters.TRACK,
     alone.TRACK,
     copies.TRACK,
     mirror.TRACK,
+    features.MARK,
+    features.EXCLUDE,
     known.TRACK,
     reads.TRACK,
 )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.scanner.report.columns import Column
+from premir.scanner.report.evidence.overlaps import overlapping
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Material
 from premir.scanner.report.table import HitTable
@@ -30,24 +31,34 @@ def partners(table: HitTable, contig_offsets: _I64) -> _I64:
     Returns:
         int64 (N,), index of the partner, -1 where there is none.
     """
-    loci, total = table.loci, table.total
-    offset = contig_offsets[loci.contig]
-    start, end, forward = loci.start + offset, loci.end + offset, loci.strand > 0
-    plus, minus = _by_start(start, forward), _by_start(start, ~forward)
-    longest = int((end - start).max(initial=0))
-    first = np.searchsorted(start[minus], start[plus] - longest)
-    count = np.searchsorted(start[minus], end[plus]) - first
-    before = np.repeat(first - np.cumsum(count) + count, count)
-    own, other = np.repeat(plus, count), minus[before + np.arange(before.size)]
-    own, other = np.concatenate([own, other]), np.concatenate([other, own])
-    shared = np.minimum(end[own], end[other]) - np.maximum(start[own], start[other])
-    near = 2 * shared >= np.minimum((end - start)[own], (end - start)[other])
-    own, other, shared = own[near], other[near], shared[near]
-    place = np.where(forward[own], start[other], -end[other])
-    order = np.lexsort((place, -total[other], -shared, own))
+    loci = table.loci
+    own, other, shared = _pairs(table, contig_offsets)
+    place = np.where(loci.strand[own] > 0, loci.start[other], -loci.end[other])
+    order = np.lexsort((place, -table.total[other], -shared, own))
     owners, best = np.unique(own[order], return_index=True)
     found = np.full(len(table), -1, np.int64)
     found[owners] = other[order][best]
+    return found
+
+
+def worse(table: HitTable, contig_offsets: _I64) -> npt.NDArray[np.bool_]:
+    """Return which hits have a better one on the other strand: higher log odds.
+
+    It shares at least half of the shorter one. Of equal ones that on the plus strand counts as the
+    better. What is left out so depends on the hits beside it alone, wherever a region ends.
+
+    Args:
+        table: N hits.
+        contig_offsets: where contigs begin in the store.
+
+    Returns:
+        bool (N,).
+    """
+    own, other, _ = _pairs(table, contig_offsets)
+    total, forward = table.total, table.loci.strand > 0
+    outdone = (total[other] > total[own]) | ((total[other] == total[own]) & forward[other])
+    found = np.zeros(len(table), np.bool_)
+    found[own[outdone]] = True
     return found
 
 
@@ -80,6 +91,18 @@ TRACK = Track(
 )  # fmt: skip
 
 
-def _by_start(start: _I64, which: npt.NDArray[np.bool_]) -> _I64:
-    here = np.flatnonzero(which)
-    return here[np.argsort(start[here], kind="stable")]
+def _pairs(table: HitTable, contig_offsets: _I64) -> tuple[_I64, _I64, _I64]:
+    """Pair hits on different strands that share half of the shorter one; how much, comes third.
+
+    Each pair is there twice, with either of them first.
+    """
+    loci = table.loci
+    offset = contig_offsets[loci.contig]
+    start, end, forward = loci.start + offset, loci.end + offset, loci.strand > 0
+    plus, minus = np.flatnonzero(forward), np.flatnonzero(~forward)
+    one, two = overlapping(start[plus], end[plus], start[minus], end[minus])
+    one, two = plus[one], minus[two]
+    own, other = np.concatenate([one, two]), np.concatenate([two, one])
+    shared = np.minimum(end[own], end[other]) - np.maximum(start[own], start[other])
+    near = 2 * shared >= np.minimum((end - start)[own], (end - start)[other])
+    return own[near], other[near], shared[near]

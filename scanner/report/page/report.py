@@ -141,6 +141,12 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
     for name, limit in search.limits.items():
         left_out = counts.get(f"over_max_{name}", 0)
         yield f"At most {limit:g} {name}", f"{left_out} hits were left out"
+    if search.strand == "best":
+        left_out = counts.get("worse_strand", 0)
+        yield "Better strand only", f"{left_out} hits with a better one opposite were left out"
+    for what, files in ("Excluded", search.exclude), ("Marked", search.mark):
+        if files:
+            yield f"{what} features", ", ".join(file.path.name for file in files)
     yield (
         "Looked for",
         (
@@ -163,6 +169,13 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
             )
         ),
     )
+    if passed_over := list(_passed_over(scanned)):
+        yield "Passed over", "; ".join(passed_over)
+    if short := counts.get("short_of_context", 0):
+        yield (
+            "Short of context",
+            f"{short:,} of the hits: near the end of a contig or unknown letters",
+        )
     if scanned.tally.counts.get("refolded") is not None:
         yield (
             "Folded again with ViennaRNA",
@@ -176,6 +189,19 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
         )
     yield "Made by", f"premir {__version__}, ViennaRNA {viennarna.version()}"
     yield "Digests", f"genome {genome.digest()[:16]}, model {model.digest[:16]}"
+
+
+def _passed_over(scanned: Scanned) -> Iterator[str]:
+    """Say what of the genome could hold no candidate, or be none."""
+    extractor = scanned.job.extractor
+    kind = "windows" if extractor.kind == "windows" else "stem-loops"
+    for reason, what in (
+        ("short_contigs", f"contigs shorter than {extractor.min_span} nt"),
+        ("unknown_letters", "unknown letters"),
+        ("with_unknown_letters", f"{kind} that hold unknown letters"),
+    ):
+        if number := scanned.tally.passed_over[reason]:
+            yield f"{number:,} {what}"
 
 
 def _belief_chart(curve: FalseCalls | None, table: HitTable, min_prob: float) -> Markup | None:

@@ -1,0 +1,1 @@
+"""What annotated features a hit lies in."""
