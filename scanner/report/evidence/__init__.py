@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from premir.scanner.options import Search
 from premir.scanner.report.evidence import alone, copies, mirror
+from premir.scanner.report.evidence.arms import track as arms
 from premir.scanner.report.evidence.known import track as known
 from premir.scanner.report.evidence.reads import track as reads
 from premir.scanner.report.evidence.track import Track
@@ -18,6 +19,7 @@ TRACKS: tuple[Track, ...] = (
     mirror.TRACK,
     known.TRACK,
     reads.TRACK,
+    arms.TRACK,
 )
 """All that there are."""
 
