@@ -97,8 +97,8 @@ def scan(
     Args:
         genome: FASTA file: plain, gzip, bgzip, bzip2, xz or zstd.
         out: file of hits, in the format that its name ends in: BED, or ``.gff3``, ``.tsv``,
-            ``.jsonl``, ``.fasta`` or ``.vienna`` (``.gz`` or ``.bgz``: bgzipped, BED and GFF3 also
-            indexed); or several such files of the same hits.
+            ``.jsonl``, ``.fasta``, ``.vienna`` or ``.mature.fa`` (``.gz`` or ``.bgz``: bgzipped,
+            BED and GFF3 also indexed); or several such files of the same hits.
         format: of files whose names tell none; BED by default.
         model: shipped model, model directory, or one that is loaded; the preset's by default.
         min_prob: reporting threshold; the model's by default.

@@ -90,9 +90,9 @@ def build_parser() -> Parser:
     add("--hairpins", type=path, metavar="FASTA", help="classify these sequences as they are; "
         "- for stdin")  # fmt: skip
     add("-o", "--out", action="append", default=[], type=file_path, metavar="FILE", help="hits, in "
-        "the format that its name ends in: bed (else), gff3, tsv, jsonl, fasta or vienna (with .gz "
-        "or .bgz bgzipped, BED and GFF3 also indexed); may be repeated; TSV with --hairpins; - for "
-        "stdout")  # fmt: skip
+        "the format that its name ends in: bed (else), gff3, tsv, jsonl, fasta, vienna or "
+        "mature.fa (with .gz or .bgz bgzipped, BED and GFF3 also indexed); may be repeated; TSV "
+        "with --hairpins; - for stdout")  # fmt: skip
     add("--out-dir", type=path, metavar="DIR", help="for any number of genomes: NAME.bed and "
         "NAME.bed.summary.json of each, and genomes.tsv, go here")  # fmt: skip
     add("--genomes", type=path, metavar="TSV", help="with --out-dir: list of name, path and "

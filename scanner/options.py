@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from premir.scanner.score.model import Model
 
 Resume: TypeAlias = Literal["auto", "never", "require"]
-HitFormat: TypeAlias = Literal["bed", "gff3", "tsv", "jsonl", "fasta", "vienna"]
+HitFormat: TypeAlias = Literal["bed", "gff3", "tsv", "jsonl", "fasta", "vienna", "mature.fa"]
 Strand: TypeAlias = Literal["both", "best"]
 Order: TypeAlias = Literal["fasta", "coordinate"]
 

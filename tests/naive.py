@@ -717,3 +717,45 @@ def nearest_known(query, known, arms, classes, scores, fewest, penalties, seed, 
                 if score is not None and score - penalties[own] > found[1]:
                     found = (own, score - penalties[own])
     return found
+
+
+def site_values(sequence, pairs, loop, site):
+    """What is known of a site of a hairpin, in the order of ``sites.FIELDS``, without bounds.
+
+    Args:
+        sequence: letters.
+        pairs: partner of each, -1 for none.
+        loop: its terminal loop.
+        site: a place.
+    """
+    size, five = len(sequence), site < loop[0]
+
+    def crosses(k):
+        return pairs[k] >= 0 and (k < loop[0]) != (pairs[k] < loop[0])
+
+    paired = [k for k in range(size) if crosses(k)]
+
+    def facing(k):
+        nearest = min(paired, key=lambda at: (abs(at - k), at))
+        return pairs[nearest] - (k - nearest)
+
+    def kind(k):
+        if not 0 <= k < size:
+            return 0
+        return 1 if pairs[k] < 0 else 2 if crosses(k) else 3
+
+    def letter(k):
+        return "ACGUN".index(sequence[k] if 0 <= k < size else "N")
+
+    between = range(site, loop[0]) if five else range(loop[1], site)
+    near = range(site - 10, site + 26)
+    inside = [min(max(k, 0), size - 1) for k in near]
+    return [
+        loop[0] - site if five else site - loop[1],
+        sum(map(crosses, between)),
+        site - paired[0] if five else paired[-1] - site,
+        *map(kind, near),
+        *(facing(k) + k - facing(site) - site for k in inside),
+        *(letter(k) for k in range(site - 4, site + 6)),
+        *(letter(k) for k in range(facing(site) - 2, facing(site) + 3)),
+    ]

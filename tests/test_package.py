@@ -87,6 +87,7 @@ def test_wheel_holds_the_whole_tree(tmp_path):
         "*.sha256",
         "*.j2",
         "*.toml",
+        "premir-arms@1.json",
         "premir-known@1.json.gz",
         "LICENCE.txt",
     )

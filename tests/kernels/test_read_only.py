@@ -23,6 +23,7 @@ from premir.kernels import (
     pairing,
     shuffling,
     similarity,
+    sites,
     stems,
     stemwise,
     stretches,
@@ -117,6 +118,11 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "shuffling.shuffle": (
         shuffling.shuffle,
         (CODES, np.array([0, 1_000, 3_000]), RNG.random(CODES.size)),
+    ),
+    "sites.look_across": (lambda pairs: sites.look_across(pairs, (30, 34)), (HAIRPINS.pairs[:60],)),
+    "sites.site_cells": (
+        lambda codes, fold, at: sites.site_cells(codes, fold, (30, 34), at),
+        (CODES[:60], sites.look_across(HAIRPINS.pairs[:60], (30, 34)), np.array([0, 9, 40])),
     ),
     "stems.scan_stems": (
         lambda codes, borders: stems.scan_stems(

@@ -5,25 +5,31 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+from pathlib import Path
 from typing import get_args
 from urllib.parse import unquote
 
+import numpy as np
 import pysam
 import pytest
 import RNA
+from builders import reverse_complement
 from golden import DEMO, GOLDEN
 from hit_rows import hits_in
 
 from premir.scanner.cli import main
+from premir.scanner.genome.fasta import read_records
 from premir.scanner.options import HitFormat
 from premir.scanner.report import material as materials
-from premir.scanner.report.formats import FORMATS, write_hits
+from premir.scanner.report.evidence.arms import track as arms
+from premir.scanner.report.formats import FORMATS, format_of, write_hits
 from premir.scanner.report.hits import BED12, Hits, columns_with
 from premir.scanner.report.reading import read_hits
 
 BED = GOLDEN / "demo-0.5.bed"
 GOLDEN_HITS = list(read_hits(BED))
 SHOWN = ("score", "prob", "log_odds", "fp_per_mb", "mfe", "mfe_hairpin")
+DETAILS = {column.name for column in arms.TRACK.columns}
 LINES = [line for line in BED.read_text().splitlines() if line[0] != "#"]
 
 
@@ -42,19 +48,25 @@ def written(tmp_path_factory):
     return write
 
 
-def test_tsv_holds_the_lines_of_bed_below_names(written):
+def test_tsv_holds_what_bed_does_and_details_between(written):
     names, *lines = written("hits.tsv").read_text().splitlines()
-    assert names.split("\t") == [field.name for field in dataclasses.fields(GOLDEN_HITS[0])]
-    assert lines == LINES
+    shown = [field.name for field in dataclasses.fields(GOLDEN_HITS[0])]
+    columns = names.split("\t")
+    assert [name for name in columns if name in shown] == shown
+    assert set(columns) - set(shown) == DETAILS
+    kept = [n for n, name in enumerate(columns) if name in shown]
+    fields = [line.split("\t") for line in lines]
+    assert ["\t".join(each[n] for n in kept) for each in fields] == LINES
 
 
 @pytest.mark.parametrize("name", ["hits.jsonl", "hits.ndjson.gz"])
 def test_json_lines_hold_what_read_hits_gives(written, name):
     path = written(name)
     text = gzip.open(path, "rt").read() if name.endswith("gz") else path.read_text()
-    assert [json.loads(line) for line in text.splitlines()] == [
-        dataclasses.asdict(hit) for hit in GOLDEN_HITS
-    ]
+    objects = [json.loads(line) for line in text.splitlines()]
+    assert objects == [dataclasses.asdict(hit) for hit in read_hits(written("hits.tsv"))]
+    for found, hit in zip(objects, GOLDEN_HITS, strict=True):
+        assert dataclasses.asdict(hit).items() <= found.items()
 
 
 @pytest.mark.parametrize("name", ["hits.fasta", "hits.FA"])
@@ -85,7 +97,9 @@ def test_gff3_is_read_by_htslib(written):
     assert first == "##gff-version 3"
     assert "# sort fasta" in rest
     with path.open() as handle:
-        found = list(pysam.tabix_file_iterator(handle, parser=pysam.asGFF3()))
+        features = list(pysam.tabix_file_iterator(handle, parser=pysam.asGFF3()))
+    found = [each for each in features if each.feature == "pre_miRNA"]
+    assert {each.feature for each in features} == {"pre_miRNA", "miRNA"}
     assert len(found) == len(GOLDEN_HITS)
     for hit, feature in zip(GOLDEN_HITS, found, strict=True):
         assert (feature.contig, feature.start, feature.end) == (hit.chrom, hit.start, hit.end)
@@ -98,6 +112,36 @@ def test_gff3_is_read_by_htslib(written):
             if value is not None:
                 assert type(value)(attributes.pop(field.name)) == value
         assert not attributes
+
+
+def test_matures_are_the_letters_of_their_places(written):
+    """As features of GFF3 and in FASTA; the genome's letters are there."""
+    contigs = {name: text for name, text in read_records(DEMO)}
+    expected = {}
+    for line in written("hits.gff3").read_text().splitlines():
+        if "\tmiRNA\t" not in line:
+            continue
+        chrom, _, _, start, end, _, strand, _, text = line.split("\t")
+        own = dict(pair.split("=", 1) for pair in text.split(";"))
+        letters = contigs[chrom][int(start) - 1 : int(end)].upper()
+        letters = reverse_complement(letters) if strand == "-" else letters
+        rna = letters.replace("T", "U")
+        expected[own["ID"]] = (rna, f"arms_from={own['arms_from']}")
+    with pysam.FastxFile(str(written("hits.mature.fa"))) as file:
+        found = {each.name: (each.sequence, each.comment) for each in file}
+    assert found == expected
+    assert len(found) > len(GOLDEN_HITS)
+    table = list(read_hits(written("hits.tsv")))
+    assert {f"{hit.name}-5p" for hit in table if hit.mature_5p_start is not None} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [("a.mature.fa.gz", "mature.fa"), ("mature.fa", "mature.fa"), ("a.fa", "fasta"),
+     ("premature.fa", "fasta"), ("A.Mature.FASTA", "mature.fa"), ("x", "bed")],
+)  # fmt: skip
+def test_the_longest_end_of_a_name_tells_the_format(name, expected):
+    assert format_of(Path(name)).name == expected
 
 
 def test_gff3_escapes_what_it_must_and_leaves_out_what_is_not_there(tmp_path):
@@ -116,7 +160,8 @@ def test_gff3_escapes_what_it_must_and_leaves_out_what_is_not_there(tmp_path):
 
 def test_all_formats_are_written_by_one_scan(written, tmp_path):
     """Each as by a scan of its own; summary and run directory are named after the first."""
-    names = ["hits.gff3", "hits.bed", "hits.tsv", "hits.jsonl", "hits.fasta", "hits.vienna", "x"]
+    formats = ("gff3", "bed", "tsv", "jsonl", "fasta", "vienna", "mature.fa")
+    names = [*(f"hits.{each}" for each in formats), "x"]
     outs = [word for name in names for word in ("--out", str(tmp_path / name))]
     assert main([str(DEMO), *outs, "--min-prob", "0.5", "--format", "fasta", "-q"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
@@ -151,7 +196,8 @@ def test_gff3_that_is_compressed_is_indexed(tmp_path, sort):
     assert main([str(DEMO), "--out", str(out), "--min-prob", "0.5", "--sort", sort, "-q"]) == 0
     hits = [hit for hit in GOLDEN_HITS if hit.chrom == "chr2"]
     with pysam.TabixFile(str(out), parser=pysam.asGFF3()) as index:
-        found = [(each.start, each.end) for each in index.fetch("chr2")]
+        features = [each for each in index.fetch("chr2") if each.feature == "pre_miRNA"]
+        found = [(each.start, each.end) for each in features]
         assert found == [(hit.start, hit.end) for hit in hits]
         one = hits[3]
         assert one.start in [each.start for each in index.fetch("chr2", one.end - 1, one.end)]
@@ -165,6 +211,10 @@ def test_names_of_formats_are_those_of_the_options():
 def test_hits_are_written_piece_by_piece(kind, tmp_path, monkeypatch):
     places = [(0, 20 * n, 20 * n + 16, 1) for n in range(9)]
     table, source = hits_in(tmp_path / "run", ["c"], places)
+    start = table.loci.start
+    arm = {"mature_5p_start": start, "mature_5p_end": start + 5}
+    origin = np.full(len(table), "fold", object)
+    table = dataclasses.replace(table, columns={**arm, "arms_from_5p": origin})
     hits = Hits(columns_with((), decoys=False), table, source, ["x"])
     path = tmp_path / f"hits.{kind.name}"
     write_hits(path, hits)

@@ -6,6 +6,7 @@ import csv
 import gzip
 import itertools
 import json
+from collections import defaultdict
 
 import pytest
 from builders import reverse_complement, write_fasta
@@ -14,8 +15,10 @@ from hit_rows import rows
 from read_sets import Read, write_library
 
 from premir.scanner.cli import main
+from premir.scanner.report.evidence.arms import track as arms
 from premir.scanner.report.reading import read_hits
 
+ARMS = {column.name for column in arms.TRACK.columns}
 NEW = ["read_verdict", "reads", "read_llr"]
 
 
@@ -86,7 +89,7 @@ def test_tsv_and_json_lines_have_details_that_bed_and_gff3_have_not(
         assert {name: row[name] for name in hit} == hit
         reads = [row[f"reads_{part}"] for part in ("5p", "3p", "loop")]
         if hit["read_verdict"] == "none":
-            assert {row[name] for name in details} == {"."}
+            assert {row[name] for name in details - ARMS} == {"."}
         else:
             assert sum(map(float, reads)) == float(hit["reads"]) > 0
             assert row["libraries"] == "1"
@@ -107,15 +110,17 @@ def test_matures_are_children_in_gff3(default_genome, default_scan, library, tmp
     attributes = [dict(each.split("=", 1) for each in line[8].split(";")) for line in lines]
     for one, two in itertools.pairwise(lines):
         assert one[0] != two[0] or int(one[3]) <= int(two[3]), "tabix wants what is sorted"
-    seen, children = {}, []
+    seen, children, origins = {}, [], defaultdict(set)
     for line, own in zip(lines, attributes, strict=True):
         if line[2] == "pre_miRNA":
             seen[own["ID"]] = own
             continue
-        parent = seen[own["Parent"]]
-        assert parent["read_verdict"] in ("supported", "partial", "one_arm")
+        speaking = seen[own["Parent"]]["read_verdict"] in ("supported", "partial", "one_arm")
         assert own["ID"] in (f"{own['Parent']}-5p", f"{own['Parent']}-3p")
-        children.append((own["ID"], int(line[3]) - 1, int(line[4]), line[6]))
+        assert ("reads" in own) == (own["arms_from"] == "reads") <= speaking
+        origins[own["Parent"]].add(own["arms_from"])
+        if own["arms_from"] == "reads":
+            children.append((own["ID"], int(line[3]) - 1, int(line[4]), line[6]))
     expected = {
         (f"{name}-{arm}", read.start, read.start + 22, read.strand)
         for name, (left, right) in reads.items()
@@ -125,12 +130,12 @@ def test_matures_are_children_in_gff3(default_genome, default_scan, library, tmp
     }
     assert len(expected & set(children)) >= 4
     assert {child[3] for child in children} == {"+", "-"}
-    plain = {
-        name
-        for name, own in seen.items()
-        if own["read_verdict"] not in ("supported", "partial", "one_arm")
-    }
-    assert not plain & {own.get("Parent") for own in attributes}
+    assert any(own["read_verdict"] == "none" for own in seen.values())
+    for name, own in seen.items():
+        if own["read_verdict"] in ("supported", "partial"):
+            assert origins[name] == {"reads"}
+        elif own["read_verdict"] == "none":
+            assert "reads" not in origins[name]
 
 
 def test_the_mirrored_genome_with_mirrored_reads_gives_mirrored_evidence(

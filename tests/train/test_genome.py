@@ -123,7 +123,10 @@ def sources(data, tmp_path_factory):
     [
         (("name =", "nmae ="), "unknown key 'nmae'"),
         (('"animal"', '"fish"'), "preset must be one of animal"),
-        (('["stem", "variable"]', '["leaf"]'), "no network 'leaf': there is variable, fixed, stem, recurrent"),
+        (
+            ('["stem", "variable"]', '["leaf"]'),
+            "no network 'leaf': there is variable, fixed, stem, recurrent",
+        ),
         (('["stem", "variable"]', "[]"), "networks must name one to 16"),
         (("demo.fa", "absent.fa"), "no such file"),
         (('genome = "demo.fa"\n', ""), "give mirbase, or fasta, or bed with genome"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from premir.train.commands import (
     ablation,
     adapt,
+    arms,
     baseline,
     curves,
     custom,
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Command] = {
         inflation,
         stem_costs,
         known,
+        arms,
     )
 }
 """By name."""

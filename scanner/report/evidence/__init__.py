@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from premir.scanner.options import Search
 from premir.scanner.report.evidence import alone, copies, letters, mirror
+from premir.scanner.report.evidence.arms import track as arms
 from premir.scanner.report.evidence.features import track as features
 from premir.scanner.report.evidence.known import track as known
 from premir.scanner.report.evidence.reads import track as reads
@@ -22,6 +23,7 @@ TRACKS: tuple[Track, ...] = (
     features.EXCLUDE,
     known.TRACK,
     reads.TRACK,
+    arms.TRACK,
 )
 """All that there are."""
 

@@ -8,19 +8,21 @@ from pathlib import Path
 from premir.scanner.errors import InputError
 from premir.scanner.options import HitFormat, Outputs
 from premir.scanner.outputs import Tabix, is_compressed, writing
-from premir.scanner.report.formats import bed, fasta, gff3, jsonl, tsv, vienna
+from premir.scanner.report.formats import bed, fasta, gff3, jsonl, matures, tsv, vienna
 from premir.scanner.report.formats.format import Format
 from premir.scanner.report.hits import Hits
 
-FORMATS: tuple[Format, ...] = tuple(kind.FORMAT for kind in (bed, gff3, tsv, jsonl, fasta, vienna))
+FORMATS: tuple[Format, ...] = tuple(
+    kind.FORMAT for kind in (bed, gff3, tsv, jsonl, fasta, vienna, matures)
+)
 
 
 def format_of(path: Path, otherwise: HitFormat | None = None) -> Format:
     """Return the format that the name of a file asks for, or the one for names that tell none."""
-    name = path.with_suffix("") if is_compressed(path) else path
-    for each in FORMATS:
-        if name.suffix.lower().removeprefix(".") in (each.name, *each.also):
-            return each
+    name = f".{(path.with_suffix('') if is_compressed(path) else path).name}".lower()
+    ends = {f".{end}": each for each in FORMATS for end in (each.name, *each.also)}
+    if found := [end for end in ends if name.endswith(end)]:
+        return ends[max(found, key=len)]
     return next((each for each in FORMATS if each.name == otherwise), FORMATS[0])
 
 

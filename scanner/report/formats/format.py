@@ -14,7 +14,7 @@ class Format:
     """A kind of file that holds hits.
 
     Attributes:
-        name: what such files end in, but for ``.gz`` and the like.
+        name: what such files end in, but for ``.gz`` and the like; the longest end counts.
         write: writes hits as text, piece by piece.
         tabix: as what tabix indexes it where it is compressed; empty for not at all.
         also: what else such files end in.

@@ -8,7 +8,7 @@ from typing import TextIO
 from urllib.parse import quote, unquote
 
 from premir.scanner.report.columns import NOTHING
-from premir.scanner.report.evidence.reads.matures import matures
+from premir.scanner.report.evidence.arms.matures import matures
 from premir.scanner.report.formats.format import Format
 from premir.scanner.report.hits import BED12, Hits
 
@@ -24,7 +24,7 @@ _PLACE = ("chrom", "start", "end", "name", "score", "strand")
 
 
 def write(handle: TextIO, hits: Hits) -> None:
-    """Write a feature for each hit, and for each of its matures by reads.
+    """Write a feature for each hit, and for each of its matures.
 
     Columns that BED itself does not have are attributes.
     """
@@ -46,8 +46,10 @@ def write(handle: TextIO, hits: Hits) -> None:
             start, end = int(hit["start"]), int(hit["end"])
             waiting.write_before(hit["chrom"], start)
             handle.write(_feature(hit, "pre_miRNA", start, end, score, {"ID": name, **attributes}))
-            for arm, first, last, reads in products:
-                attributes = {"ID": f"{name}-{arm}", "Parent": name, "reads": f"{reads:.2f}"}
+            for arm, first, last, origin, reads in products:
+                attributes = {"ID": f"{name}-{arm}", "Parent": name, "arms_from": origin}
+                if reads is not None:
+                    attributes["reads"] = f"{reads:.2f}"
                 waiting.add(first, _feature(hit, "miRNA", first, last, NOTHING, attributes))
     waiting.write_all()
 

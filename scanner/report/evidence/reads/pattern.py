@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from premir.kernels.pairing import Pairs, terminal_loop
 
+ARMS = ("5p", "3p")
 SIZES = (20, 26)
 """Lengths of what Dicer makes, in nt."""
 OVERHANG = 2

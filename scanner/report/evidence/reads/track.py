@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.scanner.report.columns import NO_INT, Column
-from premir.scanner.report.evidence.reads.matures import ARMS
-from premir.scanner.report.evidence.reads.pattern import Pattern, Product
+from premir.scanner.report.evidence.reads.pattern import ARMS, Pattern, Product
 from premir.scanner.report.evidence.reads.sighting import FLANK, Sighting, sightings
 from premir.scanner.report.evidence.reads.stacks import UNIT, Stacks
 from premir.scanner.report.evidence.reads.strands import Strands
@@ -133,8 +132,8 @@ _DETAILS: tuple[tuple[Column, _Get], ...] = (
     ),
     *(
         (
-            Column(f"mature_{arm}_{end}", int, f"where the product of the {arm[0]}' arm {verb}, by "
-                   f"its reads{more}", optional=True, detail=True),
+            Column(f"product_{arm}_{end}", int, f"where what most reads of the {arm[0]}' arm "
+                   f"are {verb}{more}", optional=True, detail=True),
             partial(_end_of_product, arm=number, side=side),
         )
         for number, arm in enumerate(ARMS)
