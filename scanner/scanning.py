@@ -131,14 +131,8 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
         )
         for path in options.search.reads:
             check_contigs(path, genome.contigs)
-        for features in (*options.search.exclude, *options.search.mark):
-            features.compare(genome.contigs)
-        if "masked_fraction" in options.search.limits and not soft_masked(genome):
-            _log.warning(
-                "%s: nothing is soft-masked, no letter is in lower case: --max-masked leaves out "
-                "nothing",
-                genome.source,
-            )
+        if options.execution.part is None:
+            _warn_of_limits(options, genome)
         job = make_job(options, run, say=say)
         with opened.lock.exclusive():
             if options.execution.resume == "never":
@@ -151,6 +145,19 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
         if fresh.store != run.store:
             fresh.store.unlink(missing_ok=True)
     return genome, regions, job
+
+
+def _warn_of_limits(options: ScanOptions, genome: Genome) -> None:
+    """Warn of what was asked for and has little or nothing to look at in this genome."""
+    search = options.search
+    for features in (*search.exclude, *search.mark):
+        features.compare(genome.contigs)
+    if "masked_fraction" in search.limits and not soft_masked(genome):
+        _log.warning(
+            "%s: nothing is soft-masked, no letter is in lower case: --max-masked leaves out "
+            "nothing",
+            genome.source,
+        )
 
 
 def _do_tiles(

@@ -94,7 +94,8 @@ class FeatureFile:
             places = zip(some.contigs, some.end.tolist(), some.lines.tolist(), strict=True)
             for contig, end, line in places:
                 counts[contig] = counts.get(contig, 0) + 1
-                last[contig] = max(last.get(contig, (0, 0)), (end, line), key=lambda each: each[0])
+                if end > last.get(contig, (-1, 0))[0]:
+                    last[contig] = end, line
         if not counts:
             of_types = f" of type {', '.join(sorted(wanted))}" if wanted else ""
             raise InputError(f"{path}: holds no feature{of_types}")
