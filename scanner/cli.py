@@ -106,7 +106,8 @@ def build_parser() -> Parser:
         "there")  # fmt: skip
     add("--summary", type=file_path, metavar="JSON", help="default: OUT.summary.json; - for stdout")
     add("--report", type=file_path, metavar="HTML", help="write a page about the hits that any "
-        "browser shows, offline: how much to believe, distributions, drawn hairpins")  # fmt: skip
+        "browser shows, offline: how much to believe, distributions, drawn hairpins; with "
+        "--out-dir NAME.HTML of each genome")  # fmt: skip
     add("--multiqc", type=file_path, metavar="NAME_mqc.json", help="write a section for MultiQC, "
         "of all genomes with --out-dir")  # fmt: skip
     add("--sort", choices=["fasta", "coordinate"], default="fasta", help="order of hits: contigs "
@@ -149,7 +150,7 @@ def build_parser() -> Parser:
         "premir ships")  # fmt: skip
     add("--reads", type=path, action="append", default=[], metavar="BAM", help="small-RNA reads on "
         "this genome, adapters removed, sorted and indexed, BAM or CRAM: adds columns and moves "
-        "log_odds; may be repeated")  # fmt: skip
+        "log_odds; may be repeated; with --out-dir of any of the genomes")  # fmt: skip
 
     add("--strand", choices=get_args(Strand), default="both", help="best: leave out hits that have "
         "one with higher log_odds on the other strand of the same place; default: "
@@ -331,6 +332,7 @@ def _run_many(options: argparse.Namespace) -> int:
     suffixes = [f".{each}" for each in dict.fromkeys(options.format or ["bed"])]
     inputs = [file for model in models.values() for file in _files_of(model)]
     inputs += [(entry.source, entry.path) for entry in entries]
+    inputs += [("--reads", path) for path in options.reads]
     if options.genomes is not None:
         inputs.append(("--genomes", options.genomes))
     _begin(options, inputs, *files_of(entries, shapes, options.out_dir, suffixes))

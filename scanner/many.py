@@ -30,10 +30,12 @@ from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Named, check_writable, indices, writing
 from premir.scanner.preparing import make_job, run_directory_path, settings
 from premir.scanner.report import multiqc
+from premir.scanner.report.evidence.reads.library import check_library, lies_on
 from premir.scanner.report.summary import Summary
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.session import Session, open_session
 from premir.scanner.scanning import scan
+from premir.scanner.streams import is_stream
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +69,12 @@ class Outcome:
 
 
 Shapes: TypeAlias = Mapping[str, ScanOptions]
-"""How genomes of each preset are scanned; genome, preset, output and summary are set for each.
+"""How genomes of each preset are scanned; genome, reads, outputs and summary are set for each.
 
-A section for MultiQC is of all of them."""
+A section for MultiQC is of all of them; the name of a report is what the names of all end in."""
+
+Libraries: TypeAlias = Mapping[str, Sequence[Path]]
+"""Small-RNA reads on each genome, by its name."""
 
 
 def scan_many(
@@ -80,8 +85,8 @@ def scan_many(
     Args:
         entries: the genomes.
         shapes: how, by preset.
-        folder: gets ``NAME.bed`` (or other suffixes), ``NAME.bed.summary.json`` and
-            ``genomes.tsv``; made where it is missing.
+        folder: gets ``NAME.bed`` (or other suffixes), ``NAME.bed.summary.json``, a report where one
+            is asked for, and ``genomes.tsv``; made where it is missing.
         suffixes: of the files of hits; the summary is named after the first.
 
     Returns:
@@ -102,9 +107,10 @@ def scan_many(
     for entry in entries:
         if not entry.path.exists():
             _log.warning("%s: %s: no such file; going on with the others", entry.source, entry.path)
+    libraries = _libraries(entries, next(iter(shapes.values())).search.reads)
     outcomes = {entry.name: Outcome(entry, "not reached") for entry in entries}
     try:
-        _scan_all(entries, shapes, folder, suffixes, outcomes)
+        _scan_all(entries, shapes, libraries, folder, suffixes, outcomes)
     finally:
         _write_table(folder / _TABLE, list(outcomes.values()))
     if (section := _multiqc(shapes)) is not None:
@@ -112,21 +118,56 @@ def scan_many(
     return _close(list(outcomes.values()), folder, time.monotonic() - started)
 
 
+def _libraries(entries: Sequence[Entry], reads: Sequence[Path]) -> Libraries:
+    """Find out which libraries lie on which genomes, of which that takes one more reading each.
+
+    Raises:
+        InputError: a library cannot be used, or lies on none of the genomes.
+    """
+    for path in reads:
+        check_library(path)
+    found: dict[str, list[Path]] = {entry.name: [] for entry in entries}
+    unread = False
+    for entry in entries if reads else ():
+        if entry.path.exists() and not entry.path.is_file():
+            raise InputError(f"{entry.path}: can be read only once; with --reads give a file")
+        try:
+            contigs = read_contigs(entry.path, lambda _: None)
+        except (InputError, OSError):  # which its scan will tell
+            unread = True
+            continue
+        found[entry.name] = [path for path in reads if lies_on(path, contigs)]
+        if not found[entry.name]:
+            _log.warning("%s: no library of --reads lies on its contigs", entry.name)
+    for path in reads:
+        if not unread and not any(path in own for own in found.values()):
+            raise InputError(
+                f"{path}: its reads lie on none of the genomes: on contigs of other names or "
+                "lengths; align them to one of these genomes"
+            )
+    return found
+
+
 def _scan_all(
     entries: Sequence[Entry],
     shapes: Shapes,
+    libraries: Libraries,
     folder: Path,
     suffixes: Sequence[str],
     outcomes: dict[str, Outcome],
 ) -> None:
     """Fill in the outcomes; those finished by an earlier run need no workers."""
     missing: dict[str, list[_Record]] = {}
-    by_preset: dict[str, dict[str, Any]] = {}
+    kinds: dict[tuple[str, bool], dict[str, Any]] = {}
+    digests = {path: sha256(path) for own in libraries.values() for path in own}
     for entry in entries:
+        reads = libraries[entry.name]
         own = _options_for(entry, shapes, folder, suffixes)
-        if entry.preset not in by_preset:
+        own = replace(own, search=replace(own.search, reads=reads))
+        kind = entry.preset, bool(reads)
+        if kind not in kinds:
             job = make_job(own, RunDirectory(folder))
-            by_preset[entry.preset] = {
+            kinds[kind] = {
                 **settings(own, job),
                 "scores": job.score_key,
                 "limits": dict(own.search.limits),
@@ -135,7 +176,8 @@ def _scan_all(
                 "sort": own.outputs.sort,
                 "decoys": own.search.decoys,
             }
-        record = _Record(entry, own, folder, by_preset[entry.preset])
+        told = {"reads": [digests[path] for path in reads]} if reads else {}
+        record = _Record(entry, own, folder, {**kinds[kind], **told})
         if own.execution.resume != "never" and (before := record.finished()) is not None:
             outcomes[entry.name] = Outcome(entry, "unchanged", before["megabases"], before["hits"])
         else:
@@ -209,6 +251,12 @@ def files_of(
 ) -> tuple[list[Named], list[Named]]:
     """Return all outputs and all run directories of :func:`scan_many`, for the check of names."""
     outputs: list[Named] = [("the table of --out-dir", folder / _TABLE)]
+    report = next(iter(shapes.values())).outputs.report
+    if report is not None and (report.name != str(report) or is_stream(report)):
+        raise InputError(
+            f"--report {report}: with --out-dir this is what the names of all reports end in, "
+            "without a folder: --report report.html"
+        )
     if (section := _multiqc(shapes)) is not None:
         multiqc.check_name(section)
         outputs.append(("--multiqc", section))
@@ -221,6 +269,8 @@ def files_of(
             (f"--out-dir ({entry.name})", path)
             for path in (*out, *chain(*map(indices, out)), summary, _record(folder, entry))
         ]
+        if own.outputs.report is not None:
+            outputs.append((f"--report ({entry.name})", own.outputs.report))
         if (work := run_directory_path(own)) is not None:
             places.append((f"the run directory of {entry.name}", work))
     return outputs, places
@@ -230,12 +280,19 @@ def _options_for(
     entry: Entry, shapes: Shapes, folder: Path, suffixes: Sequence[str]
 ) -> ScanOptions:
     options = shapes[entry.preset]
+    report = options.outputs.report
     out = [folder / f"{entry.name}{suffix}" for suffix in suffixes]
     summary = folder / f"{out[0].name}.summary.json"
     return replace(
         options,
         search=replace(options.search, genome=entry.path, preset=entry.preset),
-        outputs=replace(options.outputs, out=out, summary=summary, multiqc=None),
+        outputs=replace(
+            options.outputs,
+            out=out,
+            summary=summary,
+            report=folder / f"{entry.name}.{report.name}" if report is not None else None,
+            multiqc=None,
+        ),
     )
 
 
@@ -331,9 +388,11 @@ class _Record:
         write_json(self._path, record)
 
     def _output(self) -> dict[str, str]:
-        assert self.options.outputs.summary is not None
-        self.options.outputs.summary.stat()
-        return {out.name: sha256(out) for out in self.options.outputs.out}
+        outputs = self.options.outputs
+        assert outputs.summary is not None
+        outputs.summary.stat()
+        report = [outputs.report] if outputs.report is not None else []
+        return {out.name: sha256(out) for out in (*outputs.out, *report)}
 
 
 def _digest(genome: Path) -> str:

@@ -14,7 +14,7 @@ _SCAN = frozenset(
     "tile_size work_dir resume keep_work".split()
 )
 _REGIONS = frozenset({"regions", "regions_file"})
-_ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "report", "work_dir", "reads"}
+_ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "work_dir"}
 
 READ: dict[str, frozenset[str]] = {
     "--list-models": frozenset({"list_models"}),

@@ -144,6 +144,23 @@ def test_the_longest_end_of_a_name_tells_the_format(name, expected):
     assert format_of(Path(name)).name == expected
 
 
+def test_matures_that_begin_before_their_hits_are_sorted_in(tmp_path):
+    places = [(0, 100, 116, 1), (0, 110, 126, 1), (0, 150, 166, 1), (1, 40, 56, 1)]
+    table, source = hits_in(tmp_path / "run", ["c", "d"], places)
+    start = table.loci.start - np.array([0, 30, 30, 1])
+    arm = {"mature_5p_start": start, "mature_5p_end": start + 22}
+    origin = np.full(len(table), "fold", object)
+    table = dataclasses.replace(table, columns={**arm, "arms_from_5p": origin})
+    hits = Hits(columns_with((), decoys=False), table, source, [])
+    write_hits(tmp_path / "hits.gff3.gz", hits)
+    with gzip.open(tmp_path / "hits.gff3.gz", "rt") as handle:
+        lines = [line.split("\t") for line in handle if line[0] != "#"]
+    assert [(line[0], int(line[3]) - 1, line[2]) for line in lines] == [
+        ("c", 80, "miRNA"), ("c", 100, "pre_miRNA"), ("c", 100, "miRNA"), ("c", 110, "pre_miRNA"),
+        ("c", 120, "miRNA"), ("c", 150, "pre_miRNA"), ("d", 39, "miRNA"), ("d", 40, "pre_miRNA"),
+    ]  # fmt: skip
+
+
 def test_gff3_escapes_what_it_must_and_leaves_out_what_is_not_there(tmp_path):
     name = "a;b=c,d&e%é|(1)"
     table, source = hits_in(tmp_path / "run", [name], [(0, 10, 26, 1)], [16 * "."])

@@ -8,6 +8,8 @@ import os
 import builders
 import pytest
 from data_sets import ROOT, genomes_dir
+from hit_rows import rows
+from read_sets import Read, write_library
 from scan_process import ScanProcess
 
 from premir.scanner import many
@@ -280,6 +282,73 @@ def test_bad_lines_are_named(tmp_path, capsys, monkeypatch, text, message):
 def test_incomplete_commands(capsys, arguments, message):
     assert run(*arguments) == 2
     assert capsys.readouterr().err.startswith(f"premir-scan: error: {message}")
+
+
+@pytest.fixture(scope="module")
+def read_genomes(tmp_path_factory):
+    """Two genomes that share the name of a contig, and reads on hits of the first."""
+    folder = tmp_path_factory.mktemp("read-genomes")
+    paths = []
+    for name, seed in (("one", 0), ("two", 1)):
+        sequences, _ = builders.default_hits_genome(seed)
+        first, *others = sequences.items()
+        own = {"chr1": first[1] + "A" * seed, **{f"{name}-{key}": text for key, text in others}}
+        paths.append(builders.write_fasta(folder / f"{name}.fa", own))
+    assert run(paths[0], "--out", folder / "plain.bed") == 0
+    hits = rows((folder / "plain.bed").read_text())
+    lengths = {name: len(text) for name, text in read_records(paths[0])}
+    libraries = []
+    for count in (12, 40):
+        reads = [
+            Read(hit["chrom"], int(hit["start"]) + 4, 22, hit["strand"], f"r_x{count}")
+            for hit in hits
+        ]
+        libraries.append(write_library(folder / f"reads-{count}.bam", lengths, reads))
+    return paths, libraries
+
+
+def test_reads_and_reports_are_those_of_each_genome(read_genomes, tmp_path, capsys):
+    paths, (library, other) = read_genomes
+    reads = ("--reads", library)
+    for path, own in zip(paths, (reads, ()), strict=True):
+        out = tmp_path / path.with_suffix(".bed").name
+        assert run(path, "--out", out, "--report", out.with_suffix(".report.html"), *own) == 0
+    capsys.readouterr()
+    folder = tmp_path / "hits"
+    command = (*paths, "--out-dir", folder, "--report", "report.html")
+    assert run(*command, *reads) == 0
+    assert "two: no library of --reads lies on its contigs" in capsys.readouterr().err
+    for path in paths:
+        for name in (f"{path.stem}.bed", f"{path.stem}.report.html"):
+            assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+    assert "read_verdict" in (folder / "one.bed").read_text()
+    assert "read_verdict" not in (folder / "two.bed").read_text()
+    assert run(*command, *reads) == 0
+    assert statuses(folder) == {"one": "unchanged", "two": "unchanged"}
+    # Another library is another scan of the genome that it lies on, and a lost report is one too.
+    before = (folder / "one.bed").read_bytes()
+    assert run(*command, "--reads", other) == 0
+    assert statuses(folder) == {"one": "done", "two": "unchanged"}
+    assert (folder / "one.bed").read_bytes() != before
+    (folder / "two.report.html").unlink()
+    assert run(*command, "--reads", other) == 0
+    assert statuses(folder) == {"one": "unchanged", "two": "done"}
+
+
+def test_reads_that_lie_nowhere_are_refused_before_anything_is_scanned(
+    read_genomes, tmp_path, capsys
+):
+    (_, two), (library, _) = read_genomes
+    for arguments, message in (
+        (("--reads", library), f"{library}: its reads lie on none of the genomes"),
+        (("--reads", two), f"{two}: holds sequences, and premir does not align"),
+        (("--report", "x/r.html"), "--report x/r.html: with --out-dir this is what the names"),
+        (("--report", "bed"), "two.bed: --report (two) is the same file as --out-dir (two)"),
+    ):
+        assert run(two, "--out-dir", tmp_path / "hits", *arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()[-1:]
+        assert message in line
+        assert not list((tmp_path / "hits").glob("two*"))
 
 
 @pytest.mark.slow

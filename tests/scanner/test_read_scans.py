@@ -206,8 +206,6 @@ def test_what_cannot_be_used_is_refused_before_the_scan(default_genome, tmp_path
         told = capsys.readouterr().err.splitlines()
         assert said in told[-1]
         assert not list(tmp_path.glob("hits.bed*"))
-    assert main([str(genome), "--out-dir", str(tmp_path), "--reads", str(foreign)]) == 2
-    assert "--reads does not go with --out-dir" in capsys.readouterr().err
 
 
 def test_another_library_is_another_run(default_genome, library, tmp_path, capsys):

@@ -184,7 +184,6 @@ def test_a_model_whose_card_knows_no_false_calls(tmp_path):
     "command, message",
     [
         (["--hairpins", "x.fa", "--out", "t.tsv"], "--report does not go with --hairpins"),
-        (["x.fa", "--out-dir", "d"], "--report does not go with --out-dir"),
         (["x.fa", "--candidates", "c.bed"], "--report does not go with --candidates without --out"),
         (["x.fa", "--out", "r.html"], "r.html: --report is the same file as --out"),
     ],

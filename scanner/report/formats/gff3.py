@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Mapping
 from typing import TextIO
 from urllib.parse import quote, unquote
 
 from premir.scanner.report.columns import NOTHING
 from premir.scanner.report.evidence.arms.matures import matures
+from premir.scanner.report.evidence.reads.stacks import LONGEST
 from premir.scanner.report.formats.format import Format
 from premir.scanner.report.hits import BED12, Hits
 
@@ -35,6 +37,9 @@ def write(handle: TextIO, hits: Hits) -> None:
     shown = names[len(BED12) :]
     handle.write(f"{COLUMNS}{' '.join([*_PLACE, *shown])}\n")
     waiting = _Waiting(handle)
+    # Matures begin in what was folded, or by reads that have their mid-points in the hit.
+    loci = hits.table.loci
+    lead = max(LONGEST, int((loci.start - loci.folded_start).max(initial=0)))
     for chunk in hits.chunks():
         lines = zip(*(column.texts(chunk) for column in hits.columns), strict=True)
         for line, products in zip(lines, matures(chunk.hits), strict=True):
@@ -44,8 +49,9 @@ def write(handle: TextIO, hits: Hits) -> None:
             }
             name, score = hit["name"], hit["score"]
             start, end = int(hit["start"]), int(hit["end"])
-            waiting.write_before(hit["chrom"], start)
-            handle.write(_feature(hit, "pre_miRNA", start, end, score, {"ID": name, **attributes}))
+            waiting.write_before(hit["chrom"], start - lead)
+            feature = _feature(hit, "pre_miRNA", start, end, score, {"ID": name, **attributes})
+            waiting.add(start, feature)
             for arm, first, last, origin, reads in products:
                 attributes = {"ID": f"{name}-{arm}", "Parent": name, "arms_from": origin}
                 if reads is not None:
@@ -55,29 +61,30 @@ def write(handle: TextIO, hits: Hits) -> None:
 
 
 class _Waiting:
-    """Features inside of hits, which another hit may begin before: files are sorted by start."""
+    """Features that others may begin before: files are sorted by start, hits before matures."""
 
     def __init__(self, handle: TextIO) -> None:
         self._handle = handle
         self._contig = ""
-        self._features: list[tuple[int, str]] = []
+        self._features: list[tuple[int, int, str]] = []
+        self._order = itertools.count()
 
     def add(self, start: int, line: str) -> None:
         """Keep a feature of the contig that was named last."""
-        heapq.heappush(self._features, (start, line))
+        heapq.heappush(self._features, (start, next(self._order), line))
 
     def write_before(self, contig: str, start: int) -> None:
-        """Write what begins before a hit."""
+        """Write what begins before a place."""
         if contig != self._contig:
             self.write_all()
             self._contig = contig
         while self._features and self._features[0][0] < start:
-            self._handle.write(heapq.heappop(self._features)[1])
+            self._handle.write(heapq.heappop(self._features)[-1])
 
     def write_all(self) -> None:
         """Write what is left of a contig."""
         while self._features:
-            self._handle.write(heapq.heappop(self._features)[1])
+            self._handle.write(heapq.heappop(self._features)[-1])
 
 
 def _feature(

@@ -87,6 +87,19 @@ def _refuse_sequences(path: Path) -> None:
         )
 
 
+def lies_on(path: Path, contigs: Contigs) -> bool:
+    """Whether the reads of a library lie on a genome: on contigs of its names and lengths.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with open_library(path) as file:
+        there = dict(zip(file.references, file.lengths, strict=True))
+    own = dict(zip(contigs.names, contigs.lengths.tolist(), strict=True))
+    shared = there.keys() & own.keys()
+    return bool(shared) and all(there[name] == own[name] for name in shared)
+
+
 def check_contigs(path: Path, contigs: Contigs) -> None:
     """Refuse a library on another genome, and warn of contigs that only one of them has.
 
