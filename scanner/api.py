@@ -44,7 +44,6 @@ from premir.scanner.report.summary import Summary as Summary
 from premir.scanner.score.model import Model as Model
 from premir.scanner.score.shipped import default_model
 from premir.scanner.score.shipped import load_model as load_model
-from premir.scanner.score.suitability import threshold
 
 _Path = str | os.PathLike[str]
 
@@ -103,7 +102,7 @@ def scan(
         model: shipped model, model directory, or one that is loaded; the preset's by default.
         min_prob: reporting threshold; the model's by default.
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
-            saw, of what scores as a hit does.
+            saw and by model and known families together, of what scores as a hit does.
         max_copies: leave out hits whose arms recur more often in the genome.
         max_masked: leave out hits with a larger share of soft-masked (lower-case) letters.
         known: FASTA files of precursors and matures that hits are compared with, or a library of
@@ -179,25 +178,29 @@ def scan(
     told = Path(summary) if summary is not None else beside(outs[0], ".summary.json")
     if told is None:
         raise InputError(f"{outs[0]}: is a stream; give a file")
+    from premir.scanner.preparing import files_of, with_threshold
+    from premir.scanner.scanning import scan as run
+
+    search = Search(
+        genome=Path(genome),
+        model=loaded,
+        min_prob=loaded.min_prob,
+        limits=limits(max_copies, max_q, max_masked, exclude=bool(exclude)),
+        regions=[*regions, *regions_of_bed(Path(regions_file) if regions_file else None)],
+        preset=preset,
+        extractor=extractor,
+        max_span=max_span,
+        exhaustive=exhaustive,
+        folder=folder,
+        known=chosen_library(loaded, [Path(each) for each in files]),
+        reads=[Path(each) for each in reads],
+        strand=strand,
+        exclude=[FeatureFile.checked(Path(each), feature_types) for each in exclude],
+        mark=[FeatureFile.checked(Path(each), feature_types) for each in mark],
+        decoys=decoys,
+    )
     options = ScanOptions(
-        Search(
-            genome=Path(genome),
-            model=loaded,
-            min_prob=threshold(loaded, min_prob, max_fp),
-            limits=limits(max_copies, max_q, max_masked, exclude=bool(exclude)),
-            regions=[*regions, *regions_of_bed(Path(regions_file) if regions_file else None)],
-            preset=preset,
-            extractor=extractor,
-            max_span=max_span,
-            exhaustive=exhaustive,
-            folder=folder,
-            known=chosen_library(loaded, [Path(each) for each in files]),
-            reads=[Path(each) for each in reads],
-            strand=strand,
-            exclude=[FeatureFile.checked(Path(each), feature_types) for each in exclude],
-            mark=[FeatureFile.checked(Path(each), feature_types) for each in mark],
-            decoys=decoys,
-        ),
+        with_threshold(search, min_prob, max_fp),
         Execution(
             threads=usable_threads(threads or available_cores()),
             executor=executor,
@@ -220,9 +223,6 @@ def scan(
             sort=sort,
         ),
     )
-    from premir.scanner.preparing import files_of
-    from premir.scanner.scanning import scan as run
-
     check_apart(*files_of(options))
     code = run(options)
     result: Summary = json.loads(told.read_text(encoding="utf-8"))

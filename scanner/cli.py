@@ -129,7 +129,7 @@ def build_parser() -> Parser:
         "probability; default: the model's threshold")  # fmt: skip
     add("--max-fp", type=real(0, 1e9), metavar="PER_MB", help="in place of --min-prob: report hits "
         "that score as at most so many false ones per Mb did in genomes that the model never "
-        "saw")  # fmt: skip
+        "saw, by model and known families together")  # fmt: skip
     add("--exhaustive", action="store_true", help="fold and score every candidate: no gates, which "
         "reject what cannot become a hit at the model's threshold")  # fmt: skip
     add("--decoys", type=decoys, default="none", metavar="auto|MB|none", help="scan so many Mb of "
@@ -150,7 +150,7 @@ def build_parser() -> Parser:
         "premir ships")  # fmt: skip
     add("--reads", type=path, action="append", default=[], metavar="BAM", help="small-RNA reads on "
         "this genome, adapters removed, sorted and indexed, BAM or CRAM: adds columns and moves "
-        "log_odds; may be repeated; with --out-dir of any of the genomes")  # fmt: skip
+        "log_odds; may be repeated")  # fmt: skip
 
     add("--strand", choices=get_args(Strand), default="both", help="best: leave out hits that have "
         "one with higher log_odds on the other strand of the same place; default: "
@@ -370,37 +370,35 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
     """Return the settings that a command line asks for."""
     from premir.scanner.genome.regions import regions_of_bed
     from premir.scanner.options import Execution, Outputs, ScanOptions, Search, limits
+    from premir.scanner.preparing import with_threshold
     from premir.scanner.report.evidence.features.files import FeatureFile
     from premir.scanner.report.evidence.known.reading import chosen_library
-    from premir.scanner.score.suitability import threshold
 
     types = options.feature_types
     executor, address = _executor(options)
     only_candidates = not options.out and options.out_dir is None
-    return ScanOptions(
-        Search(
-            genome=genome,
-            model=None if only_candidates else model,
-            min_prob=threshold(model, options.min_prob, options.max_fp),
-            limits=limits(
-                options.max_copies,
-                options.max_q,
-                options.max_masked,
-                exclude=bool(options.exclude),
-            ),
-            regions=[*options.regions, *regions_of_bed(options.regions_file)],
-            preset=options.preset,
-            extractor=options.extractor,
-            max_span=options.max_span,
-            exhaustive=options.exhaustive,
-            folder=options.folder,
-            known=None if only_candidates else chosen_library(model, options.known),
-            reads=options.reads,
-            strand=options.strand,
-            exclude=[FeatureFile.checked(each, types) for each in options.exclude],
-            mark=[FeatureFile.checked(each, types) for each in options.mark],
-            decoys=options.decoys,
+    search = Search(
+        genome=genome,
+        model=None if only_candidates else model,
+        min_prob=model.min_prob,
+        limits=limits(
+            options.max_copies, options.max_q, options.max_masked, exclude=bool(options.exclude)
         ),
+        regions=[*options.regions, *regions_of_bed(options.regions_file)],
+        preset=options.preset,
+        extractor=options.extractor,
+        max_span=options.max_span,
+        exhaustive=options.exhaustive,
+        folder=options.folder,
+        known=None if only_candidates else chosen_library(model, options.known),
+        reads=options.reads,
+        strand=options.strand,
+        exclude=[FeatureFile.checked(each, types) for each in options.exclude],
+        mark=[FeatureFile.checked(each, types) for each in options.mark],
+        decoys=options.decoys,
+    )
+    return ScanOptions(
+        with_threshold(search, options.min_prob, options.max_fp),
         Execution(
             threads=options.threads,
             executor=executor,

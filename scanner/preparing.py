@@ -23,7 +23,7 @@ from premir.scanner.genome.tiles import Tile, plan_tiles
 from premir.scanner.options import ScanOptions, Search
 from premir.scanner.outputs import Named, beside, indices
 from premir.scanner.report import multiqc
-from premir.scanner.report.evidence import lift_of, lowest_past_gates, lowest_prob
+from premir.scanner.report.evidence import lift_of, lowest_past_gates, lowest_prob, rates_of
 from premir.scanner.report.evidence.reads.places import ReadPlaces
 from premir.scanner.report.formats import check_format
 from premir.scanner.run.rundir import RunDirectory
@@ -31,7 +31,7 @@ from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
 from premir.scanner.score.inflation import OWN
 from premir.scanner.score.model import Model, probabilities
-from premir.scanner.score.suitability import doubts
+from premir.scanner.score.suitability import doubts, threshold
 from premir.scanner.scratch import scratch_folder
 
 FIRST_MARGIN = 8
@@ -43,6 +43,23 @@ _MOST_DECOYS = 20_000_000
 says little, and more than a genome has would make a small one wait."""
 
 _log = logging.getLogger(__name__)
+
+
+def with_threshold(search: Search, min_prob: float | None, max_fp: float | None) -> Search:
+    """Return a search that reports what it was asked to.
+
+    Args:
+        search: what is scanned, and for what.
+        min_prob: reporting threshold; the model's by default.
+        max_fp: in place of it: most false calls per Mb, by model and evidence together, of what
+            scores as a hit does.
+
+    Raises:
+        InputError: both are given, or the model's card does not know where there are so few.
+    """
+    if search.model is None:
+        return search
+    return replace(search, min_prob=threshold(search.model, min_prob, max_fp, rates_of(search)))
 
 
 def run_directory_path(options: ScanOptions) -> Path | None:

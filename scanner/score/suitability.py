@@ -7,10 +7,16 @@ from collections.abc import Iterator
 
 from premir.scanner.errors import InputError
 from premir.scanner.find.candidates import KINDS
+from premir.scanner.score.false_calls import FalseCalls
 from premir.scanner.score.model import DECIMALS, Model
 
 
-def threshold(model: Model, min_prob: float | None = None, max_fp: float | None = None) -> float:
+def threshold(
+    model: Model,
+    min_prob: float | None = None,
+    max_fp: float | None = None,
+    rates: FalseCalls | None = None,
+) -> float:
     """Return the least probability of a hit.
 
     Args:
@@ -18,6 +24,7 @@ def threshold(model: Model, min_prob: float | None = None, max_fp: float | None 
         min_prob: as it was asked for; the model's own by default.
         max_fp: in place of ``min_prob``: most false calls per Mb, in genomes that the model never
             saw, of what scores as a hit does.
+        rates: false calls of what hits are ranked by; the model's own by default.
 
     Raises:
         InputError: both are given, or the model's card does not know where there are so few.
@@ -26,7 +33,7 @@ def threshold(model: Model, min_prob: float | None = None, max_fp: float | None 
         return model.min_prob if min_prob is None else min_prob
     if min_prob is not None:
         raise InputError("--max-fp and --min-prob both set the threshold: give one of them")
-    curve = model.false_calls
+    curve = rates or model.false_calls
     if curve is None:
         raise InputError(
             f"--max-fp: the card of {model.name} has no false_calls_per_mb, for it was not judged "

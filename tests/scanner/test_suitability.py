@@ -10,6 +10,8 @@ import pytest
 
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
+from premir.scanner.report.evidence.known.compared import least_compared
+from premir.scanner.report.evidence.known.library import HINGE, WEIGHT
 from premir.scanner.report.reading import read_hits
 from premir.scanner.score.card import CARD
 from premir.scanner.score.false_calls import FalseCalls
@@ -27,14 +29,21 @@ MODEL = load_model(DEFAULT_MODEL)
 CURVE = FalseCalls.of(MODEL.card["false_calls_per_mb"])
 
 
+LIFTED = CURVE.lifted(WEIGHT, HINGE, -1.0)
+"""Of the model and known families together."""
+
+
+@pytest.mark.parametrize("rates", [CURVE, LIFTED], ids=["model", "together"])
 @pytest.mark.parametrize("max_fp", [0.05, 0.3, 1, 4.5, 18, 300])
-def test_all_that_reaches_a_threshold_has_as_few_false_calls_as_asked_and_hardly_more(max_fp):
-    least = threshold(MODEL, max_fp=max_fp)
+def test_all_that_reaches_a_threshold_has_as_few_false_calls_as_asked_and_hardly_more(
+    max_fp, rates
+):
+    least = threshold(MODEL, max_fp=max_fp, rates=rates)
     odds = np.arange(-8, 14, 1e-4)
     hits = odds[probabilities(odds) >= least]
-    assert CURVE.per_mb(hits).max() <= max_fp * (1 + 1e-9)
+    assert rates.per_mb(hits).max() <= max_fp * (1 + 1e-9)
     slightly_more = odds[odds >= log_odds_of(least - 2e-6) - 2e-4]
-    assert CURVE.per_mb(slightly_more).max() > max_fp
+    assert rates.per_mb(slightly_more).max() > max_fp
 
 
 def test_the_models_own_threshold_is_the_default():
@@ -93,6 +102,24 @@ def test_a_scan_reports_hits_of_few_false_calls(default_genome, tmp_path):
         found[max_fp] = [hit.fp_per_mb for hit in read_hits(out)]
         assert max(found[max_fp]) <= max_fp
     assert 0 < len(found[0.1]) < len(found[2.0])
+
+
+@pytest.mark.parametrize("known", [(), ("--known", "none")], ids=["known", "alone"])
+def test_the_threshold_is_of_what_hits_are_ranked_by(default_genome, tmp_path, known):
+    """A hit at the threshold has the rate that was asked for, by all that is in its log odds."""
+    out = tmp_path / "hits.bed"
+    assert main([str(default_genome[0]), "--out", str(out), "--max-fp", "1", "-q", *known]) == 0
+    (parameters,) = [line for line in out.read_text().splitlines() if "min_prob" in line]
+    least = float(parameters.rpartition("min_prob ")[2].split()[0])
+    rates = CURVE
+    compared = least_compared(MODEL)
+    assert compared is not None
+    if not known:
+        rates = CURVE.lifted(WEIGHT, HINGE, log_odds_of(compared))
+    assert rates.per_mb(np.array([log_odds_of(least)]))[0] == pytest.approx(
+        1, abs=0.012
+    )  # six decimals
+    assert LIFTED.per_mb(np.array([log_odds_of(threshold(MODEL, max_fp=1))]))[0] > 1.02
 
 
 def test_presets_of_strangers_raise_no_doubt(tmp_path):
