@@ -57,6 +57,7 @@ def scan(
     max_fp: float | None = None,
     max_copies: int | None = None,
     known: Literal["none"] | Sequence[_Path] = (),
+    kin: Literal["weigh", "none"] = "weigh",
     decoys: float | Literal["auto"] = 0,
     max_q: float | None = None,
     sort: Order = "fasta",
@@ -100,6 +101,8 @@ def scan(
         max_copies: leave out hits whose arms recur more often in the genome.
         known: FASTA files of precursors and matures that hits are compared with, or a library of
             ``premir-train known``; ``none`` for nothing; the families that premir ships by default.
+        kin: whether the places of the genome that resemble a hit, as they do repeats, are looked
+            for and taken from its log odds.
         decoys: Mb of the genome to scan shuffled as well, to tell false calls by; ``auto`` for as
             much as the genome, from 2 to 20 Mb; 0 for none.
         max_q: leave out hits with a greater share of false ones among those that score as high.
@@ -143,6 +146,7 @@ def scan(
         ("device", device, ("auto", "cpu", "cuda")),
         ("resume", resume, ("auto", "never", "require")),
         ("sort", sort, ("fasta", "coordinate")),
+        ("kin", kin, ("weigh", "none")),
         ("format", format or "bed", get_args(HitFormat)),
     ):
         _check(name, value, choices)
@@ -177,6 +181,7 @@ def scan(
             exhaustive=exhaustive,
             folder=folder,
             known=chosen_library(loaded, [Path(each) for each in files]),
+            kin=kin == "weigh",
             reads=[Path(each) for each in reads],
             decoys=decoys,
         ),

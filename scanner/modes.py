@@ -8,9 +8,10 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out format sort candidates summary report multiqc regions regions_file known reads "
-    "decoys max_q model min_prob max_fp exhaustive max_copies extractor preset max_span executor "
-    "ray_address threads device ray_timeout folder tile_size work_dir resume keep_work".split()
+    "genome out format sort candidates summary report multiqc regions regions_file known kin "
+    "reads decoys max_q model min_prob max_fp exhaustive max_copies extractor preset max_span "
+    "executor ray_address threads device ray_timeout folder tile_size work_dir resume "
+    "keep_work".split()
 )
 _REGIONS = frozenset({"regions", "regions_file"})
 _ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "report", "work_dir", "reads"}
@@ -34,7 +35,7 @@ READ: dict[str, frozenset[str]] = {
 # What is not read after all where other options say so.
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
-        "model min_prob max_fp exhaustive max_copies folder device sort format report known "
+        "model min_prob max_fp exhaustive max_copies folder device sort format report known kin "
         "reads decoys max_q".split()
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),

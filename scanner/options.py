@@ -39,6 +39,8 @@ class Search:
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates, ``kernel`` or ``viennarna``.
         known: known hairpins that candidates are compared with; None for none.
+        kin: take the places that resemble a hit from its log odds, where the model's card knows
+            what they are worth.
         reads: libraries of small-RNA reads on the genome, BAM or CRAM.
         decoys: Mb of shuffled genome to scan as well, to tell false calls by; ``auto`` for what
             suits genome and model, 0 for none.
@@ -55,6 +57,7 @@ class Search:
     exhaustive: bool = False
     folder: str = "kernel"
     known: Library | None = None
+    kin: bool = True
     reads: Sequence[Path] = ()
     decoys: float | Literal["auto"] = 0
 

@@ -261,6 +261,7 @@ def _provenance(
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",
+        f"kin {'weigh' if search.kin else 'none'}",
         *([f"decoys {done.decoy_megabases:g} Mb"] if done.decoys else []),
         f"sort {options.outputs.sort}",
         *(

@@ -20,7 +20,7 @@ from premir.scanner.report.reading import read_hits
 HEADER = "#" + "\t".join(column.name for column in DEFAULT_COLUMNS)
 LINE = (
     "c\t1\t9\tc:2-9(+)\t500\t+\t1\t9\t67,78,108\t1\t8\t0\t0.5\t0.0\t.\t-3.10\t8\t.\t.\t0.000\t-3.10\t.\t"
-    ".\t.\t.\t.\t.\t.\t.\tACGU\t...."
+    ".\t.\t0\t0.000\t.\t.\t.\t.\t.\tACGU\t...."
 )
 FORMAT_1 = (
     "## premir 0.1.0, ViennaRNA 2.8.0, do2018-v1\n"

@@ -12,6 +12,7 @@ from premir.train.commands import (
     gates,
     genome,
     inflation,
+    kin,
     known,
     paper,
     protocols,
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Command] = {
         ablation,
         gates,
         inflation,
+        kin,
         stem_costs,
         known,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from premir.scanner.options import Search
-from premir.scanner.report.evidence import alone, copies, mirror
+from premir.scanner.report.evidence import alone, copies, kin, mirror
 from premir.scanner.report.evidence.known import track as known
 from premir.scanner.report.evidence.reads import track as reads
 from premir.scanner.report.evidence.track import Track
@@ -16,6 +16,7 @@ TRACKS: tuple[Track, ...] = (
     alone.TRACK,
     copies.TRACK,
     mirror.TRACK,
+    kin.TRACK,
     known.TRACK,
     reads.TRACK,
 )
