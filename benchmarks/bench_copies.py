@@ -21,7 +21,7 @@ import record
 from premir.kernels import kmers
 from premir.kernels.codes import UNKNOWN, Codes, encode
 from premir.scanner.genome.fasta import fasta_pieces
-from premir.scanner.report.evidence.copies import _PIECE
+from premir.scanner.report.evidence.pieces import _PIECE
 
 SEED = 20180
 RANDOM_LENGTH = 4_000_000

@@ -59,6 +59,7 @@ def scan(
     max_copies: int | None = None,
     max_masked: float | None = None,
     known: Literal["none"] | Sequence[_Path] = (),
+    kin: Literal["weigh", "none"] = "weigh",
     decoys: float | Literal["auto"] = 0,
     max_q: float | None = None,
     sort: Order = "fasta",
@@ -107,6 +108,8 @@ def scan(
         max_masked: leave out hits with a larger share of soft-masked (lower-case) letters.
         known: FASTA files of precursors and matures that hits are compared with, or a library of
             ``premir-train known``; ``none`` for nothing; the families that premir ships by default.
+        kin: whether the places of the genome that resemble a hit, as they do repeats, are looked
+            for and taken from its log odds.
         decoys: Mb of the genome to scan shuffled as well, to tell false calls by; ``auto`` for as
             much as the genome, from 2 to 20 Mb; 0 for none.
         max_q: leave out hits with a greater share of false ones among those that score as high.
@@ -156,6 +159,7 @@ def scan(
         ("resume", resume, ("auto", "never", "require")),
         ("strand", strand, get_args(Strand)),
         ("sort", sort, ("fasta", "coordinate")),
+        ("kin", kin, ("weigh", "none")),
         ("format", format or "bed", get_args(HitFormat)),
     ):
         _check(name, value, choices)
@@ -193,6 +197,7 @@ def scan(
         exhaustive=exhaustive,
         folder=folder,
         known=chosen_library(loaded, [Path(each) for each in files]),
+        kin=kin == "weigh",
         reads=[Path(each) for each in reads],
         strand=strand,
         exclude=[FeatureFile.checked(Path(each), feature_types) for each in exclude],

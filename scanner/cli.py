@@ -148,6 +148,10 @@ def build_parser() -> Parser:
         "with these precursors and matures, named as in miRBase or MirGeneDB, or with a library of "
         "premir-train known; may be repeated; none: with nothing; default: the families that "
         "premir ships")  # fmt: skip
+    add("--kin", choices=["weigh", "none"], default="weigh", help="weigh: hits that many places of "
+        "the genome resemble, as they do repeats, have lower log_odds, where the model's card "
+        "knows what that is worth; none: they are not looked for; default: "
+        "%(default)s")  # fmt: skip
     add("--reads", type=path, action="append", default=[], metavar="BAM", help="small-RNA reads on "
         "this genome, adapters removed, sorted and indexed, BAM or CRAM: adds columns and moves "
         "log_odds; may be repeated")  # fmt: skip
@@ -391,6 +395,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
         exhaustive=options.exhaustive,
         folder=options.folder,
         known=None if only_candidates else chosen_library(model, options.known),
+        kin=options.kin == "weigh",
         reads=options.reads,
         strand=options.strand,
         exclude=[FeatureFile.checked(each, types) for each in options.exclude],

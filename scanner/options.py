@@ -59,6 +59,8 @@ class Search:
         exhaustive: fold and score every candidate, without the model's gates.
         folder: what folds candidates, ``kernel`` or ``viennarna``.
         known: known hairpins that candidates are compared with; None for none.
+        kin: take the places that resemble a hit from its log odds, where the model's card knows
+            what they are worth.
         reads: libraries of small-RNA reads on the genome, BAM or CRAM.
         strand: ``best`` leaves out hits that have a better one on the other strand.
         exclude: features that leave out what lies in them.
@@ -78,6 +80,7 @@ class Search:
     exhaustive: bool = False
     folder: str = "kernel"
     known: Library | None = None
+    kin: bool = True
     reads: Sequence[Path] = ()
     strand: Strand = "both"
     exclude: Sequence[FeatureFile] = ()

@@ -759,3 +759,53 @@ def site_values(sequence, pairs, loop, site):
         *(letter(k) for k in range(site - 4, site + 6)),
         *(letter(k) for k in range(facing(site) - 2, facing(site) + 3)),
     ]
+
+
+# kin.py
+
+
+def kin_words(codes: list[int], k: int, fewest: int) -> dict[int, tuple[int, ...]]:
+    """Words that are no simple repeats, by where they begin."""
+    words = {i: tuple(codes[i : i + k]) for i in range(len(codes) - k + 1)}
+    return {
+        i: word
+        for i, word in words.items()
+        if 4 not in word and len(set(itertools.pairwise(word))) >= fewest
+    }
+
+
+def most_beyond(one: list[int], other: list[int], drop: int) -> int:
+    score = best = 0
+    for a, b in zip(one, other, strict=False):
+        score += 1 if a == b != 4 else -1
+        best = max(best, score)
+        if score < best - drop:
+            break
+    return best
+
+
+def kin(
+    contigs: list[list[int]], here: int, own: tuple[int, int], strand: int, *, k: int, fewest: int,
+    drop: int, least: int, most: int,
+) -> int:  # fmt: skip
+    """Places of a genome, on either strand, that resemble what lies at one of them."""
+    start, end = own
+    query = contigs[here][start:end]
+    if strand < 0:
+        query = reverse_complement(query)
+    counts = dict.fromkeys(range(len(query)), 0)
+    for sign in (1, -1):
+        for number, contig in enumerate(contigs):
+            text = contig if sign > 0 else reverse_complement(contig)
+            found: dict[tuple[int, ...], list[int]] = {}
+            for at, word in kin_words(text, k, fewest).items():
+                found.setdefault(word, []).append(at)
+            for i, word in kin_words(query, k, fewest).items():
+                for at in found.get(word, []):
+                    first = at if sign > 0 else len(text) - at - k
+                    if number == here and first + k > start and first < end:
+                        continue
+                    score = k + most_beyond(text[at + k :], query[i + k :], drop)
+                    score += most_beyond(text[:at][::-1], query[:i][::-1], drop)
+                    counts[i] += score >= least
+    return min(most, max(counts.values(), default=0))

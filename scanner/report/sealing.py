@@ -268,6 +268,7 @@ def _provenance(
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",
+        f"kin {'weigh' if search.kin else 'none'}",
         *(["strand best"] if search.strand == "best" else []),
         *(f"exclude {each.identity()}" for each in search.exclude),
         *(f"mark {each.identity()}" for each in search.mark),

@@ -43,6 +43,7 @@ class Summary(TypedDict):
     max_copies: float | None
     known: str | None
     known_sha256: str | None
+    kin: str
     extractor: str
     preset: str
     max_span: int
@@ -129,6 +130,7 @@ def summarise(
         "max_copies": search.limits.get("copies"),
         "known": search.known.name if search.known is not None else None,
         "known_sha256": search.known.digest if search.known is not None else None,
+        "kin": "weigh" if search.kin else "none",
         "extractor": search.extractor,
         "preset": search.preset,
         "max_span": job.extractor.max_span,

@@ -28,6 +28,8 @@ FALSE_CALLS = ("log_odds", "all", "lowest", "highest")
 """Rows of the table of false calls, which have the same length."""
 INFLATION = ("log_odds", "factor")
 """Rows of the table of what decoys miss, likewise."""
+MOST_KIN = 63
+"""A card has shares of so many kin, and of fewer."""
 _LONGEST = 10_000
 _LARGEST = 1e300
 """A whole number may have any digits; a float has none for some."""
@@ -67,7 +69,7 @@ class GatesCard(TypedDict):
 class Card(TypedDict, total=False):
     """A model card; docs/formats.md explains its fields.
 
-    Those after ``inflation`` are for readers.
+    Those after ``kin`` are for readers.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Card(TypedDict, total=False):
     gates: GatesCard
     false_calls_per_mb: dict[str, Any]
     inflation: dict[str, Any]
+    kin: dict[str, Any]
     preset: str
     protocol: str
     recipe: dict[str, Any]
@@ -168,6 +171,10 @@ _FACTORS = _Kind(
     "a list of numbers above 0",
     lambda value: _numbers(value) and min(value) > 0,
 )
+_SHARES = _Kind(
+    f"{MOST_KIN + 1} numbers of 0 and more that add up to 1",
+    lambda value: _RATES.fits(value) and len(value) == MOST_KIN + 1 and abs(sum(value) - 1) < 1e-3,
+)
 _SPREAD = _Kind(
     "a number from 0 to 10", lambda value: type(value) in (int, float) and 0 <= value <= 10
 )
@@ -185,6 +192,7 @@ _FIELDS = {
     "gates": _TABLE,
     "false_calls_per_mb": _TABLE,
     "inflation": _TABLE,
+    "kin": _TABLE,
 }
 _CALIBRATION = {"slope": _POSITIVE, "intercept": _NUMBER}
 _CROSS_FIT = {"folds": _whole(2, MOST_MEMBERS), "block_nt": _whole(1, 1 << 40)}
@@ -212,8 +220,9 @@ _INFLATION = {
     "spread": _SPREAD,
     "weight": _POSITIVE,
 }
+_KIN = {"share": _SHARES}
 _OPTIONAL = frozenset(
-    {"min_prob", "calibration", "cross_fit", "gates", "false_calls_per_mb", "inflation"}
+    {"min_prob", "calibration", "cross_fit", "gates", "false_calls_per_mb", "inflation", "kin"}
 )
 
 
@@ -263,6 +272,7 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
         ("gates", _GATES),
         ("false_calls_per_mb", _FALSE_CALLS),
         ("inflation", _INFLATION),
+        ("kin", _KIN),
     ):
         if name in card:
             _check(path, card[name], fields, f"{name}.")

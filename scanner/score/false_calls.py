@@ -85,6 +85,21 @@ class FalseCalls:
         }
         return FalseCalls(at, **rows, fewest=self.fewest)
 
+    def lowered(self, penalties: _F64, share: _F64) -> FalseCalls:
+        """Return the rates of log odds from which evidence was taken.
+
+        Args:
+            penalties: float64 (K,), 0 and more, what is taken.
+            share: float64 (K,), of how much of the background, whatever the model says of it.
+        """
+        at = np.linspace(self.log_odds[0], self.log_odds[-1], _LIFTED)
+        rows = {
+            name: self._at(getattr(self, name), at[:, None] + penalties) @ share
+            for name in FALSE_CALLS
+            if name != "log_odds"
+        }
+        return FalseCalls(at, **rows, fewest=self.fewest)
+
     def times(self, factor: float) -> FalseCalls:
         """Return the curve of a genome that has so many times as many false calls."""
         rows = {name: factor * getattr(self, name) for name in ("all", "lowest", "highest")}

@@ -114,6 +114,12 @@ class Model:
         return Inflation.of(table) if table is not None else None
 
     @property
+    def kin(self) -> npt.NDArray[np.float64] | None:
+        """Shares of its false calls that have 0, 1, ... kin; None where its card does not know."""
+        table = self.card.get("kin")
+        return np.array(table["share"], np.float64) if table is not None else None
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the weights, as the card has it."""
         return self.card["weights_sha256"]

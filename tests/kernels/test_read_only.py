@@ -17,6 +17,7 @@ import premir.kernels
 from premir.kernels import (
     cutting,
     gate_features,
+    kin,
     kmers,
     mfe,
     overlaps,
@@ -45,6 +46,7 @@ ARMS = np.stack([np.stack([START, START + 30], 1), np.stack([END - 30, END], 1)]
 SAMPLE = kmers.sample_arms(CODES, START, END, ARMS)
 TABLE = SAMPLE.table()
 COUNTS = np.ones(TABLE.keys.size, np.uint32)
+SOUGHT = kin.Sought.of(CODES[:200], np.array([0, 90, 200]))
 STRETCHES = stretches.Stretches.of(CODES, np.array([0, 1_000, 3_000]))
 KNOWN = (
     HAIRPINS.codes,
@@ -82,6 +84,21 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         in_place(gate_features.sum_votes, np.zeros(3, np.int64)),
         (gate_features.fold_features(*PACKED, BEFORE, AFTER), NODES, np.array([0, 1], np.int32)),
     ),
+    "kin.Sought.of": (kin.Sought.of, (CODES[:200], np.array([0, 90, 200]))),
+    "kin.Sought.count": (
+        lambda sought, letters, borders, own: sought.count(
+            letters,
+            origin=0,
+            inner=(0, 3_000),
+            borders=borders,
+            own=own,
+            least=20,
+            counts=np.zeros(200, np.uint8),
+            done=np.zeros(2, np.uint8),
+        ),
+        (SOUGHT, CODES, np.array([0, 1_000, 3_000]), np.array([[0, 90], [90, 200]])),
+    ),
+    "kin.kin": (kin.kin, (np.arange(200, dtype=np.uint16), np.array([0, 90, 200]))),
     "kmers.kmer_keys": (kmers.kmer_keys, (CODES,)),
     "kmers.KmerTable.of": (kmers.KmerTable.of, (kmers.kmer_keys(CODES),)),
     "kmers.count_kmers": (
@@ -175,11 +192,12 @@ APART = frozenset(
     {
         "energies.current_parameters", "energies.parse_parameters", "loop_tables.loop_tables",
         "folding_model.model_details", "mfe.lowest_energy", "mfe_kernel.fold_all",
-        "mfe_kernel.signature", "mfe_kernel.workspace", "check_fold.check_fold",
+        "mfe_kernel.signature", "mfe_kernel.workspace", "check_fold.check_fold", "kin.least_score",
     }
 )  # fmt: skip
 """Exported functions that are given no array: texts, files, or what others here are given."""
 PACKED_KINDS = (
+    kin.Sought,
     kmers.ArmKmers,
     kmers.KmerTable,
     similarity.KnownHairpins,

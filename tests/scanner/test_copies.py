@@ -84,7 +84,7 @@ def test_counts_do_not_depend_on_pieces_and_threads(repeats, tmp_path, monkeypat
     codes = [encode(text) for text in sequences.values()]
     keys = np.concatenate([kmer_keys(contig) for contig in codes])
     table = KmerTable.of(keys[keys != NO_KMER])
-    monkeypatch.setattr("premir.scanner.report.evidence.copies._PIECE", piece)
+    monkeypatch.setattr("premir.scanner.report.evidence.pieces._PIECE", piece)
     counts = count_in_genome(table, genome, threads=threads)
     found = keys.tolist()
     assert counts.tolist() == [found.count(key) for key in table.keys.tolist()]
@@ -102,7 +102,7 @@ def test_words_across_two_contigs_do_not_count(tmp_path, monkeypatch, piece):
         sequences[f"{n}b"] = word[n:] + builders.random_sequence(rng, 30)
     path = builders.write_fasta(tmp_path / "genome.fa", sequences)
     genome = read_genome(path, tmp_path / "genome.seq")
-    monkeypatch.setattr("premir.scanner.report.evidence.copies._PIECE", piece)
+    monkeypatch.setattr("premir.scanner.report.evidence.pieces._PIECE", piece)
     table = KmerTable.of(kmer_keys(encode(word)))
     assert count_in_genome(table, genome, threads=1).tolist() == [1]
 
@@ -236,7 +236,7 @@ def test_copies_of_a_real_genome(scan, tmp_path):
     sequences = {name: letters[:100_000] for name, letters in records}
     (name,) = sequences
     path = builders.write_fasta(tmp_path / "ebv.fa", sequences)
-    options = ("--min-prob", 0.1)
+    options = ("--min-prob", 0.1, "--kin", "none")
     _, text = scan(path, *options)
     hits = rows(text)
     assert scan(path, *options, "--tile-size", 30_011, "--threads", 3) == (0, text)

@@ -64,10 +64,12 @@ def test_columns_are_of_the_fold_that_is_printed(default_scan):
     folds = InlineViennaFolder().fold(codes, offsets)
     log_odds = load_model(DEFAULT_MODEL).score(folds)
     exact = probabilities(log_odds)
+    evidence = np.log1p([int(hit["kin"]) for hit in hits]).round(6)
     for n, hit in enumerate(hits):
         _, pairs, mfe = folds[n]
         assert (hit["structure"], hit["mfe"]) == (dot_bracket(pairs), f"{mfe / 100:.2f}")
-        assert (hit["prob"], hit["log_odds"]) == (f"{exact[n]:.6f}", f"{log_odds[n]:.6f}")
+        total = log_odds[n] - evidence[n]
+        assert (hit["prob"], hit["log_odds"]) == (f"{exact[n]:.6f}", f"{total:.6f}")
     assert len({hit["log_odds"] for hit in hits}) > 10
 
 
@@ -82,6 +84,7 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
         f"## gates sha256 {sha256(model.directory / GATES)}",
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
         f"## known {shipped().name} sha256 {shipped().digest}",
+        "## kin weigh",
         "## sort fasta",
         "#" + "\t".join(column.name for column in DEFAULT_COLUMNS),
     ]

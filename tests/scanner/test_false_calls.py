@@ -88,3 +88,19 @@ def test_rates_of_lifted_log_odds_are_those_of_random_evidence():
     assert lifted.per_mb(np.array([-2.0]))[0] == pytest.approx(
         curve.per_mb(np.array([-2.0]))[0], rel=0.01
     )
+
+
+def test_rates_of_lowered_log_odds_are_those_of_background_that_lost_them():
+    rng = np.random.default_rng(4)
+    calls = -3 - np.log(rng.random(400_000)) / 0.6
+    at = np.arange(-4.0, 16.1, 0.5)
+    rates = np.array([(calls >= t).sum() / 1e3 for t in at])
+    curve = FalseCalls(at, rates, rates / 2, rates * 2, fewest=0.0005)
+    penalties, share = np.array([0.0, 1.0, 4.0]), np.array([0.5, 0.2, 0.3])
+    total = calls - rng.choice(penalties, calls.size, p=share)
+    lowered = curve.lowered(penalties, share)
+    for t in (-3.0, 0.0, 2.0, 4.0):
+        said, found = lowered.per_mb(np.array([t]))[0], (total >= t).sum() / 1e3
+        assert said == pytest.approx(found, rel=0.03)
+        assert lowered.span(t) == pytest.approx((said / 2, said * 2), rel=0.01)
+        assert said < 0.8 * curve.per_mb(np.array([t]))[0]

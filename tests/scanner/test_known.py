@@ -186,7 +186,8 @@ def own_family(tmp_path_factory):
     genome, loci = builders.default_hits_genome()
     path = folder / "g.fa"
     builders.write_fasta(path, genome)
-    assert main([str(path), "--out", str(folder / "none.bed"), "--known", "none", "-q"]) == 0
+    alone = ["--known", "none", "--kin", "none", "-q"]
+    assert main([str(path), "--out", str(folder / "none.bed"), *alone]) == 0
     hits = list(read_hits(folder / "none.bed"))
     return folder, path, hits, loci
 
@@ -194,7 +195,8 @@ def own_family(tmp_path_factory):
 def scan(own_family, name, known, *more):
     folder, path, *_ = own_family
     out = folder / f"{name}.bed"
-    assert main([str(path), "--out", str(out), "-q", "--known", str(known), *more]) == 0
+    line = [str(path), "--out", str(out), "-q", "--kin", "none", "--known", str(known)]
+    assert main([*line, *more]) == 0
     return list(read_hits(out)), out
 
 

@@ -79,7 +79,7 @@ def test_columns_agree_with_the_genome(small_genome, reference):
         assert hit["name"] == f"{hit['chrom']}:{start + 1}-{end}({hit['strand']})"
         by_rate = 500 - 250 * np.log10(float(hit["fp_per_mb"]))  # which has three digits
         assert int(hit["score"]) == pytest.approx(np.clip(by_rate, 0, 1000), abs=2)
-        odds = 1 / (1 + np.exp(-float(hit["log_odds"])))
+        odds = 1 / (1 + np.exp(-float(hit["log_odds"]) - np.log1p(int(hit["kin"]))))
         if hit["similarity"] == "." or float(hit["similarity"]) <= 1.5:
             assert float(hit["prob"]) == pytest.approx(odds, abs=1e-6)
         else:  # log odds know of a known family, too

@@ -418,6 +418,7 @@ LINES = {
     "ablation": ["ablation", *DATA, "--out", "x", "--config", "absent"],
     "gates": ["gates", "absent", *DATA],
     "inflation": ["inflation", "absent", *DATA, "--config", "absent"],
+    "kin": ["kin", "absent", "--hits", "absent"],
     "stem-costs": ["stem-costs", *DATA, "--out", "x.json"],
     "known": ["known", *DATA, "--hits", "absent", "--out", "x.json.gz"],
     "arms": ["arms", *DATA, "--out", "x.json"],
@@ -515,6 +516,7 @@ READS = LINES | {
     "evaluate": ["evaluate", MODEL, "custom", *SETS, *TESTS],
     "baseline": ["baseline", "custom", *SETS, *TESTS],
     "gates": ["gates", MODEL, *DATA],
+    "kin": ["kin", MODEL, "--hits", "absent"],
     "inflation": ["inflation", MODEL, "--data", ".", "--config", "c.toml"],
 }
 RELEASED = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from premir.scanner.options import Search
-from premir.scanner.report.evidence import alone, copies, letters, mirror
+from premir.scanner.report.evidence import alone, copies, kin, letters, mirror
 from premir.scanner.report.evidence.arms import track as arms
 from premir.scanner.report.evidence.features import track as features
 from premir.scanner.report.evidence.known import track as known
@@ -21,6 +21,7 @@ TRACKS: tuple[Track, ...] = (
     mirror.TRACK,
     features.MARK,
     features.EXCLUDE,
+    kin.TRACK,
     known.TRACK,
     reads.TRACK,
     arms.TRACK,

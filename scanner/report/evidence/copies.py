@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import numpy.typing as npt
 
@@ -13,14 +10,10 @@ from premir.kernels.codes import encode
 from premir.kernels.kmers import NO_KMER, ArmKmers, Counts, K, KmerTable
 from premir.scanner.genome.letters import Genome, read_letters
 from premir.scanner.report.columns import NO_INT, Column
+from premir.scanner.report.evidence.pieces import in_pieces
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Chunk, Material
 from premir.scanner.report.table import HitTable
-
-_PIECE = 1 << 18
-"""Positions counted at a time: letters, codes and keys of a piece stay in a core's cache."""
-_WORKERS = 4
-"""Threads that count, at most: each has counts of its own, and memory is to grow with hits only."""
 
 
 def copies(table: HitTable, material: Material) -> npt.NDArray[np.int64]:
@@ -76,30 +69,16 @@ def count_in_genome(table: KmerTable, genome: Genome, *, threads: int) -> Counts
         uint32 (M,).
     """
     borders = genome.contigs.offsets
-    waiting = deque(range(0, genome.length, _PIECE))
 
-    def work() -> Counts:
-        counts = np.zeros(table.keys.size, np.uint32)
-        while True:
-            try:
-                first = waiting.popleft()
-            except IndexError:
-                return counts
-            end = min(first + _PIECE + K - 1, genome.length)
-            keys = kmers.kmer_keys(encode(read_letters(genome.store, first, end)))
-            # What begins in the K - 1 letters before a contig would reach into it.
-            here = borders[np.searchsorted(borders, first, "right") : np.searchsorted(borders, end)]
-            across = (here[:, None] - first - np.arange(1, K)).ravel()
-            keys[across[(across >= 0) & (across < keys.size)]] = NO_KMER
-            kmers.count_kmers(keys, table, counts)
+    def count(counts: Counts, first: int, end: int) -> None:
+        last = min(end + K - 1, genome.length)
+        keys = kmers.kmer_keys(encode(read_letters(genome.store, first, last)))
+        # What begins in the K - 1 letters before a contig would reach into it.
+        here = borders[np.searchsorted(borders, first, "right") : np.searchsorted(borders, last)]
+        across = (here[:, None] - first - np.arange(1, K)).ravel()
+        keys[across[(across >= 0) & (across < keys.size)]] = NO_KMER
+        kmers.count_kmers(keys, table, counts)
 
-    workers = min(threads, _WORKERS)
-    with ThreadPoolExecutor(workers, thread_name_prefix="copies") as pool:
-        try:
-            futures = [pool.submit(work) for _ in range(workers)]
-            total = futures[0].result()
-            for future in futures[1:]:
-                total += future.result()
-        finally:
-            waiting.clear()  # whatever stopped us stops the others
+    parts = in_pieces(genome, threads, lambda: np.zeros(table.keys.size, np.uint32), count)
+    total: Counts = np.sum(parts, axis=0, dtype=np.uint32)
     return total
