@@ -24,11 +24,15 @@ from premir.scanner.run.rundir import RunDirectory
 
 SEQUENCE = "GGGGGCAAAAGCCCCC"
 STRUCTURE = "((((((....))))))"
-DEFAULT_COLUMNS = columns_with(
-    tracks_for(Search(genome=Path("genome.fa"), model=None, min_prob=0.5, known=shipped())),
-    decoys=False,
+DEFAULT_COLUMNS = tuple(
+    column
+    for column in columns_with(
+        tracks_for(Search(genome=Path("genome.fa"), model=None, min_prob=0.5, known=shipped())),
+        decoys=False,
+    )
+    if not column.detail
 )
-"""Of the default command's hits."""
+"""Of the default command's hits in BED."""
 
 
 def rows(text: str) -> list[dict[str, str]]:
