@@ -14,7 +14,7 @@ from premir.scanner.find.loci import Loci
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.gating import Gates
 from premir.scanner.score.lift import Lift
-from premir.scanner.score.model import Model, lowest_selected, probabilities
+from premir.scanner.score.model import Model, probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +78,17 @@ def find_hits(
     started, lowest = time.monotonic(), min_prob if lowest is None else lowest
     spare = spared.which if spared is not None else np.zeros(len(hairpins), np.bool_)
     low = min(spared.min_prob, lowest) if spared is not None else lowest
-    worth = np.arange(len(hairpins))
+    worth, least = np.arange(len(hairpins)), model.lowest_selected
     if gates is not None and loci is not None:
         worth = np.flatnonzero(gates.after_folding(loci, hairpins) | spare)
     gated = time.monotonic()
     rough = model.select(hairpins.take(worth), device, places and places.take(worth))
-    likely = rough >= np.where(spare[worth], lowest_selected(low), lowest_selected(lowest))
+    likely = rough >= np.where(spare[worth], least(low), least(lowest))
     selected = worth[likely]
     lifted = np.zeros(selected.size)
     if lift is not None:
         lifted = lift(hairpins.take(selected))
-        reach = (rough[likely] + lifted >= lowest_selected(min_prob)) | spare[selected]
+        reach = (rough[likely] + lifted >= least(min_prob)) | spare[selected]
         selected, lifted = selected[reach], lifted[reach]
     batched = time.monotonic()
     log_odds = model.score(hairpins.take(selected), places and places.take(selected))
