@@ -33,7 +33,7 @@ class Tally:
         quarantined: tiles that failed twice, with the last error.
         fresh: nucleotides of tiles for which something was computed.
         counts: candidates, folded and scored hairpins and those at or above the threshold.
-        seconds: by stage, summed over workers; those of reused files as their records say.
+        seconds: of CPU by stage, summed over workers; those of reused files as their records say.
     """
 
     done: list[Tile] = field(default_factory=list)
