@@ -56,9 +56,9 @@ def describe(hairpins: Hairpins) -> None:
     """Columns and numbers, some hundred hairpins at a time."""
     for first in range(0, len(hairpins), 100):
         part = hairpins.take(np.arange(first, min(first + 100, len(hairpins))))
-        counts = count_columns(part.pairs, part.offsets)
-        columns = np.zeros((len(part), len(COLUMN_FIELDS), counts.max()), np.float32)
-        fill_columns(part.codes, part.pairs, part.offsets, columns)
+        ends = count_columns(part.pairs, part.offsets).cumsum()
+        rows = np.zeros((ends[-1], len(COLUMN_FIELDS)), np.float32)
+        fill_columns(part.codes, part.pairs, part.offsets, np.append(0, ends[:-1]), rows)
         numbers_of(part.codes, part.pairs, part.mfe, part.offsets)
 
 

@@ -41,7 +41,7 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.genome.letters import open_genome
-from premir.scanner.score.model import Model, lowest_selected
+from premir.scanner.score.model import Model
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
 from premir.scanner.score.networks.network import TensorNetwork
 from premir.scanner.score.shipped import load_model
@@ -134,7 +134,7 @@ def stages(
                 dense_scores(network, hairpins)
             else:
                 rough = spec.select(hairpins)
-                counts["selected"] += int((rough >= lowest_selected(spec.min_prob)).sum())
+                counts["selected"] += int((rough >= spec.lowest_selected(spec.min_prob)).sum())
             lap("scoring")
     megabases, total = int(genome.contigs.lengths.sum()) / 1e6, sum(taken.values())
     rates = (("candidates", "candidates"), ("folded", "folding"), ("scored", "scoring"))

@@ -139,27 +139,31 @@ def _letters(codes: Codes, pairs: Pairs, out: _F32, column: int, left: int, righ
     """Write the letters of a column, -1 for a gap."""
     for side, at in ((0, left), (1, right)):
         if at < 0:
-            out[8 + side, column] = 1
+            out[column, 8 + side] = 1
             continue
         if codes[at] < 4:
-            out[4 * side + codes[at], column] = 1
+            out[column, 4 * side + codes[at]] = 1
         if pairs[at] >= 0:
-            out[10 + side, column] = 1
+            out[column, 10 + side] = 1
 
 
-@kernel("void(const uint8[::1], const int16[::1], const int64[::1], float32[:, :, ::1])")
-def fill_columns(codes: Codes, pairs: Pairs, offsets: Offsets, out: _F32) -> None:
-    """Write the columns of packed hairpins.
+@kernel(
+    "void(const uint8[::1], const int16[::1], const int64[::1], const int64[::1], float32[:, ::1])"
+)
+def fill_columns(codes: Codes, pairs: Pairs, offsets: Offsets, starts: _I64, out: _F32) -> None:
+    """Write the columns of packed hairpins, each as a row.
 
     Args:
         codes: uint8 (T,), packed hairpins; codes above 3 are unknown letters.
         pairs: int16 (T,), partner inside the hairpin or -1.
         offsets: int64 (N + 1,).
-        out: float32 (N, fields, W), zeros; W is at least the most of :func:`count_columns`.
+        starts: int64 (N,), row of the first column of each; :func:`count_columns` says how many
+            there are.
+        out: float32 (R, fields), zeros.
     """
-    for n in range(out.shape[0]):
+    for n in range(starts.size):
         first, end = offsets[n], offsets[n + 1]
-        own, own_codes, to = pairs[first:end], codes[first:end], out[n]
+        own, own_codes, to = pairs[first:end], codes[first:end], out[starts[n] :]
         size = own.size
         i = _loop_start(own)
         stem = 0
@@ -182,23 +186,23 @@ def fill_columns(codes: Codes, pairs: Pairs, offsets: Offsets, out: _F32) -> Non
             right += 1
             column += 1
         for c in range(column):
-            to[13, c] = 1
-            to[16, c] = np.float32(inside) / np.float32(8)
-            to[18, c] = np.float32(2 * c) / np.float32(64)
-            to[20, c] = np.float32(stem) / np.float32(16)
+            to[c, 13] = 1
+            to[c, 16] = np.float32(inside) / np.float32(8)
+            to[c, 18] = np.float32(2 * c) / np.float32(64)
+            to[c, 20] = np.float32(stem) / np.float32(16)
         walked, skew, seen, run = inside, 0, 0, 0
         while i >= 0:
             seen += 1
             run += 1
             _letters(own_codes, own, to, column, i, j)
-            to[10, column] = 0
-            to[11, column] = 0
-            to[12, column] = 1
-            to[15, column] = np.float32(run) / np.float32(8)
-            to[17, column] = np.float32(skew) / np.float32(8)
-            to[18, column] = np.float32(walked) / np.float32(64)
-            to[19, column] = np.float32(seen) / np.float32(16)
-            to[20, column] = np.float32(stem - seen) / np.float32(16)
+            to[column, 10] = 0
+            to[column, 11] = 0
+            to[column, 12] = 1
+            to[column, 15] = np.float32(run) / np.float32(8)
+            to[column, 17] = np.float32(skew) / np.float32(8)
+            to[column, 18] = np.float32(walked) / np.float32(64)
+            to[column, 19] = np.float32(seen) / np.float32(16)
+            to[column, 20] = np.float32(stem - seen) / np.float32(16)
             column += 1
             walked += 2
             outer = i - 1
@@ -217,13 +221,13 @@ def fill_columns(codes: Codes, pairs: Pairs, offsets: Offsets, out: _F32) -> Non
                 skew += (left >= 0) - (right >= 0)
                 walked += (left >= 0) + (right >= 0)
                 if i < 0:
-                    to[14, column] = 1
+                    to[column, 14] = 1
                 else:
-                    to[16, column] = np.float32(lefts + rights) / np.float32(8)
-                to[17, column] = np.float32(skew) / np.float32(8)
-                to[18, column] = np.float32(walked) / np.float32(64)
-                to[19, column] = np.float32(seen) / np.float32(16)
-                to[20, column] = np.float32(stem - seen) / np.float32(16)
+                    to[column, 16] = np.float32(lefts + rights) / np.float32(8)
+                to[column, 17] = np.float32(skew) / np.float32(8)
+                to[column, 18] = np.float32(walked) / np.float32(64)
+                to[column, 19] = np.float32(seen) / np.float32(16)
+                to[column, 20] = np.float32(stem - seen) / np.float32(16)
                 column += 1
 
 

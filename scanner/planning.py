@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -14,7 +14,7 @@ import torch
 
 from premir.scanner.errors import printable
 from premir.scanner.find.candidates import candidates_of
-from premir.scanner.find.folding import make_folder
+from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.find.shards import shard_bytes
 from premir.scanner.genome.letters import Contigs, Genome, OpenGenome, read_contigs
 from premir.scanner.genome.regions import parse_regions
@@ -36,8 +36,8 @@ from premir.scanner.score.crossfit import Places
 from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.refolding import Refolder
 
-_SECONDS = 2.0
-"""How long work is measured."""
+_SECONDS = 3.0
+"""How much CPU time is measured."""
 _UNIT = 1 << 15
 """Nucleotides of a piece of the sample."""
 _UNITS = 64
@@ -79,7 +79,7 @@ class Measured:
     Attributes:
         nucleotides: worked on.
         shard_bytes: written for them, had they been written.
-        seconds: by stage, on one core.
+        seconds: of CPU, by stage.
     """
 
     nucleotides: int = 0
@@ -105,6 +105,7 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
     Raises:
         PremirError: the scan would not begin.
     """
+    start = time.process_time()  # what imports took, which a scan has too
     search, execution = options.search, options.execution
     path = run_directory_path(options)
     run = RunDirectory(path or Path())
@@ -113,10 +114,10 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
     for library in search.reads:
         check_library(library)
     sample = Sample()
-    begun = time.monotonic()
+    begun = time.thread_time()
     genome = Genome(search.genome, run.store, read_contigs(search.genome, sample.take))
     sample.close()
-    reading = time.monotonic() - begun
+    reading = time.thread_time() - begun
     regions = parse_regions(search.regions, genome.contigs) if search.regions else None
     for library in search.reads:
         check_contigs(library, genome.contigs)
@@ -129,7 +130,7 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
     with one_thread():
         measured = measure(job, sample, execution.device)
     megabases = megabases_of(left)
-    seconds = reading + measured.per_megabase * megabases / execution.threads
+    seconds = start + reading + measured.per_megabase * megabases / execution.threads
     stages = ", ".join(
         f"{name} {1e6 * value / measured.nucleotides:.2f}"
         for name, value in measured.seconds.items()
@@ -153,43 +154,68 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
 
 
 def measure(job: Job, sample: Sample, device_name: str) -> Measured:
-    """Do everything that a scan does, on pieces from all over the genome, for two seconds."""
-    measured = Measured()
+    """Do everything that a scan does, on pieces from all over the genome.
+
+    There are twice as many pieces in each turn, until enough was measured; the largest turn counts,
+    as shards and batches of few hairpins cost more.
+    """
+    largest = Measured()
     folder = make_folder(job.folder, processes=0) if job.folder else None
-    keep = job.gates.before_folding if job.gates is not None else None
     device = choose_device(device_name)
     refolder = None
     if job.model is not None and job.folder == "kernel":
         refolder = Refolder(make_folder("viennarna", processes=0), job.model)
     # Pieces far from each other come first, so that the measurement may end at any time.
     order = sorted(range(len(sample.units)), key=lambda n: f"{n:06b}"[::-1])
-    warm = False
-    begun = time.monotonic()
-    for number in itertools.chain(order[:1], order):
-        if warm and time.monotonic() - begun > _SECONDS:
+    turns = itertools.chain([order[:1]], _doubling(order))  # the first only loads what is compiled
+    _measure_pieces(job, sample, next(turns), folder, device, refolder)
+    begun = time.thread_time()
+    for turn in turns:
+        if time.thread_time() - begun > _SECONDS:
             break
-        unit = OpenGenome.of({str(n): each for n, each in enumerate(sample.units[number])})
-        [found] = candidates_of(unit, job.extractor, folder, keep)
+        measured = _measure_pieces(job, sample, turn, folder, device, refolder)
+        if measured.nucleotides >= largest.nucleotides:
+            largest = measured
+    return largest
+
+
+def _doubling(order: list[int]) -> Iterator[list[int]]:
+    """Split into lists of one, two, four ... numbers."""
+    size = 1
+    while order:
+        yield order[:size]
+        order, size = order[size:], 2 * size
+
+
+def _measure_pieces(
+    job: Job,
+    sample: Sample,
+    numbers: Sequence[int],
+    folder: Folder | None,
+    device: torch.device,
+    refolder: Refolder | None,
+) -> Measured:
+    """Do what a scan does with some pieces of a sample, as if they were one small genome."""
+    letters = [each for number in numbers for each in sample.units[number]]
+    pieces = OpenGenome.of({str(n): each for n, each in enumerate(letters)})
+    keep = job.gates.before_folding if job.gates is not None else None
+    measured = Measured(int(pieces.contigs.lengths.sum()))
+    for found in candidates_of(pieces, job.extractor, folder, keep):
         loci, hairpins, spent = found.loci, found.hairpins, found.seconds
-        written = time.monotonic()
-        content = shard_bytes(hairpins=hairpins, loci=loci)
-        spent["shards"] = time.monotonic() - written
+        written = time.thread_time()
+        measured.shard_bytes += len(shard_bytes(hairpins=hairpins, loci=loci))
+        spent["shards"] = time.thread_time() - written
         if job.model is not None and hairpins is not None:
-            places = Places.of(loci, unit.contigs.lengths)
+            places = Places.of(loci, pieces.contigs.lengths)
             hits = find_job_hits(job, job.model, hairpins, loci, places, device)
             spent.update(hits.seconds)
             if refolder is not None:
-                again = time.monotonic()
+                again = time.thread_time()
                 where = places.take(hits.index)
                 refolder.check(hairpins.take(hits.index), hits.log_odds, where, total=hits.log_odds)
-                spent["output"] = time.monotonic() - again
-        if warm:
-            for stage, value in spent.items():
-                measured.seconds[stage] = measured.seconds.get(stage, 0.0) + value
-            measured.nucleotides += int(unit.contigs.lengths.sum())
-            measured.shard_bytes += len(content)
-        else:  # the first piece only loads what is compiled
-            warm, begun = True, time.monotonic()
+                spent["output"] = time.thread_time() - again
+        for stage, value in spent.items():
+            measured.seconds[stage] = measured.seconds.get(stage, 0.0) + value
     return measured
 
 
@@ -253,10 +279,14 @@ def _disk(path: Path | None, genome: Genome, measured: Measured, megabases: floa
     folder = path.absolute() if path is not None else Path().absolute()
     while not folder.is_dir():
         folder = folder.parent
-    needed = genome.length + measured.shard_bytes / measured.nucleotides * megabases * 1e6
+    shards = measured.shard_bytes / measured.nucleotides * megabases * 1e6
+    needed = genome.length + shards
     free = shutil.disk_usage(folder).free
     warning = "; that is not enough" if needed > free else ""
-    return f"about {needed / 1e6:.1f} MB while it runs, {free / 1e6:.0f} MB free{warning}"
+    return (
+        f"about {needed / 1e6:.1f} MB while it runs, {shards / 1e6:.1f} MB of it shards, "
+        f"{free / 1e6:.0f} MB free{warning}"
+    )
 
 
 def _device(execution: Execution) -> str:

@@ -102,7 +102,7 @@ class Candidates:
         passed_over: what of the tile could hold or be no candidate, counted by reason:
             ``short_contigs``, shorter than any candidate; ``unknown_letters``, others than A, C, G,
             T, U; ``with_unknown_letters``, stem-loops or windows that hold such letters.
-        seconds: what it took, by stage.
+        seconds: of CPU that it took, by stage.
     """
 
     loci: Loci
@@ -157,7 +157,7 @@ def candidates_of_tile(
     Returns:
         The candidates that are kept. Those with a letter other than A, C, G, T, U are left out.
     """
-    started = time.monotonic()
+    started = time.thread_time()
     pieces = Pieces.read(store, tile, extractor.halo)
     loci, codes, offsets, passed_over = _find(pieces, extractor)
     found = len(loci)
@@ -165,9 +165,12 @@ def candidates_of_tile(
         kept = np.flatnonzero(keep(loci, codes, offsets))
         flat, offsets = gather(offsets, kept)
         loci, codes = loci.take(kept), codes[flat]
-    chosen = time.monotonic()
-    hairpins = folder.fold(codes, offsets) if folder is not None else None
-    seconds = {"candidates": chosen - started, "folding": time.monotonic() - chosen}
+    seconds = {"candidates": time.thread_time() - started, "folding": 0.0}
+    hairpins = None
+    if folder is not None:
+        begun = folder.clock()
+        hairpins = folder.fold(codes, offsets)
+        seconds["folding"] = folder.clock() - begun
     return Candidates(loci, codes, offsets, hairpins, found, passed_over, seconds)
 
 

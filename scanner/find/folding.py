@@ -8,7 +8,8 @@ import logging
 import multiprocessing
 import resource
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from typing import Protocol, TypeAlias
 
@@ -40,9 +41,16 @@ _Job: TypeAlias = Future[_Folds]
 
 
 class Folder(Protocol):
-    """Whatever folds a packed batch of sequences."""
+    """Whatever folds a packed batch of sequences.
+
+    Attributes:
+        name: as ``--folder`` calls it.
+        clock: counts the seconds of work that a thread causes by folding: those of its own CPU, or
+            those that it waits where others work for it.
+    """
 
     name: str
+    clock: Callable[[], float]
 
     def fold(self, codes: Codes, offsets: Offsets) -> Hairpins:
         """Fold each sequence ``codes[offsets[n]:offsets[n + 1]]``; values 0-3 only."""
@@ -60,6 +68,7 @@ class KernelFolder:
     """
 
     name = "kernel"
+    clock = staticmethod(time.thread_time)
 
     def __init__(self) -> None:
         self._parameters = current_parameters()
@@ -77,6 +86,7 @@ class InlineViennaFolder:
     """Folds with the bindings in this process: for workers that are processes themselves."""
 
     name = "viennarna"
+    clock = staticmethod(time.thread_time)
 
     def fold(self, codes: Codes, offsets: Offsets) -> Hairpins:
         """Fold each sequence of the batch."""
@@ -102,6 +112,7 @@ class PoolViennaFolder:
     """
 
     name = "viennarna"
+    clock = staticmethod(time.monotonic)
 
     def __init__(self, processes: int) -> None:
         self._most = max(1, min(processes, _most_processes()))

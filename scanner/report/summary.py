@@ -85,6 +85,7 @@ class Summary(TypedDict):
     fold_disagreements: int | None
     seconds: float
     seconds_by_stage: dict[str, float]
+    cpu_seconds: float
     kernels_compiled: int
     compile_seconds: float
     mb_per_min: float
@@ -175,6 +176,7 @@ def summarise(
         "fold_disagreements": tally.counts.get("fold_disagreements"),
         "seconds": round(seconds, 3),
         "seconds_by_stage": {name: round(value, 3) for name, value in tally.seconds.items()},
+        "cpu_seconds": round(time.process_time(), 3),
         "kernels_compiled": COMPILATION.kernels,
         "compile_seconds": round(COMPILATION.seconds, 3),
         "mb_per_min": round(tally.fresh / 1e6 / seconds * 60, 3),

@@ -34,7 +34,7 @@ class Tally:
         fresh: nucleotides of tiles for which something was computed.
         counts: candidates, folded and scored hairpins and those at or above the threshold.
         passed_over: what could hold or be no candidate, by reason.
-        seconds: by stage, summed over workers; those of reused files as their records say.
+        seconds: of CPU by stage, summed over workers; those of reused files as their records say.
     """
 
     done: list[Tile] = field(default_factory=list)

@@ -123,7 +123,7 @@ def commit_candidates(
     if record := run.committed(path):
         return record
     candidates = candidates_of_tile(run.store, tile, extractor, folder, keep)
-    folded = time.monotonic()
+    folded = time.thread_time()
     shards.write_shard(path, hairpins=candidates.hairpins, loci=candidates.loci)
     return run.commit(
         path,
@@ -132,7 +132,7 @@ def commit_candidates(
             "candidates": candidates.found,
             "folded": len(candidates.loci) if folder is not None else 0,
             "passed_over": candidates.passed_over,
-            "seconds": {**candidates.seconds, "shards": time.monotonic() - folded},
+            "seconds": {**candidates.seconds, "shards": time.thread_time() - folded},
         },
     )
 
@@ -149,7 +149,7 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
     path = job.run.scores(tile, job.score_key)
     if record := job.run.committed(path):
         return record
-    started = time.monotonic()
+    started = time.thread_time()
     shard = job.run.shard(tile)
     hairpins = shards.read_hairpins(shard)
     asked = job.gates is not None or model.cross_fit or job.spare is not None
@@ -158,7 +158,7 @@ def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Reco
     spared = None
     if loci is not None and job.spare is not None:
         spared = Spared(job.spare(loci, tile.spans), job.spare.min_prob)
-    reading = time.monotonic() - started
+    reading = time.thread_time() - started
     found = find_job_hits(job, model, hairpins, loci, places, device, spared)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_scores(path, found.index, found.log_odds)

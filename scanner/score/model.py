@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 DECIMALS = 6
 """Decimals of canonical log odds and probabilities: both are rounded before anything is compared
 with them."""
-MARGIN = 0.25
-"""How far, in log odds, :meth:`Model.select` may lie from :meth:`Model.score`; float32 sums in
-batches of another size, or on a GPU, differ by less than a thousandth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +88,17 @@ class Model:
         from premir.scanner.score.weights import network_classes
 
         return min(each.longest for each in network_classes(self))
+
+    @property
+    def margin(self) -> float:
+        """How far, in log odds, :meth:`select` may lie from :meth:`score`: what its networks say.
+
+        Raises:
+            ModelError: as :attr:`longest`.
+        """
+        from premir.scanner.score.weights import network_classes
+
+        return self._calibration()[0] * max(each.margin for each in network_classes(self))
 
     @property
     def min_prob(self) -> float:
@@ -196,7 +204,7 @@ class Model:
         device: torch.device | str = "cpu",
         places: Places | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Score hairpins in batches, which is fast and right to ``MARGIN``.
+        """Score hairpins in batches, which is fast and right to :attr:`margin`.
 
         Args:
             hairpins: N folded hairpins, with the context that the model asks for; or sequences,
@@ -246,6 +254,11 @@ class Model:
         networks, hairpins = self.networks(dtype=torch.float64), self._folded(hairpins)
         log_odds = mean_log_odds(networks, hairpins, single_log_odds, self.cross_fit, places)
         return self._calibrated(log_odds).round(DECIMALS) + 0.0  # there is one zero
+
+    def lowest_selected(self, min_prob: float) -> float:
+        """Return the log odds by :meth:`select` below which none reaches ``min_prob``."""
+        lowest = min_prob - 0.5 * 10.0**-DECIMALS  # which may be rounded up to it
+        return -np.inf if lowest <= 0 else log_odds_of(lowest) - self.margin
 
     def _folded(self, hairpins: Hairpins | Sequence[str]) -> Hairpins:
         if isinstance(hairpins, Sequence):
@@ -304,9 +317,3 @@ def log_odds_of(prob: float) -> float:
     """Return the log odds of a probability, infinite at 0 and 1."""
     with np.errstate(divide="ignore"):
         return float(np.log(prob) - np.log1p(-prob))
-
-
-def lowest_selected(min_prob: float) -> float:
-    """Return the log odds by :meth:`Model.select` below which none reaches ``min_prob``."""
-    lowest = min_prob - 0.5 * 10.0**-DECIMALS  # which may be rounded up to it
-    return -np.inf if lowest <= 0 else log_odds_of(lowest) - MARGIN

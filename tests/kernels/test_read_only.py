@@ -157,9 +157,9 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "stemwise.fill_columns": (
         in_place(
             stemwise.fill_columns,
-            np.zeros((len(HAIRPINS), len(stemwise.COLUMN_FIELDS), 200), np.float32),
+            np.zeros((200 * len(HAIRPINS), len(stemwise.COLUMN_FIELDS)), np.float32),
         ),
-        (HAIRPINS.codes, HAIRPINS.pairs, HAIRPINS.offsets),
+        (HAIRPINS.codes, HAIRPINS.pairs, HAIRPINS.offsets, 200 * np.arange(len(HAIRPINS))),
     ),
     "stemwise.numbers_of": (stemwise.numbers_of, PACKED),
     "stretches.Stretches.of": (stretches.Stretches.of, (CODES, np.array([0, 1_000, 3_000]))),

@@ -25,13 +25,21 @@ BRANCHED = "GGGAGGGACCGCAAAGCGGAGGAUGCAAAGCAUCCAGGGGAAACCCCAUCCCAAUCCC"
 """Folds into a stem that holds two side arms."""
 
 
+def filled(codes, pairs, offsets):
+    """Columns of each hairpin, and a row of zeros behind each: (fields, count + 1) arrays."""
+    counts = count_columns(pairs, offsets)
+    starts = np.concatenate([[0], np.cumsum(counts + 1)])
+    rows = np.zeros((starts[-1], len(COLUMN_FIELDS)), np.float32)
+    fill_columns(codes, pairs, offsets, starts[:-1], rows)
+    return [rows[a:b].T for a, b in itertools.pairwise(starts)]
+
+
 def described(sequences):
     """Columns and numbers by the kernel and by its naive twin, each by name."""
     codes, offsets = pack([encode(text) for text in sequences])
     pairs, mfe = fold_batch(codes, offsets, current_parameters())
     counts = count_columns(pairs, offsets)
-    columns = np.zeros((len(sequences), len(COLUMN_FIELDS), counts.max() + 3), np.float32)
-    fill_columns(codes, pairs, offsets, columns)
+    columns = filled(codes, pairs, offsets)
     numbers = numbers_of(codes, pairs, mfe, offsets)
     names = [name for name, _ in NUMBERS]
     for n, (a, b) in enumerate(itertools.pairwise(offsets)):
@@ -100,11 +108,9 @@ def test_unknown_letters_are_zero_in_all_one_hots():
     codes, offsets = pack([encode(sequence)])
     pairs = np.full(codes.size, -1, np.int16)
     pairs[:4], pairs[-4:] = np.arange(17, 13, -1), np.arange(3, -1, -1)
-    counts = count_columns(pairs, offsets)
-    columns = np.zeros((1, len(COLUMN_FIELDS), counts[0]), np.float32)
-    fill_columns(codes, pairs, offsets, columns)
-    gaps = columns[0, 8:10].sum(axis=0)
-    known = columns[0, :8].sum(axis=0)
+    (columns,) = filled(codes, pairs, offsets)
+    gaps = columns[8:10, :-1].sum(axis=0)
+    known = columns[:8, :-1].sum(axis=0)
     assert np.flatnonzero(known + gaps < 2).tolist() == [0]  # beside the apex
     numbers = numbers_of(codes, pairs, np.zeros(1, np.int32), offsets)[0]
     assert 900 < sum(numbers[30:34]) < 950

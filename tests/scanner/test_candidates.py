@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import time
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -324,3 +325,20 @@ def test_identity_is_of_the_extractor_and_of_viennarna_where_it_folds() -> None:
     assert folded.keys() == found.keys() == {
         "premir", "viennarna", "energy_parameters", "feature_schema", "extractor",
     }  # fmt: skip
+
+
+class _Slow(KernelFolder):
+    """Waits before it folds."""
+
+    def fold(self, codes, offsets):
+        time.sleep(1)
+        return super().fold(codes, offsets)
+
+
+def test_folding_is_counted_in_seconds_of_cpu_or_of_waiting_for_others():
+    genome = OpenGenome.of({"x": builders.hairpin(np.random.default_rng(1))})
+    (own,) = candidates_of(genome, Extractor(), _Slow())
+    assert own.seconds["folding"] < 1
+    _Slow.clock = staticmethod(time.monotonic)
+    (waited,) = candidates_of(genome, Extractor(), _Slow())
+    assert waited.seconds["folding"] >= 1

@@ -15,7 +15,6 @@ from premir.scanner.find.folding import InlineViennaFolder, fold
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.report.reading import read_hits
 from premir.scanner.score.crossfit import CrossFit, Places
-from premir.scanner.score.model import MARGIN
 from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.refolding import Refolder
@@ -70,7 +69,7 @@ def test_hairpins_are_scored_by_the_networks_that_have_not_seen_their_place(mode
     alone = np.stack([each.score(hairpins) for each in parts])
     expected = alone[part, np.arange(30)]
     assert model.score(hairpins, places) == pytest.approx(expected, abs=1e-6)
-    assert model.select(hairpins, places=places) == pytest.approx(expected, abs=MARGIN / 100)
+    assert model.select(hairpins, places=places) == pytest.approx(expected, abs=model.margin / 100)
     assert model.score(hairpins) == pytest.approx(alone.mean(axis=0), abs=1e-6)
     assert np.ptp(alone, axis=0).min() > 1e-4
 

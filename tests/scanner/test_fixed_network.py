@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from premir.scanner.cli import main
 from premir.scanner.errors import ModelError
-from premir.scanner.score.model import MARGIN
 from premir.scanner.score.networks import fixed
 from premir.scanner.score.networks.batches import PairingBatch
 from premir.scanner.score.networks.fixed import FixedConvNet
@@ -138,7 +137,7 @@ def test_scores_do_not_depend_on_company(hairpins, tmp_path):
     scores = model.score(hairpins)
     for n in range(len(hairpins)):
         assert model.score(hairpins.take([n])).tolist() == [scores[n]]
-    assert np.abs(model.select(hairpins) - scores).max() < MARGIN / 1000
+    assert np.abs(model.select(hairpins) - scores).max() < model.margin / 100
 
 
 @pytest.fixture

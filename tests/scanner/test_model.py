@@ -14,7 +14,7 @@ from torch import nn
 from premir.scanner.errors import ModelError
 from premir.scanner.score.card import Card
 from premir.scanner.score.inference import single_log_odds
-from premir.scanner.score.model import MARGIN, Model, lowest_selected, probabilities
+from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.network import Network
 from premir.scanner.score.networks.stem import StemConvNet
@@ -53,7 +53,7 @@ def test_scores_do_not_depend_on_company(hairpins):
         assert model.score(hairpins.take([n])).tolist() == [together[n]]
     rough = model.select(hairpins)
     assert rough.dtype == np.float32
-    assert np.abs(rough - together).max() < MARGIN / 100
+    assert np.abs(rough - together).max() < model.margin / 100
     assert model.score(hairpins.take([])).size == model.select(hairpins.take([])).size == 0
 
 
@@ -104,12 +104,21 @@ def test_a_model_that_is_sent_elsewhere_is_found_there(hairpins):
     assert pickle.loads(sent).here().score(hairpins).tolist() == scores.tolist()
 
 
+def test_the_margin_is_that_of_the_networks_as_they_are_calibrated(tmp_path, monkeypatch):
+    fitted = {**CARD, "calibration": {"slope": 2.5, "intercept": -1.5, "prior": "1:1"}}
+    model = save_model(tmp_path / "fitted", [StemConvNet(), *networks(1)], fitted)
+    assert model.margin == 2.5 * StemConvNet.margin
+    monkeypatch.setattr(VariableConvNet, "margin", 4 * StemConvNet.margin)
+    assert model.margin == 10 * StemConvNet.margin
+
+
 def test_whatever_score_may_lift_to_a_threshold_is_selected():
+    model = load_model(DEFAULT_MODEL)
     log_odds = np.linspace(-20, 20, 20_001)
     for min_prob in (0.0, 1e-6, 0.02, 0.5, 0.99784, 0.999999, 1.0):
         hits = log_odds[probabilities(log_odds) >= min_prob]
-        assert hits.min() - lowest_selected(min_prob) >= 0.9 * MARGIN
-    assert lowest_selected(0.5) > -2 * MARGIN
+        assert hits.min() - model.lowest_selected(min_prob) >= 0.9 * model.margin
+    assert model.lowest_selected(0.5) > -2 * model.margin
     assert probabilities(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from premir.kernels.pairing import pairing_tensors
 from premir.scanner.score.inference import batch_log_odds, single_log_odds
-from premir.scanner.score.model import MARGIN, probabilities
+from premir.scanner.score.model import probabilities
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length, pairing_conv2d
 from premir.scanner.score.networks.variable import VariableConvNet
 
@@ -83,7 +83,7 @@ def test_float32_batches_come_close_to_canonical_scores(network, hairpins):
     single.load_state_dict(network.state_dict())
     close = batch_log_odds(single.float(), hairpins, device=CPU)
     log_odds = single_log_odds(network, hairpins)
-    assert np.abs(close - log_odds).max() < MARGIN / 1000
+    assert np.abs(close - log_odds).max() < single.margin / 100
     assert np.abs(rough - log_odds).max() > 1e-3
     # Six decimals, and all six of them.
     canonical = probabilities(log_odds)

@@ -49,7 +49,9 @@ def test_plan_of_a_new_scan(genome, plan, tmp_path):
     stages = ("candidates", "folding", "shards", "scoring", "canonical", "output")
     assert [s for s in stages if f"{s} " in facts["seconds_per_mb"]] == list(stages)
     assert facts["seconds_per_mb"].endswith("measured on 0.015 Mb of this genome")
-    assert re.fullmatch(r"about \d+\.\d MB while it runs, \d+ MB free", facts["disk"])
+    assert re.fullmatch(
+        r"about \d+\.\d MB while it runs, \d+\.\d MB of it shards, \d+ MB free", facts["disk"]
+    )
     assert facts["device"] in {"cpu"} or "cuda" in facts["device"].lower()
 
 

@@ -23,12 +23,16 @@ class Network(nn.Module, ABC):
         title: what it is, in few words, for cards.
         cells: padded matrix cells that a batch may have, by type of device.
         training_cells: likewise, where gradients are wanted.
+        margin: how far, in log odds, scores of batches may lie from canonical ones. In float32 they
+            differ by less than a hundredth of it, where factors have the ten bits of a GPU's TF32
+            by a quarter (docs/performance.md).
         longest: nt of the longest hairpin that it can read.
     """
 
     title: ClassVar[str]
     cells: ClassVar[dict[str, int]]
     training_cells: ClassVar[int] = 400_000
+    margin: ClassVar[float] = 0.03
     longest: ClassVar[int] = MAX_LENGTH
 
     @staticmethod

@@ -27,6 +27,8 @@ BINS = 12
 """How many bins are told apart, from the loop outwards; the sum and the maximum see all columns."""
 HIDDEN = 128
 _USUAL_COLUMNS = 32
+_GAP = 4
+"""Rows between hairpins: the third convolution looks as far."""
 _SCALES = np.array([scale for _, scale in NUMBERS])
 
 
@@ -37,12 +39,14 @@ class StemConvNet(Network):
     bins of eight columns, sum and maximum; with the numbers, as they are and by their signed
     logarithms -> FC 128 ReLU -> FC 2. Columns and numbers: :mod:`premir.kernels.stemwise`. What a
     pairing tensor's pools forget (how long a stem goes on, how its faults are spaced) has a place
-    here. Maps are masked beyond a hairpin's own columns, so that scores do not depend on the other
+    here. The columns of a batch are rows of one matrix, with so many rows of zeros between hairpins
+    as a convolution reaches, so that nothing is padded and scores do not depend on the other
     members of a batch.
     """
 
     title = "stem-wise network"
-    cells: ClassVar[dict[str, int]] = {"cpu": 1 << 22, "cuda": 1 << 26}
+    cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 26}
+    """Some 60 hairpins of 130 nt, whose maps a core's cache holds."""
     training_cells = 1 << 22
 
     def __init__(self) -> None:
@@ -60,23 +64,25 @@ class StemConvNet(Network):
 
     @staticmethod
     def map_sizes(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """One for all: columns depend on the fold, and maps are masked."""
+        """One for all: columns depend on the fold, and nothing is padded."""
         return np.zeros(lengths.size, np.int64)
 
     def forward(self, batch: PairingBatch) -> Tensor:
         """Return logits (N, 2); class 1 is pre-miRNA."""
-        columns, counts, numbers = self._inputs(batch)
-        inside = torch.arange(columns.shape[2], device=columns.device) < counts[:, None]
-        mask = inside.to(columns.dtype)[:, None, :]
-        maps = functional.relu(self.conv1(columns)) * mask
-        maps = functional.relu(self.conv2(maps)) * mask
-        maps = maps + functional.relu(self.conv3(maps)) * mask
-        binned = functional.avg_pool1d(maps[:, :, : BINS * BIN], BIN)
+        rows, index, numbers = self._inputs(batch)
+        inside = rows.new_zeros(rows.shape[0], 1)
+        inside[index] = 1.0
+        inside[0] = 0.0
+        maps = functional.relu(_along(self.conv1, rows), inplace=True) * inside
+        maps = functional.relu(_along(self.conv2, maps), inplace=True) * inside
+        maps = maps + functional.relu(_along(self.conv3, maps), inplace=True) * inside
+        maps = maps[index]
+        binned = maps[:, : BINS * BIN].reshape(-1, BINS, BIN, CHANNELS).mean(dim=2)
         seen = torch.cat(
             [
-                binned.flatten(1),
-                maps.sum(dim=2) / _USUAL_COLUMNS,
-                maps.amax(dim=2),
+                binned.transpose(1, 2).flatten(1),
+                maps.sum(dim=1) / _USUAL_COLUMNS,
+                maps.amax(dim=1),
                 numbers.sign() * numbers.abs().log1p(),
                 numbers,
             ],
@@ -86,15 +92,41 @@ class StemConvNet(Network):
         return logits
 
     def _inputs(self, batch: PairingBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Build columns (N, fields, W), how many each hairpin has, and scaled numbers (N, M)."""
+        """Build what the network reads.
+
+        Returns:
+            The columns of all hairpins, one after another with ``_GAP`` rows of zeros before each,
+            (R, fields); where each hairpin's columns are among them, from the loop outwards, int64
+            (N, W), and beyond the last of them 0, which is a row of zeros; and scaled numbers,
+            (N, M).
+        """
         own, device = batch.hairpins, batch.codes.device
         counts = count_columns(own.pairs, own.offsets)
-        width = max(BINS * BIN, int(counts.max()))
-        columns = np.zeros((counts.size, len(COLUMN_FIELDS), width), np.float32)
-        fill_columns(own.codes, own.pairs, own.offsets, columns)
+        ends = (counts + _GAP).cumsum()
+        starts = ends - counts
+        rows = np.zeros((ends[-1], len(COLUMN_FIELDS)), np.float32)
+        fill_columns(own.codes, own.pairs, own.offsets, starts, rows)
+        column = np.arange(max(BINS * BIN, int(counts.max())))
+        index = np.where(column < counts[:, None], starts[:, None] + column, 0)
         numbers = numbers_of(own.codes, own.pairs, own.mfe, own.offsets) / _SCALES
         return (
-            torch.from_numpy(columns).to(device, batch.dtype),
-            torch.from_numpy(counts).to(device),
+            torch.from_numpy(rows).to(device, batch.dtype),
+            torch.from_numpy(index).to(device),
             torch.from_numpy(numbers).to(device, batch.dtype),
         )
+
+
+def _along(conv: nn.Conv1d, rows: Tensor) -> Tensor:
+    """Convolve rows (R, C) as if they were the positions of one long map: a product for each tap.
+
+    Products of matrices cost the same for any number of rows, where a library's convolution
+    prepares itself for each anew.
+    """
+    count, step, reach = rows.shape[0], conv.dilation[0], int(conv.padding[0])
+    padded = functional.pad(rows, (0, 0, reach, reach))
+    first, *others = conv.weight.permute(2, 1, 0).contiguous()
+    assert conv.bias is not None
+    maps = torch.addmm(conv.bias, padded[:count], first)
+    for k, tap in enumerate(others, start=1):
+        maps = maps.addmm_(padded[k * step : k * step + count], tap)
+    return maps
