@@ -23,7 +23,7 @@ _VALUES = {
     "thick_start": "1", "thick_end": "9", "item_rgb": "67,78,108", "block_count": "1",
     "block_sizes": "8", "block_starts": "0", "prob": "0.5", "log_odds": "0.0", "mfe": "-3.10",
     "length": "8", "masked_fraction": "0.000", "missing_context": "0", "unknown_fraction": "0.000",
-    "mfe_hairpin": "-3.10", "sequence": "ACGU", "structure": "....",
+    "mfe_hairpin": "-3.10", "kin": "0", "kin_llr": "0.000", "sequence": "ACGU", "structure": "....",
 }  # fmt: skip
 LINE = "\t".join(_VALUES.get(column.name, ".") for column in DEFAULT_COLUMNS)
 FORMAT_1 = (

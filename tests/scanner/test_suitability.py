@@ -104,18 +104,22 @@ def test_a_scan_reports_hits_of_few_false_calls(default_genome, tmp_path):
     assert 0 < len(found[0.1]) < len(found[2.0])
 
 
+@pytest.mark.parametrize("kin", [(), ("--kin", "none")], ids=["kin", "no kin"])
 @pytest.mark.parametrize("known", [(), ("--known", "none")], ids=["known", "alone"])
-def test_the_threshold_is_of_what_hits_are_ranked_by(default_genome, tmp_path, known):
+def test_the_threshold_is_of_what_hits_are_ranked_by(default_genome, tmp_path, known, kin):
     """A hit at the threshold has the rate that was asked for, by all that is in its log odds."""
     out = tmp_path / "hits.bed"
-    assert main([str(default_genome[0]), "--out", str(out), "--max-fp", "1", "-q", *known]) == 0
+    command = [str(default_genome[0]), "--out", str(out), "--max-fp", "1", "-q", *known, *kin]
+    assert main(command) == 0
     (parameters,) = [line for line in out.read_text().splitlines() if "min_prob" in line]
     least = float(parameters.rpartition("min_prob ")[2].split()[0])
     rates = CURVE
+    if not kin:
+        rates = rates.lowered(np.log1p(np.arange(MODEL.kin.size)), MODEL.kin)
     compared = least_compared(MODEL)
     assert compared is not None
     if not known:
-        rates = CURVE.lifted(WEIGHT, HINGE, log_odds_of(compared))
+        rates = rates.lifted(WEIGHT, HINGE, log_odds_of(compared))
     assert rates.per_mb(np.array([log_odds_of(least)]))[0] == pytest.approx(
         1, abs=0.012
     )  # six decimals
