@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import record
 
 SEED = 0
@@ -94,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+@pytest.mark.faults
 def test_bench_many_on_tiny_input(tmp_path: Path) -> None:
     out = tmp_path / "many.json"
     small = ["--genomes", "3", "--length", "1500", "--min-prob", "0"]

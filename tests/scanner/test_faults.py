@@ -124,7 +124,7 @@ def test_killed_again_and_again(genome, crash_server, undisturbed, tmp_path):
     assert not work.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_sigkill_while_a_compressed_output_is_written(crash_server, tmp_path):
     sequences, _ = builders.planted_genome(seed=3, contigs={"chr1": 1_200})
     genome = builders.write_fasta(tmp_path / "genome.fa", sequences)
