@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import record
 import torch
 from bench_candidates import cut_by_rnalfold
@@ -212,6 +213,7 @@ def _version(program: str, option: str) -> str | None:
     return next((line.strip("# ") for line in text.splitlines() if "INFERNAL" in line), None)
 
 
+@pytest.mark.faults
 def test_bench_peers_on_tiny_input(tmp_path: Path) -> None:
     import json
 

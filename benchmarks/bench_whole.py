@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import record
 import torch
 from bench_candidates import cut_by_rnalfold
@@ -331,6 +332,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+@pytest.mark.faults
 def test_bench_whole_on_tiny_input(tmp_path: Path, capfd: Any) -> None:
     import builders
 

@@ -73,7 +73,7 @@ def _installing_in(packages: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-LONG = {"first-scan", "network", "cluster"}
+LONG = {"first-scan", "pipeline", "network", "cluster"}
 """Pages whose commands take most of a minute: run on request, with what takes minutes."""
 
 

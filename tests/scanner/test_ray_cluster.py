@@ -218,6 +218,7 @@ def test_lost_workers_and_actors_change_nothing(scan, node, reference, tmp_path)
     assert "Traceback" not in errors
 
 
+@pytest.mark.faults
 def test_lost_nodes_and_memory_change_nothing(cluster, scan, node, reference, tmp_path):
     process = scan(*SLOW)
     process.wait_until(lambda: committed(tmp_path, "shards") >= 2)

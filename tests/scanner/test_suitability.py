@@ -114,6 +114,7 @@ def test_the_threshold_is_of_what_hits_are_ranked_by(default_genome, tmp_path, k
     (parameters,) = [line for line in out.read_text().splitlines() if "min_prob" in line]
     least = float(parameters.rpartition("min_prob ")[2].split()[0])
     rates = CURVE
+    assert MODEL.kin is not None
     if not kin:
         rates = rates.lowered(np.log1p(np.arange(MODEL.kin.size)), MODEL.kin)
     compared = least_compared(MODEL)

@@ -45,19 +45,23 @@ def data(count=200, order=None):
     return whole if order is None else whole.take(order)
 
 
+def split(whole, share=0.3, seed=0):
+    return Validation(share).split(whole, seed)
+
+
 def test_sequences_go_where_their_letters_say():
-    training, watched = Validation(0.3).split(data(), seed=0)
+    training, watched = split(data())
     assert set(training.names).isdisjoint(watched.names)
     assert 40 <= len(watched.hairpins) <= 80
     order = np.random.default_rng(1).permutation(200).repeat(2)
-    again, rewatched = Validation(0.3).split(data(order=order), seed=0)
+    again, rewatched = split(data(order=order))
     assert set(rewatched.names) == set(watched.names)
     assert len(rewatched.hairpins) == 2 * len(watched.hairpins)
     assert set(again.sequences()).isdisjoint(rewatched.sequences())
     labels = dict(zip(data().names, data().labels.tolist(), strict=True))
     assert [labels[name] for name in rewatched.names] == rewatched.labels.tolist()
-    assert Validation(0.3).split(data(), seed=1)[1].names != watched.names
-    assert Validation().split(data(), seed=0)[1] is None
+    assert split(data(), seed=1)[1].names != watched.names
+    assert split(data(), share=0)[1] is None
 
 
 def test_too_few_hairpins_are_refused():
