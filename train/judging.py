@@ -99,8 +99,12 @@ class Scored:
 
 def scored(log_odds: npt.NDArray[np.float32], training: Dataset, test: Dataset) -> Scored:
     """Return a test set with what a model's log odds, float32 (N,), make of it."""
-    probabilities = torch.from_numpy(log_odds).sigmoid().numpy().astype(np.float64)
-    return Scored(test.labels, probabilities, contaminated(training, test))
+    return Scored(test.labels, probabilities_of(log_odds), contaminated(training, test))
+
+
+def probabilities_of(log_odds: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return the probabilities, float64 (N,), that log odds stand for."""
+    return torch.from_numpy(log_odds).sigmoid().numpy().astype(np.float64)
 
 
 def mean(judgements: Sequence[Judgement]) -> Judgement:

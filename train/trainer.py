@@ -23,6 +23,7 @@ from premir.train.checkpoint import load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.dataset import Dataset
 from premir.train.encoding import SoftEncoding, with_plain_encoding
+from premir.train.judging import probabilities_of
 from premir.train.metrics import evaluate
 from premir.train.recipes import ENCODINGS, Recipe
 from premir.train.validation import UNWATCHED, Validation, best_epoch
@@ -132,10 +133,9 @@ class Trainer:
     def watch(self, data: Dataset) -> None:
         """Measure the epoch just done on validation data, and keep its network if it is best."""
         log_odds = batch_log_odds(self.plain_network(), data.hairpins, device=self.device)
-        probabilities = torch.from_numpy(log_odds).sigmoid().numpy().astype(np.float64)
         epoch = self.history[-1]
         epoch["training"] = evaluate(self.data.labels, self.seen).rounded()
-        epoch["validation"] = evaluate(data.labels, probabilities).rounded()
+        epoch["validation"] = evaluate(data.labels, probabilities_of(log_odds)).rounded()
         if self.best is not None and best_epoch(self.history) == self.epoch:
             self.best.load_state_dict(self.network.state_dict())
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from premir.kernels.codes import Codes
 from premir.kernels.pairing import Pairs, terminal_loop
+from premir.scanner.find.candidates import KINDS
 from premir.scanner.report.columns import NO_INT, Column
 from premir.scanner.report.evidence.arms.cuts import Cuts, Interval, shipped
 from premir.scanner.report.evidence.arms.laying import laid
@@ -23,8 +24,6 @@ from premir.scanner.report.table import HitTable
 
 _FEWEST = 2
 """Reads of an arm of which one may say that they are its product."""
-_PRESETS = ("animal", "virus")
-"""Of hairpins that animals' enzymes cut, of which folds tell matures; plants have others."""
 
 _Found = tuple[Interval, str]
 
@@ -51,7 +50,7 @@ def _compute(table: HitTable, material: Material) -> list[npt.NDArray[Any]]:
     origins = np.full((count, 2), None, object)
     library = search.known.known if search.known is not None else ()
     known = {each.name: each for each in library}
-    cuts = shipped() if search.preset in _PRESETS else None
+    cuts = shipped() if KINDS[search.preset] == "animal" else None  # plants have other enzymes
     at = 0
     for chunk in material.chunks(table):
         loci = chunk.hits.loci
