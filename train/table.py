@@ -210,7 +210,7 @@ def _run_cell(
     recipe = replace(recipe_of(cell.recipe, cell.network, protocol.name), ablate=cell.ablate)
     checkpoint = out / cell.name / CHECKPOINT
     cards: list[Card] = []
-    course: dict[str, Any] = {}
+    course: dict[str, Any] = {"recipe": asdict(replace(recipe, epochs=cell.epochs[0]))}
     for epochs in cell.epochs:
         model = out / cell.name / f"epoch{epochs}"
         if not (model / CARD).exists():
