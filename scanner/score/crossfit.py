@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,11 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.loci import Loci
 from premir.scanner.genome.tiles import Tile
 
+if TYPE_CHECKING:
+    from premir.scanner.score.networks.network import Network
+
 _I64: TypeAlias = npt.NDArray[np.int64]
-_Network = TypeVar("_Network")
+_Network = TypeVar("_Network", bound="Network")
 
 _SMALLEST, _LARGEST = 100_000, 5_000_000
 """Nucleotides of a block: large beside a cluster of pre-miRNAs, small beside a chromosome."""
@@ -88,6 +91,7 @@ def mean_log_odds(
     score: Callable[[_Network, Hairpins], npt.NDArray[np.floating]],
     cross_fit: CrossFit | None = None,
     places: Places | None = None,
+    least: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return the mean log odds of the networks that score each hairpin, float64 (N,).
 
@@ -97,14 +101,34 @@ def mean_log_odds(
         score: gives log odds by one network, (N,).
         cross_fit: how the networks are divided; None where all score everything.
         places: where the hairpins lie; None where they lie in no genome, and all networks count.
+        least: float64 (N,), what of each hairpin is wanted: one that can't reach it, whatever the
+            networks that come later say (:attr:`Network.most`), is not shown to these and has
+            minus infinity. None for all.
     """
     if cross_fit is None or places is None:
-        scores = [score(network, hairpins) for network in networks]
-        return np.asarray(np.mean(scores, axis=0, dtype=np.float64))
+        return _mean(networks, hairpins, score, least)
     result = np.empty(len(hairpins))
     fold, size = cross_fit.fold(places), len(networks) // cross_fit.folds
     for number in range(cross_fit.folds):
         own = np.flatnonzero(fold == number)
         members = networks[number * size : (number + 1) * size]
-        result[own] = mean_log_odds(members, hairpins.take(own), score)
+        wanted = least[own] if least is not None else None
+        result[own] = _mean(members, hairpins.take(own), score, wanted)
     return result
+
+
+def _mean(
+    networks: Sequence[_Network],
+    hairpins: Hairpins,
+    score: Callable[[_Network, Hairpins], npt.NDArray[np.floating]],
+    least: npt.NDArray[np.float64] | None,
+) -> npt.NDArray[np.float64]:
+    total, reach = np.zeros(len(hairpins)), np.arange(len(hairpins))
+    for number, network in enumerate(networks, start=1):
+        all_of_them = reach.size == len(hairpins)
+        total[reach] += score(network, hairpins if all_of_them else hairpins.take(reach))
+        if least is not None:
+            to_come = sum(later.most for later in networks[number:])
+            short = total[reach] + to_come < len(networks) * least[reach]
+            total[reach[short]], reach = -np.inf, reach[~short]
+    return total / len(networks)

@@ -203,6 +203,7 @@ class Model:
         hairpins: Hairpins | Sequence[str],
         device: torch.device | str = "cpu",
         places: Places | None = None,
+        least: npt.NDArray[np.float64] | None = None,
     ) -> npt.NDArray[np.float32]:
         """Score hairpins in batches, which is fast and right to :attr:`margin`.
 
@@ -212,6 +213,8 @@ class Model:
             device: where to compute.
             places: where the hairpins lie, which decides what networks of a cross-fitted model
                 score them; all do where None.
+            least: float64 (N,), log odds below which nobody asks what a hairpin has: it may get
+                minus infinity as soon as it can't reach them. None to score all.
 
         Returns:
             float32 (N,), log odds of pre-miRNA.
@@ -227,7 +230,10 @@ class Model:
 
         device, hairpins = torch.device(device), self._folded(hairpins)
         score, networks = partial(batch_log_odds, device=device), self.networks(device)
-        log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places)
+        if least is not None:
+            slope, intercept = self._calibration()
+            least = (least - intercept) / slope
+        log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places, least)
         return self._calibrated(log_odds).astype(np.float32)
 
     def score(

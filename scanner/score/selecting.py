@@ -82,8 +82,9 @@ def find_hits(
     if gates is not None and loci is not None:
         worth = np.flatnonzero(gates.after_folding(loci, hairpins) | spare)
     gated = time.thread_time()
-    rough = model.select(hairpins.take(worth), device, places and places.take(worth))
-    likely = rough >= np.where(spare[worth], least(low), least(lowest))
+    wanted = np.where(spare[worth], least(low), least(lowest))
+    rough = model.select(hairpins.take(worth), device, places and places.take(worth), wanted)
+    likely = rough >= wanted
     selected = worth[likely]
     lifted = np.zeros(selected.size)
     if lift is not None:

@@ -16,6 +16,7 @@ from premir.scanner.score.card import Card
 from premir.scanner.score.inference import single_log_odds
 from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.networks import NETWORKS
+from premir.scanner.score.networks.fixed import FixedConvNet
 from premir.scanner.score.networks.network import Network
 from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
@@ -93,6 +94,41 @@ def test_several_networks_score_by_their_mean(hairpins, tmp_path):
     expected = np.mean([alone(member, hairpins) for member in members], axis=0)
     assert model.score(hairpins).tolist() == expected.round(6).tolist()
     np.testing.assert_allclose(model.select(hairpins), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("network", [VariableConvNet, FixedConvNet])
+def test_no_log_odds_are_above_the_bound_and_some_reach_it(hairpins, network):
+    torch.manual_seed(5)
+    bounded = network().eval()
+    low = alone(bounded, hairpins)
+    with torch.no_grad():  # all hidden units are as they had best be
+        better = bounded.fc2.weight[1] > bounded.fc2.weight[0]
+        bounded.fc1.bias[:] = torch.where(better, 1e4, -1e4)
+    assert alone(bounded, hairpins) == pytest.approx(bounded.most, abs=1e-12)
+    assert (low < bounded.most).all()
+    assert StemConvNet().most == np.inf
+
+
+def test_what_cannot_reach_what_is_wanted_is_not_shown_to_later_networks(hairpins, tmp_path):
+    torch.manual_seed(6)
+    members = [StemConvNet(), *networks(2)]
+    fitted = {**CARD, "calibration": {"slope": 2.5, "intercept": -1.5, "prior": "1:1"}}
+    model = load_model(str(save_model(tmp_path / "mixed", members, fitted).directory))
+    seen = []
+    for member in model.networks()[1:]:
+        member.register_forward_hook(lambda _, batch, __: seen.append(batch[0].lengths.numel()))
+    scores = model.select(hairpins)
+    assert sum(seen) == 2 * len(hairpins)
+    first = alone(model.networks(dtype=torch.float64)[0], hairpins)
+    most = 2.5 * (first + sum(member.most for member in model.networks()[1:])) / 3 - 1.5
+    for least in (scores.astype(float) - 0.01, np.full(len(hairpins), -np.inf)):
+        assert model.select(hairpins, least=least).tolist() == pytest.approx(scores, abs=1e-4)
+    wanted = np.where(np.arange(len(hairpins)) % 2, most + 1e-6, -np.inf)
+    seen.clear()
+    found = model.select(hairpins, least=wanted)
+    assert (found[1::2] == -np.inf).all()
+    assert found[::2] == pytest.approx(scores[::2], abs=1e-4)
+    assert sum(seen) == 2 * len(found[::2])
 
 
 def test_a_model_that_is_sent_elsewhere_is_found_there(hairpins):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
@@ -48,6 +49,11 @@ class Network(nn.Module, ABC):
     def last_layer(self) -> nn.Linear:
         """The layer that turns hidden units, which trainings drop, into logits."""
 
+    @property
+    def most(self) -> float:
+        """No hairpin gets log odds above it; infinite where nothing bounds them."""
+        return math.inf
+
     @abstractmethod
     def forward(self, batch: PairingBatch) -> Tensor:
         """Return logits (N, 2); class 1 is pre-miRNA."""
@@ -62,7 +68,7 @@ class Network(nn.Module, ABC):
 
 
 class TensorNetwork(Network):
-    """A network that reads pairing tensors, as those of Do et al. (2018) do.
+    """A network that reads pairing tensors and has sigmoid units, as those of Do et al. (2018).
 
     Attributes:
         conv1: its first layer.
@@ -81,6 +87,12 @@ class TensorNetwork(Network):
     def last_layer(self) -> nn.Linear:
         """The layer that turns hidden units, which trainings drop, into logits."""
         return self.fc2
+
+    @property
+    def most(self) -> float:
+        """No hairpin gets log odds above it: the last layer sees numbers between 0 and 1."""
+        weight, bias = self.fc2.weight.double(), self.fc2.bias.double()
+        return (bias[1] - bias[0] + (weight[1] - weight[0]).clamp(min=0.0).sum()).item()
 
     @abstractmethod
     def forward_dense(self, batch: PairingBatch) -> Tensor:
