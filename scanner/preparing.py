@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -147,7 +148,10 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     spare = None
     if search.reads:
         spare = ReadPlaces([run.stacks(n) for n in range(len(search.reads))])
+    floor = model.floor(lowest) if model is not None and gates is not None else -math.inf
     key = f"log_odds {model and model.key} {lowest!r} {gates and gates.digest}"
+    if floor > -math.inf:
+        key += f" floor {floor!r}"
     if lift is not None:
         key += f" {search.min_prob!r} {lift.digest}"
     if spare is not None:
@@ -162,6 +166,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         score_key=hashlib.sha256(key.encode()).hexdigest()[:16],
         gates=gates,
         gates_off=off,
+        floor=floor,
         lift=lift,
         spare=spare,
     )

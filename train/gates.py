@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,16 +27,16 @@ import numpy.typing as npt
 from premir.kernels.gate_features import GATE_FEATURES, Features, fold_features, stem_features
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, whole_file, write_json
-from premir.scanner.find.candidates import KINDS, PRESETS, candidates_of
+from premir.scanner.find.candidates import KINDS, PRESETS, Candidates, candidates_of
 from premir.scanner.find.folding import KernelFolder
-from premir.scanner.genome.letters import open_genome
+from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.score.card import CARD
 from premir.scanner.score.gating import GATES, Gate
 from premir.scanner.score.model import Model, probabilities
 from premir.train.genome.config import Known
 from premir.train.genome.sources import read_known
-from premir.train.precursors import background_contigs
-from premir.train.stem_costs import plant
+from premir.train.precursors import Precursor, background_contigs
+from premir.train.stem_costs import PlantedContig, plant
 
 _log = logging.getLogger(__name__)
 _Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -90,11 +90,9 @@ def survey(path: Path, model: Model) -> Surveyed:
     Raises:
         InputError: the file cannot be used.
     """
-    extractor = replace(PRESETS[preset_of(model)], context_nt=model.context_nt)
-    folder = KernelFolder()
     stems, folds, probs, places = [], [], [], []
     with open_genome(path) as genome:
-        for found in candidates_of(genome, extractor, folder):
+        for found in candidates_for(model, genome):
             loci, hairpins, contexts = found.loci, found.hairpins, found.loci.contexts()
             assert hairpins is not None
             codes, offsets = found.codes, found.offsets
@@ -113,13 +111,18 @@ def survey(path: Path, model: Model) -> Surveyed:
     )
 
 
-def planted_genome(
-    data: Path, kind: str, genomes: Sequence[Path], out: Path, *, seed: int, limit: int
-) -> int:
-    """Write known hairpins in flanks cut from genomes as FASTA; returns how many there are."""
+def candidates_for(model: Model, genome: OpenGenome) -> Iterator[Candidates]:
+    """Find and fold the candidates of a genome that a scan with a model would."""
+    extractor = replace(PRESETS[preset_of(model)], context_nt=model.context_nt)
+    return candidates_of(genome, extractor, KernelFolder())
+
+
+def plant_in(
+    known: Sequence[Precursor], genomes: Sequence[Path], out: Path, *, seed: int, limit: int
+) -> PlantedContig:
+    """Write known hairpins in flanks cut from genomes as FASTA; returns what stands there."""
     everything = [piece for path in genomes for piece in background_contigs(path)]
     sources = {"insect": everything, "other": everything, "plant": everything}
-    known = read_known([Known(mirbase=data, kind=kind)])
     planted = plant(
         known,
         np.random.default_rng(seed),
@@ -130,7 +133,7 @@ def planted_genome(
     )
     letters = np.frombuffer(bytearray(b"ACGTN"), np.uint8)[planted.codes]
     out.write_bytes(b">planted\n" + letters.tobytes() + b"\n")
-    return len(planted.loci)
+    return planted
 
 
 def grow_trees(features: Features, wanted: _Mask, seed: int) -> Gate:
@@ -259,7 +262,8 @@ def build_gates(
     preset = preset_of(model)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "planted.fa"
-        count = planted_genome(data, KINDS[preset], genomes, path, seed=seed, limit=planted)
+        precursors = read_known([Known(mirbase=data, kind=KINDS[preset])])
+        count = len(plant_in(precursors, genomes, path, seed=seed, limit=planted).loci)
         known = survey(path, model)
     backgrounds = []
     for name, path in zip(names, genomes, strict=True):

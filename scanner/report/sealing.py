@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -258,13 +259,14 @@ def _provenance(
 ) -> list[str]:
     """Header lines: whatever the hits depend on, and nothing that they do not."""
     extractor, search = job.extractor, options.search
+    floor = f" floor {job.floor:g}" if job.floor > -math.inf else ""
     limit = "".join(f" max_{name} {value}" for name, value in search.limits.items())
     return [
         f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
         # What the shell calls a pipe (63, stdin) says nothing about the genome.
         f"genome {'-' if is_stream(genome.source) else printable(genome.source.name)}",
         f"model {printable(model.name)} sha256 {model.digest}",
-        f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}",
+        f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}{floor}",
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import resource
 import time
@@ -205,4 +206,5 @@ def _gates(job: Job) -> dict[str, Any]:
     """Say which gates there were and what they lose, or why there were none."""
     if job.gates is None:
         return {"off": job.gates_off}
-    return {"sha256": job.gates.digest, "judged": job.gates.card["judged"]}
+    floor = {"floor": job.floor} if job.floor > -math.inf else {}
+    return {"sha256": job.gates.digest, "judged": job.gates.card["judged"], **floor}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,8 @@ class Job:
         gates: reject candidates before and after folding; None to fold and score all.
         gates_off: why there are none.
         lift: how far evidence lifts hairpins, where their letters say so.
-        spare: spares candidates from gates and from ``lowest``; None for none.
+        spare: spares candidates from gates, from ``floor`` and from ``lowest``; None for none.
+        floor: least log odds by the model's first network of what the others are asked about.
     """
 
     run: RunDirectory
@@ -72,6 +74,7 @@ class Job:
     gates_off: str
     lift: Lift | None = None
     spare: Spare | None = None
+    floor: float = -math.inf
 
 
 def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
@@ -188,6 +191,7 @@ def find_job_hits(
         hairpins,
         loci,
         gates=job.gates,
+        floor=job.floor,
         min_prob=job.min_prob,
         lowest=job.lowest,
         lift=job.lift,

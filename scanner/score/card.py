@@ -69,7 +69,7 @@ class GatesCard(TypedDict):
 class Card(TypedDict, total=False):
     """A model card; docs/formats.md explains its fields.
 
-    Those after ``kin`` are for readers.
+    Those after ``floor`` are for readers.
     """
 
     name: str
@@ -85,6 +85,7 @@ class Card(TypedDict, total=False):
     false_calls_per_mb: dict[str, Any]
     inflation: dict[str, Any]
     kin: dict[str, Any]
+    floor: dict[str, Any]
     preset: str
     protocol: str
     recipe: dict[str, Any]
@@ -193,6 +194,7 @@ _FIELDS = {
     "false_calls_per_mb": _TABLE,
     "inflation": _TABLE,
     "kin": _TABLE,
+    "floor": _TABLE,
 }
 _CALIBRATION = {"slope": _POSITIVE, "intercept": _NUMBER}
 _CROSS_FIT = {"folds": _whole(2, MOST_MEMBERS), "block_nt": _whole(1, 1 << 40)}
@@ -206,6 +208,7 @@ _GATES = {
     "min_prob": _PROBABILITY,
     "judged": _TABLE,
 }
+_FLOOR = {"log_odds": _NUMBER, "min_prob": _PROBABILITY}
 _FALSE_CALLS = {
     **dict.fromkeys(FALSE_CALLS, _RATES),
     "log_odds": _RISING,
@@ -222,7 +225,16 @@ _INFLATION = {
 }
 _KIN = {"share": _SHARES}
 _OPTIONAL = frozenset(
-    {"min_prob", "calibration", "cross_fit", "gates", "false_calls_per_mb", "inflation", "kin"}
+    {
+        "min_prob",
+        "calibration",
+        "cross_fit",
+        "gates",
+        "floor",
+        "false_calls_per_mb",
+        "inflation",
+        "kin",
+    }
 )
 
 
@@ -270,6 +282,7 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
         ("calibration", _CALIBRATION),
         ("cross_fit", _CROSS_FIT),
         ("gates", _GATES),
+        ("floor", _FLOOR),
         ("false_calls_per_mb", _FALSE_CALLS),
         ("inflation", _INFLATION),
         ("kin", _KIN),

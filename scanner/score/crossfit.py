@@ -92,6 +92,7 @@ def mean_log_odds(
     cross_fit: CrossFit | None = None,
     places: Places | None = None,
     least: npt.NDArray[np.float64] | None = None,
+    floor: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return the mean log odds of the networks that score each hairpin, float64 (N,).
 
@@ -104,16 +105,17 @@ def mean_log_odds(
         least: float64 (N,), what of each hairpin is wanted: one that can't reach it, whatever the
             networks that come later say (:attr:`Network.most`), is not shown to these and has
             minus infinity. None for all.
+        floor: float64 (N,); likewise a hairpin that has less by the first network. None for none.
     """
     if cross_fit is None or places is None:
-        return _mean(networks, hairpins, score, least)
+        return _mean(networks, hairpins, score, least, floor)
     result = np.empty(len(hairpins))
     fold, size = cross_fit.fold(places), len(networks) // cross_fit.folds
     for number in range(cross_fit.folds):
         own = np.flatnonzero(fold == number)
         members = networks[number * size : (number + 1) * size]
-        wanted = least[own] if least is not None else None
-        result[own] = _mean(members, hairpins.take(own), score, wanted)
+        bounds = [bound[own] if bound is not None else None for bound in (least, floor)]
+        result[own] = _mean(members, hairpins.take(own), score, *bounds)
     return result
 
 
@@ -122,13 +124,17 @@ def _mean(
     hairpins: Hairpins,
     score: Callable[[_Network, Hairpins], npt.NDArray[np.floating]],
     least: npt.NDArray[np.float64] | None,
+    floor: npt.NDArray[np.float64] | None,
 ) -> npt.NDArray[np.float64]:
     total, reach = np.zeros(len(hairpins)), np.arange(len(hairpins))
     for number, network in enumerate(networks, start=1):
         all_of_them = reach.size == len(hairpins)
         total[reach] += score(network, hairpins if all_of_them else hairpins.take(reach))
+        short = np.zeros(reach.size, np.bool_)
         if least is not None:
             to_come = sum(later.most for later in networks[number:])
-            short = total[reach] + to_come < len(networks) * least[reach]
-            total[reach[short]], reach = -np.inf, reach[~short]
+            short |= total[reach] + to_come < len(networks) * least[reach]
+        if floor is not None and number == 1:
+            short |= total[reach] < floor[reach]
+        total[reach[short]], reach = -np.inf, reach[~short]
     return total / len(networks)

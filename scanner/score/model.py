@@ -127,6 +127,18 @@ class Model:
         table = self.card.get("kin")
         return np.array(table["share"], np.float64) if table is not None else None
 
+    def floor(self, min_prob: float) -> float:
+        """Return the log odds by the first network below which no other one is asked.
+
+        Args:
+            min_prob: least probability of what is wanted.
+
+        Returns:
+            What the card says; minus infinity where it knows none, or none for so little.
+        """
+        table = self.card.get("floor")
+        return table["log_odds"] if table and min_prob >= table["min_prob"] else -np.inf
+
     @property
     def digest(self) -> str:
         """SHA-256 of the weights, as the card has it."""
@@ -204,6 +216,7 @@ class Model:
         device: torch.device | str = "cpu",
         places: Places | None = None,
         least: npt.NDArray[np.float64] | None = None,
+        floor: npt.NDArray[np.float64] | None = None,
     ) -> npt.NDArray[np.float32]:
         """Score hairpins in batches, which is fast and right to :attr:`margin`.
 
@@ -215,6 +228,8 @@ class Model:
                 score them; all do where None.
             least: float64 (N,), log odds below which nobody asks what a hairpin has: it may get
                 minus infinity as soon as it can't reach them. None to score all.
+            floor: float64 (N,), as :meth:`floor`: a hairpin that has less by the first network gets
+                minus infinity. None to ask all networks.
 
         Returns:
             float32 (N,), log odds of pre-miRNA.
@@ -233,7 +248,7 @@ class Model:
         if least is not None:
             slope, intercept = self._calibration()
             least = (least - intercept) / slope
-        log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places, least)
+        log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places, least, floor)
         return self._calibrated(log_odds).astype(np.float32)
 
     def score(

@@ -59,6 +59,7 @@ def find_hits(
     lowest: float | None = None,
     lift: Lift | None = None,
     spared: Spared | None = None,
+    floor: float = -np.inf,
 ) -> Found:
     """Find the hairpins to which a model, or a model and a lift, give ``min_prob`` or more.
 
@@ -73,7 +74,8 @@ def find_hits(
         lowest: least probability by the model alone, at most ``min_prob``, which it is by default.
         lift: what evidence adds; None where that is not known yet, and everything from ``lowest``
             on may be a hit.
-        spared: those that gates must not reject, with a threshold of their own.
+        spared: those that neither gates nor floor may reject, with a threshold of their own.
+        floor: least log odds by the model's first network of what the others are asked about.
     """
     started, lowest = time.thread_time(), min_prob if lowest is None else lowest
     spare = spared.which if spared is not None else np.zeros(len(hairpins), np.bool_)
@@ -83,7 +85,10 @@ def find_hits(
         worth = np.flatnonzero(gates.after_folding(loci, hairpins) | spare)
     gated = time.thread_time()
     wanted = np.where(spare[worth], least(low), least(lowest))
-    rough = model.select(hairpins.take(worth), device, places and places.take(worth), wanted)
+    floors = np.where(spare[worth], -np.inf, floor)
+    rough = model.select(
+        hairpins.take(worth), device, places and places.take(worth), wanted, floors
+    )
     likely = rough >= wanted
     selected = worth[likely]
     lifted = np.zeros(selected.size)

@@ -26,6 +26,9 @@ from premir.scanner.score.model import Model, read_model
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.network import Network
 
+_OF_WEIGHTS = ("gates", "floor")
+"""What a card says of the very weights beside it."""
+
 
 def load_networks(
     model: Model, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
@@ -119,7 +122,7 @@ def _read_weights(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, to
 def save_model(directory: Path, networks: Sequence[Network], card: Mapping[str, Any]) -> Model:
     """Write weights and card; the card gets the digest of the weights.
 
-    Gates stay where the directory holds some that were built for the very same weights.
+    Gates and floor stay where the directory holds some that were made for the very same weights.
 
     Args:
         directory: of the model.
@@ -131,7 +134,7 @@ def save_model(directory: Path, networks: Sequence[Network], card: Mapping[str, 
     """
     kinds = {network: kind for kind, network in NETWORKS.items()}
     own = {
-        **{name: value for name, value in card.items() if name != "gates"},
+        **{name: value for name, value in card.items() if name not in _OF_WEIGHTS},
         "network": MEMBERS.join(kinds[type(network)] for network in networks),
     }
     check_new_card(directory / CARD, own)
@@ -141,8 +144,8 @@ def save_model(directory: Path, networks: Sequence[Network], card: Mapping[str, 
         temporary.chmod(0o644)  # safetensors makes files that only their owner may read
     own["weights_sha256"] = sha256(directory / WEIGHTS)
     with suppress(ModelError):
-        gates = read_card(directory / CARD).get("gates")
-        if gates and gates["weights_sha256"] == own["weights_sha256"]:
-            own["gates"] = gates
+        before: Mapping[str, Any] = read_card(directory / CARD)
+        if before["weights_sha256"] == own["weights_sha256"]:
+            own.update({name: before[name] for name in _OF_WEIGHTS if name in before})
     write_json(directory / CARD, own)
     return read_model(directory)

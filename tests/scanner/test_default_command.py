@@ -81,7 +81,7 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
         f"## premir {__version__}, ViennaRNA {RNA.__version__}, do2018-v1",
         f"## genome {default_genome[0].name}",
         f"## model {model.name} sha256 {sha256(model.directory / 'weights.safetensors')}",
-        f"## gates sha256 {sha256(model.directory / GATES)}",
+        f"## gates sha256 {sha256(model.directory / GATES)} floor -4.4",
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
         f"## known {shipped().name} sha256 {shipped().digest}",
         "## kin weigh",
@@ -104,6 +104,7 @@ def test_summary_says_what_was_done(default_genome, default_scan):
     assert summary["gates"] == {
         "sha256": model.card["gates"]["sha256"],
         "judged": model.card["gates"]["judged"],
+        "floor": -4.4,
     }
     assert (summary["refolded"], summary["fold_disagreements"]) == (len(rows(text)), 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -197,3 +197,34 @@ def test_a_network_is_one_file_and_one_line(hairpins, tmp_path, monkeypatch):
     ]
     np.testing.assert_allclose(model.score(hairpins), 8 * np.array(paired) - 4, atol=1e-6)
     np.testing.assert_allclose(model.select(hairpins), 8 * np.array(paired) - 4, atol=1e-5)
+
+
+def test_below_the_floor_only_the_first_network_is_asked(hairpins, tmp_path):
+    torch.manual_seed(7)
+    members = [StemConvNet(), *networks(1)]
+    model = load_model(str(save_model(tmp_path / "mixed", members, CARD).directory))
+    seen = []
+    model.networks()[1].register_forward_hook(
+        lambda _, batch, __: seen.append(batch[0].lengths.numel())
+    )
+    first = alone(model.networks(dtype=torch.float64)[0], hairpins)
+    scores = model.select(hairpins)
+    floor = float(np.sort(first)[1:3].mean())
+    seen.clear()
+    found = model.select(hairpins, floor=np.full(len(hairpins), floor))
+    above = first > floor
+    assert sum(seen) == above.sum() == 3
+    assert found[above] == pytest.approx(scores[above], abs=1e-4)
+    assert (found[~above] == -np.inf).all()
+    spared = np.where(above, floor, -np.inf)
+    assert model.select(hairpins, floor=spared) == pytest.approx(scores, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "min_prob, floor", [(0.2, -4.0), (0.99, -4.0), (0.19, -np.inf), (0.0, -np.inf)]
+)
+def test_a_floor_holds_from_the_probability_on_that_it_was_measured_for(min_prob, floor, tmp_path):
+    saved = save_model(tmp_path / "plain", networks(1), CARD)
+    assert saved.floor(min_prob) == -np.inf
+    card: Card = {**saved.card, "floor": {"log_odds": -4.0, "min_prob": 0.2}}
+    assert Model(saved.directory, card).floor(min_prob) == floor

@@ -135,12 +135,12 @@ def test_batches_of_groups_are_pure():
 class Small(VariableConvNet):
     """A network on a device that has memory for a few hairpins only."""
 
-    def __init__(self, most):
+    def __init__(self, room):
         super().__init__()
-        self.most, self.sizes = most, []
+        self.room, self.sizes = room, []
 
     def forward(self, batch):
-        if batch.host_lengths.size > self.most:
+        if batch.host_lengths.size > self.room:
             raise torch.OutOfMemoryError("no memory")
         self.sizes.append(batch.host_lengths.size)
         return super().forward(batch)

@@ -18,7 +18,9 @@ from premir.scanner.score.card import CARD
 from premir.scanner.score.gating import GATES
 from premir.scanner.score.shipped import load_model
 from premir.train.cli import main
-from premir.train.gates import build_gate, grow_trees, planted_genome
+from premir.train.gates import build_gate, grow_trees, plant_in
+from premir.train.genome.config import Known
+from premir.train.genome.sources import read_known
 from premir.train.precursors import genome_file
 
 PAPER = "do2018-crossspecies-new-variable"
@@ -160,7 +162,8 @@ def test_trees_tell_apart_what_they_learned_and_cuts_keep_what_they_must():
 def test_planted_hairpins_stand_in_pieces_of_the_genomes(tmp_path, kind):
     data = data_sets.genomes_dir().parent
     path = tmp_path / "planted.fa"
-    count = planted_genome(data, kind, [ARABIDOPSIS], path, seed=1, limit=20)
+    known = read_known([Known(mirbase=data, kind=kind)])
+    count = len(plant_in(known, [ARABIDOPSIS], path, seed=1, limit=20).loci)
     (header, sequence) = path.read_text().splitlines()
     assert header == ">planted"
     assert count == 20
