@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -54,15 +55,19 @@ def evaluate(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float6
     """
     from sklearn import metrics
 
-    called = (probabilities >= 0.5).astype(np.int64)
-    se = metrics.recall_score(labels, called, zero_division=0.0)
-    sp = metrics.recall_score(labels, called, pos_label=0, zero_division=0.0)
+    counts = metrics.confusion_matrix(labels, probabilities >= 0.5, labels=[0, 1])
+    (spared, alarms), (missed, hits) = counts.tolist()
+    se, sp = _share(hits, hits + missed), _share(spared, spared + alarms)
     return Metrics(
-        se=float(se),
-        sp=float(sp),
-        ppv=float(metrics.precision_score(labels, called, zero_division=0.0)),
-        f=float(metrics.f1_score(labels, called, zero_division=0.0)),
-        g_mean=float(np.sqrt(se * sp)),
+        se=se,
+        sp=sp,
+        ppv=_share(hits, hits + alarms),
+        f=_share(2 * hits, 2 * hits + alarms + missed),
+        g_mean=math.sqrt(se * sp),
         auroc=float(metrics.roc_auc_score(labels, probabilities)),
         aupr=float(metrics.average_precision_score(labels, probabilities)),
     )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -111,8 +112,8 @@ def _row(folder: Path, key: tuple[str, str, int, str | None], group: list[Cell])
     for cell in done:
         scored = read_scored_sets(folder / f"{cell.name}.npz")[epochs]
         by_fold.setdefault(cell.fold, []).append(scored)
-    judged = [each.judgement() for scored in by_fold.values() for each in scored]
-    sets = [scored[0].judgement() for scored in by_fold.values()]
+    judged = [[each.judgement() for each in scored] for scored in by_fold.values()]
+    each_judged, sets = list(chain.from_iterable(judged)), [first for first, *_ in judged]
     return Row(
         protocol,
         method,
@@ -120,7 +121,7 @@ def _row(folder: Path, key: tuple[str, str, int, str | None], group: list[Cell])
         counterpart,
         len(group),
         tuple(cell.name for cell in done),
-        {c: summary(judged, list(by_fold.values()), c) for c in VIEWS} if done else {},
+        {c: summary(each_judged, list(by_fold.values()), c) for c in VIEWS} if done else {},
         (sum(s.removed_positives for s in sets), sum(s.removed_negatives for s in sets)),
     )
 
