@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from premir.scanner.command import Parser
-from premir.scanner.option_types import path, real, whole
+from premir.scanner.option_types import real
 from premir.scanner.score.shipped import load_model
 from premir.train.commands import groups
 from premir.train.commands.command import Command
@@ -15,14 +15,9 @@ def _add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="shipped model or model directory; the floor is written "
         "into its card")  # fmt: skip
-    add("--data", type=path, required=True, metavar="DIR", help="folder of genomes/ and mirbase/")
-    add("--genomes", nargs="+", type=path, metavar="FASTA", help="genomes that lend flanks "
-        "and whose candidates are counted; default: small animal genomes of DATA")  # fmt: skip
     add("--loss", type=real(0, 1), default=0.005, metavar="SHARE", help="of known precursors that "
         "may lie below it; default: %(default)s")  # fmt: skip
-    add("--planted", type=whole(1), default=20_000, metavar="N", help="plant at most N known "
-        "hairpins; default: %(default)s")  # fmt: skip
-    groups.add_seed(parser)
+    groups.add_planting(parser)
 
 
 def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
@@ -30,13 +25,11 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
 
     from premir.train.commands.shared import print_json
     from premir.train.floor import measure_floor, write_floor
-    from premir.train.gates import LENDERS
-    from premir.train.precursors import genome_file
 
     table = measure_floor(
         model,
         options.data,
-        genomes=options.genomes or [genome_file(options.data, name) for name in LENDERS],
+        genomes=groups.lenders(options),
         loss=options.loss,
         planted=options.planted,
         seed=options.seed,

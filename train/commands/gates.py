@@ -7,7 +7,7 @@ import json
 import sys
 
 from premir.scanner.command import Parser
-from premir.scanner.option_types import path, real, whole
+from premir.scanner.option_types import path, real
 from premir.scanner.score.shipped import load_model
 from premir.train.commands import groups
 from premir.train.commands.command import Command
@@ -17,9 +17,6 @@ def _add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="shipped model or model directory to build them for; they "
         "are written into it")  # fmt: skip
-    add("--data", type=path, required=True, metavar="DIR", help="folder of genomes/ and mirbase/")
-    add("--genomes", nargs="+", type=path, metavar="FASTA", help="genomes to "
-        "learn from; default: small animal genomes of DATA")  # fmt: skip
     add("--judge", nargs="*", type=path, default=[], metavar="FASTA", help="genomes not learned "
         "from, to measure the loss on")  # fmt: skip
     add("--loss", type=real(0, 1), default=0.005, metavar="SHARE", help="of hits that may be lost; "
@@ -30,21 +27,18 @@ def _add_options(parser: Parser) -> None:
         "lost before folding; default: %(default)s")  # fmt: skip
     add("--keep", type=real(0, 1), default=0.7, metavar="SHARE", help="each gate passes at least "
         "this share of the genomes' candidates; default: %(default)s")  # fmt: skip
-    add("--planted", type=whole(1), default=20_000, metavar="N", help="plant at most N known "
-        "hairpins; default: %(default)s")  # fmt: skip
-    groups.add_seed(parser)
+    groups.add_planting(parser)
 
 
 def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
     model = load_model(options.model)
 
-    from premir.train.gates import LENDERS, build_gates
-    from premir.train.precursors import genome_file
+    from premir.train.gates import build_gates
 
     card = build_gates(
         model,
         options.data,
-        genomes=options.genomes or [genome_file(options.data, name) for name in LENDERS],
+        genomes=groups.lenders(options),
         judges=options.judge,
         loss=options.loss,
         best_per_mb=options.best_per_mb,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from premir.scanner.command import Parser
@@ -46,6 +47,25 @@ def add_judged_by(parser: Parser) -> None:
         "what stands in --positives or --negatives too is contaminated")  # fmt: skip
     add_released_data(parser)
     add_sets(parser, required=False)
+
+
+def add_planting(parser: Parser) -> None:
+    """Add what known hairpins are planted in, and how many."""
+    add = parser.add_argument
+    add("--data", type=path, required=True, metavar="DIR", help="folder of genomes/ and mirbase/")
+    add("--genomes", nargs="+", type=path, metavar="FASTA", help="genomes that lend background; "
+        "default: small animal genomes of DATA")  # fmt: skip
+    add("--planted", type=whole(1), default=20_000, metavar="N", help="plant at most N known "
+        "hairpins; default: %(default)s")  # fmt: skip
+    add_seed(parser)
+
+
+def lenders(options: argparse.Namespace) -> list[Path]:
+    """Return the genomes that lend background."""
+    from premir.train.gates import LENDERS
+    from premir.train.precursors import genome_file
+
+    return options.genomes or [genome_file(options.data, name) for name in LENDERS]
 
 
 def add_machine(parser: Parser) -> None:
