@@ -147,7 +147,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     spare = None
     if search.reads:
         spare = ReadPlaces([run.stacks(n) for n in range(len(search.reads))])
-    key = f"log_odds {model and model.key} {lowest!r} {gates and gates.digest}"
+    key = f"hits {model and model.key} {lowest!r} {gates and gates.digest}"
     if lift is not None:
         key += f" {search.min_prob!r} {lift.digest}"
     if spare is not None:
@@ -164,6 +164,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         gates_off=off,
         lift=lift,
         spare=spare,
+        keep_shards=options.execution.keep_work or options.outputs.candidates is not None,
     )
 
 
