@@ -49,7 +49,7 @@ _WORK = re.compile(
     rf"reads/{_LIBRARY}\.stacks|"
     rf"commits|quarantine|reads|shards|scores(/{_KEY})?"
 )
-"""Paths of what belongs to a run, its folders among them; up to 0.2.0 scores were ``.npz``."""
+"""Paths of what belongs to a run, its folders among them; scores were ``.npz`` once."""
 _HOUSE = re.compile(r"run\.json|genome\.seq|lock\.json|parts(/\d+-of-\d+\.(lock|json))?")
 """Paths of what belongs to the directory."""
 _TOKEN = re.compile(r"\.token-[0-9a-f]{8}(-[0-9a-f]{8})?")

@@ -83,6 +83,8 @@ def test_scores_hold_hits_with_their_folds_and_shards_are_gone(kept, parted):
     found = 0
     for name, path in scores.items():
         shard, held = read_shard(work_of(kept) / "shards" / name), read_shard(path)
+        assert held.scores is not None
+        assert held.hairpins is not None
         row = held.scores.row
         for group, columns in (("hairpins", ("codes", "pairs", "mfe")), ("loci", ("start", "end"))):
             whole = getattr(shard, group).take(row)
