@@ -39,20 +39,22 @@ from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
 
 SEED = 20182
+KEY = 16 * "0"
+"""Of the scores that hits come from."""
 _CHUNK = 200_000
 
 
 def prepare(source: Path, folder: Path, hits: int, records: int) -> None:
     """Make a run directory with folded candidates, and a library on them."""
     run = RunDirectory(folder / "run")
-    for name in ("shards", "reads", "commits"):
+    for name in (f"scores/{KEY}", "reads", "commits"):
         (run.path / name).mkdir(parents=True)
     genome = read_genome(source, run.store)
     run.adopt(genome)
     kernel, found, tiles = make_folder("kernel", processes=0), 0, 0
     for tile in plan_tiles(None, genome.contigs, tile_size=1_000_000):
         candidates = candidates_of_tile(run.store, tile, PRESETS["animal"], kernel)
-        write_shard(run.shard(tile), hairpins=candidates.hairpins, loci=candidates.loci)
+        write_shard(run.scores(tile, KEY), hairpins=candidates.hairpins, loci=candidates.loci)
         found, tiles = found + len(candidates.loci), tiles + 1
         if found >= hits:
             break
@@ -65,7 +67,7 @@ def hit_table(run: RunDirectory, contigs: Contigs, tiles: int, hits: int) -> Hit
     """Return the first candidates as hits, by position."""
     parts = []
     for tile in plan_tiles(None, contigs, tile_size=1_000_000)[:tiles]:
-        loci = read_loci(run.shard(tile))
+        loci = read_loci(run.scores(tile, KEY))
         row = np.arange(len(loci))
         index = np.full(row.size, tile.index)
         parts.append(HitTable(loci, np.zeros(row.size), index, row))
@@ -124,7 +126,7 @@ def measure(source: Path, folder: Path, hits: int) -> dict[str, Any]:
     commit_libraries(run, [library], genome.contigs)
     counted = time.process_time()
     search = Search(genome=source, model=None, min_prob=0, reads=[library])
-    columns = TRACK.compute(table, Material(genome, run, tiles, search, threads=1))
+    columns = TRACK.compute(table, Material(genome, run, KEY, tiles, search, threads=1))
     judged = time.process_time()
     verdicts, counts = np.unique(columns[0].astype(str), return_counts=True)
     return {

@@ -104,7 +104,7 @@ class Execution:
         resume: ``auto``, ``never`` (discard an earlier run) or ``require`` (fail without one).
         part: part of the tiles to work on, without writing output; None for all of them.
         finalise: write the output of tiles that parts have worked on.
-        keep_work: keep the run directory after success.
+        keep_work: keep the run directory after success, and in it the shards of scored tiles.
         quiet: no progress bar.
     """
 

@@ -15,7 +15,7 @@ import torch
 from premir.scanner.errors import printable
 from premir.scanner.find.candidates import candidates_of
 from premir.scanner.find.folding import Folder, make_folder
-from premir.scanner.find.shards import shard_bytes
+from premir.scanner.find.shards import Scores, shard_bytes
 from premir.scanner.genome.letters import Contigs, Genome, OpenGenome, read_contigs
 from premir.scanner.genome.regions import parse_regions
 from premir.scanner.genome.tiles import Tile, megabases_of
@@ -31,7 +31,7 @@ from premir.scanner.report.evidence.reads.counting import counting_seconds
 from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.evidence.reads.verdict import ENOUGH
 from premir.scanner.run.rundir import RunDirectory, check_ours
-from premir.scanner.run.tasks import Job, find_job_hits
+from premir.scanner.run.tasks import Job, find_job_hits, folded, scored
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.refolding import Refolder
@@ -42,6 +42,8 @@ _UNIT = 1 << 15
 """Nucleotides of a piece of the sample."""
 _UNITS = 64
 """Most pieces of the sample: 2 Mb, however large the genome."""
+_IN_FLIGHT = 4
+"""Most tiles for each thread that are folded and not yet scored."""
 
 
 class Sample:
@@ -78,12 +80,14 @@ class Measured:
 
     Attributes:
         nucleotides: worked on.
-        shard_bytes: written for them, had they been written.
+        shard_bytes: written of what was folded, had it been written.
+        score_bytes: likewise, of what may be a hit.
         seconds: of CPU, by stage.
     """
 
     nucleotides: int = 0
     shard_bytes: int = 0
+    score_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -146,7 +150,7 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
         "seconds_per_mb": f"{measured.per_megabase:.2f} on one core ({stages}), measured on "
         f"{measured.nucleotides / 1e6:.3f} Mb of this genome",
         **_reads(search.reads),
-        "disk": _disk(path, genome, measured, megabases),
+        "disk": _disk(path, genome, measured, megabases, job, execution),
         "device": _device(execution),
     }.items():
         stream.write(f"{name}\t{printable(fact)}\n")
@@ -209,10 +213,19 @@ def _measure_pieces(
             places = Places.of(loci, pieces.contigs.lengths)
             hits = find_job_hits(job, job.model, hairpins, loci, places, device)
             spent.update(hits.seconds)
+            likely, log_odds = hairpins.take(hits.index), hits.log_odds
+            written = time.thread_time()
+            measured.score_bytes += len(
+                shard_bytes(
+                    hairpins=likely,
+                    loci=loci.take(hits.index),
+                    scores=Scores(hits.index, log_odds),
+                )
+            )
+            spent["shards"] += time.thread_time() - written
             if refolder is not None:
                 again = time.thread_time()
-                where = places.take(hits.index)
-                refolder.check(hairpins.take(hits.index), hits.log_odds, where, total=hits.log_odds)
+                refolder.check(likely, log_odds, places.take(hits.index), total=log_odds)
                 spent["output"] = time.thread_time() - again
         for stage, value in spent.items():
             measured.seconds[stage] = measured.seconds.get(stage, 0.0) + value
@@ -230,14 +243,12 @@ def _reuse(
         return "nothing: the run there would be discarded", tiles
     if different := run.difference(identity(options, genome, job)):
         return f"refused: the run directory belongs to another run: {different}", tiles
-    folded = [tile for tile in tiles if run.committed(run.shard(tile))]
-    scored = folded
-    if job.model is not None:
-        scored = [tile for tile in folded if run.committed(run.scores(tile, job.score_key))]
-    finished = {tile.name for tile in scored}
-    left = [tile for tile in tiles if tile.name not in finished]
-    text = f"{len(folded)} of {len(tiles)} tiles are folded"
-    return text + (f", {len(scored)} scored" if job.model else ""), left
+    there = [tile for tile in tiles if folded(job, tile)]
+    finished = [tile for tile in there if job.model is None or scored(job, tile)]
+    names = {tile.name for tile in finished}
+    left = [tile for tile in tiles if tile.name not in names]
+    text = f"{len(there)} of {len(tiles)} tiles are folded"
+    return text + (f", {len(finished)} scored" if job.model else ""), left
 
 
 def _decoys(
@@ -274,18 +285,33 @@ def _describe(source: Path, contigs: Contigs) -> str:
     )
 
 
-def _disk(path: Path | None, genome: Genome, measured: Measured, megabases: float) -> str:
-    """Room for letters and shards, and how much there is."""
+def _disk(
+    path: Path | None,
+    genome: Genome,
+    measured: Measured,
+    megabases: float,
+    job: Job,
+    execution: Execution,
+) -> str:
+    """Room for letters, shards and scores, and how much there is."""
     folder = path.absolute() if path is not None else Path().absolute()
     while not folder.is_dir():
         folder = folder.parent
-    shards = measured.shard_bytes / measured.nucleotides * megabases * 1e6
-    needed = genome.length + shards
-    free = shutil.disk_usage(folder).free
+    at_once = megabases
+    if not job.keep_shards and execution.ray_address is None:  # a cluster may be of any size
+        at_once = min(at_once, _IN_FLIGHT * execution.threads * execution.tile_size / 1e6)
+    letters = genome.length / 1e6
+    shards, scores = (
+        bytes_ / measured.nucleotides * held
+        for bytes_, held in ((measured.shard_bytes, at_once), (measured.score_bytes, megabases))
+    )
+    needed = letters + shards + scores
+    free = shutil.disk_usage(folder).free / 1e6
     warning = "; that is not enough" if needed > free else ""
     return (
-        f"about {needed / 1e6:.1f} MB while it runs, {shards / 1e6:.1f} MB of it shards, "
-        f"{free / 1e6:.0f} MB free{warning}"
+        f"about {needed:.1f} MB while it runs: letters {letters:.1f} MB, shards {shards:.1f} MB "
+        f"(of up to {at_once:g} Mb at once), likely hits {scores:.1f} MB; {free:.0f} MB free"
+        f"{warning}"
     )
 
 

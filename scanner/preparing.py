@@ -149,7 +149,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     if search.reads:
         spare = ReadPlaces([run.stacks(n) for n in range(len(search.reads))])
     floor = model.floor(lowest) if model is not None and gates is not None else -math.inf
-    key = f"log_odds {model and model.key} {lowest!r} {gates and gates.digest}"
+    key = f"hits {model and model.key} {lowest!r} {gates and gates.digest}"
     if floor > -math.inf:
         key += f" floor {floor!r}"
     if lift is not None:
@@ -169,6 +169,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         floor=floor,
         lift=lift,
         spare=spare,
+        keep_shards=options.execution.keep_work or options.outputs.candidates is not None,
     )
 
 

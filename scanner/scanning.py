@@ -31,7 +31,7 @@ from premir.scanner.run.engine import Tally, run_tiles
 from premir.scanner.run.executors import Executor
 from premir.scanner.run.rundir import OpenRun, RunDirectory, open_run_directory
 from premir.scanner.run.session import Session, open_session
-from premir.scanner.run.tasks import Job
+from premir.scanner.run.tasks import Job, folded, scored
 
 _log = logging.getLogger(__name__)
 
@@ -254,16 +254,17 @@ def _take_up(
     run = job.run
     missing: list[tuple[Tile, str]] = []
     for tile in (*tiles, *decoys):
-        folded = run.committed(run.shard(tile))
-        scored = run.committed(run.scores(tile, job.score_key)) if job.model else None
-        if folded is None or (job.model and scored is None):
-            missing.append((tile, run.why_set_aside(tile) or "not done"))
+        of_shard = folded(job, tile)
+        of_scores = scored(job, tile) if job.model else None
+        if of_shard is None or (job.model and of_scores is None):
+            reason = "its shard was not kept" if of_scores is not None else "not done"
+            missing.append((tile, run.why_set_aside(tile) or reason))
             continue
         own = (done.decoys, done.decoy_tally) if tile.is_decoy else (done.tiles, done.tally)
         own[0].append(tile)
-        own[1].add("fold", folded)
-        if scored is not None:
-            own[1].add("score", scored)
+        own[1].add("fold", of_shard)
+        if of_scores is not None:
+            own[1].add("score", of_scores)
     if missing:
         total = len(tiles) + len(decoys)
         raise MissingTilesError(

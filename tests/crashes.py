@@ -53,7 +53,7 @@ class CrashServer:
     def scan(
         self,
         *arguments: object,
-        kill_before: int | None = None,
+        kill_before: int | str | None = None,
         kill_after: float | None = None,
         largest_file: int | None = None,
     ) -> Ending:
@@ -61,7 +61,8 @@ class CrashServer:
 
         Args:
             *arguments: of the command line.
-            kill_before: number of the step, from 0, before which the process kills itself.
+            kill_before: step before which the process kills itself: its number, from 0, or its
+                name and the end of a path, as in ``unlink shards/tile-000000.h5``.
             kill_after: seconds after which it is killed, wherever it is.
             largest_file: no file can grow beyond so many bytes.
         """
@@ -82,14 +83,14 @@ class CrashServer:
         self._process.communicate()
 
 
-def _count_steps(kill_before: int | None) -> list[int]:
+def _count_steps(kill_before: int | str | None) -> list[int]:
     """Count the steps of this process from now on, and die before one of them."""
     count, lock = [0], threading.Lock()
 
-    def counted(function: Any) -> Any:
+    def counted(name: str, function: Any) -> Any:
         def step(*arguments: Any, **options: Any) -> Any:
             with lock:
-                if count[0] == kill_before:
+                if kill_before in (count[0], _named(name, arguments[0], kill_before)):
                     os.kill(os.getpid(), signal.SIGKILL)
                 count[0] += 1
             return function(*arguments, **options)
@@ -97,8 +98,14 @@ def _count_steps(kill_before: int | None) -> list[int]:
         return step
 
     for name in STEPS:
-        setattr(os, name, counted(getattr(os, name)))
+        setattr(os, name, counted(name, getattr(os, name)))
     return count
+
+
+def _named(name: str, path: object, kill_before: int | str | None) -> str:
+    """Name a step by as much of its path as the step to die before is named by."""
+    _, _, end = str(kill_before).partition(" ")
+    return f"{name} {str(path)[-len(end) :]}"
 
 
 def _run_forked(order: dict[str, Any], report: Path) -> None:

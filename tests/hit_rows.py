@@ -24,6 +24,8 @@ from premir.scanner.run.rundir import RunDirectory
 
 SEQUENCE = "GGGGGCAAAAGCCCCC"
 STRUCTURE = "((((((....))))))"
+KEY = "0123456789abcdef"
+"""Of the scores that hits made by hand would come from."""
 _DEFAULT = Search(genome=Path("genome.fa"), model=None, min_prob=0.5, known=shipped())
 DEFAULT_COLUMNS = [
     column for column in columns_with(tracks_for(_DEFAULT), decoys=False) if not column.detail
@@ -63,12 +65,13 @@ def hits_in(folder: Path, names, records, structures=None) -> tuple[HitTable, Ma
     run.store.write_bytes(b"".join(letters[n % 2] * 125 for n in range(len(names))))
     loci = loci_of(records)
     (tile,) = plan_tiles(None, contigs, tile_size=1000 * len(names))
-    run.shard(tile).parent.mkdir(exist_ok=True)
-    write_shard(run.shard(tile), hairpins=folds(structures or [STRUCTURE] * len(loci)), loci=loci)
+    scored = run.scores(tile, KEY)
+    scored.parent.mkdir(parents=True, exist_ok=True)
+    write_shard(scored, hairpins=folds(structures or [STRUCTURE] * len(loci)), loci=loci)
     count = len(loci)
     table = HitTable(loci, np.zeros(count), np.zeros(count, np.int64), np.arange(count))
     genome = Genome(folder / "genome.fa", run.store, contigs)
-    return table, Material(genome, run, [tile], search_of(genome.source), threads=1)
+    return table, Material(genome, run, KEY, [tile], search_of(genome.source), threads=1)
 
 
 def search_of(genome: Path, **settings: Any) -> Search:

@@ -1,4 +1,4 @@
-"""Shards: packed hairpins in HDF5, the contract between folding and scoring.
+"""Shards: packed hairpins in HDF5, the contract between folding, scoring and what is written.
 
 The schema is written down in docs/formats.md. A shard is a work file: it is opened only inside a
 run directory or cache of our own, after its digest was checked where a commit record has one.
@@ -36,15 +36,35 @@ _MOST_INFLATED = 1100
 """Bytes that one byte of a file can stand for: gzip reaches 1,032."""
 _BLOCK = 512
 """Hairpins whose pairs are checked at a time: what a core's cache holds, five times as fast."""
+_PLAIN = 4096
+"""Columns of fewer bytes are stored as they are: chunks of their own would take 2.4 kB each."""
 _HAIRPINS: _Columns = {
     "codes": np.uint8,
     "pairs": np.int16,
     "mfe": np.int32,
     "offsets": np.int64,
 }
+_SCORES: _Columns = {"row": np.int64, "log_odds": np.float64}
+_ONE_EACH = ("hairpins/mfe", "loci/start", "scores/row")
+"""Columns with one number for each hairpin, a column of each group."""
 
 
-def shard_bytes(*, hairpins: Hairpins | None = None, loci: Loci | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model says of those hairpins of a tile that are, or may be, hits.
+
+    Attributes:
+        row: int64 (N,), their rows in the shard of all candidates of the tile.
+        log_odds: float64 (N,), canonical.
+    """
+
+    row: npt.NDArray[np.int64]
+    log_odds: npt.NDArray[np.float64]
+
+
+def shard_bytes(
+    *, hairpins: Hairpins | None = None, loci: Loci | None = None, scores: Scores | None = None
+) -> bytes:
     """Return the content of a shard.
 
     It is made in memory, because HDF5 says nothing clear about a disk that is full.
@@ -52,6 +72,7 @@ def shard_bytes(*, hairpins: Hairpins | None = None, loci: Loci | None = None) -
     Args:
         hairpins: what was folded, if anything was.
         loci: where each hairpin (or candidate) lies in a genome, if it has a place.
+        scores: of each hairpin, if these were chosen by a model.
     """
     import h5py
 
@@ -62,6 +83,8 @@ def shard_bytes(*, hairpins: Hairpins | None = None, loci: Loci | None = None) -
             _write_group(file, "hairpins", _HAIRPINS, hairpins)
         if loci is not None:
             _write_group(file, "loci", COLUMNS, loci)
+        if scores is not None:
+            _write_group(file, "scores", _SCORES, scores)
         file.attrs["feature_schema"] = FEATURE_SCHEMA
         file.attrs["version"] = VERSION
         file.attrs["format"] = FORMAT
@@ -69,10 +92,16 @@ def shard_bytes(*, hairpins: Hairpins | None = None, loci: Loci | None = None) -
         return bytes(file.id.get_file_image())
 
 
-def write_shard(path: Path, *, hairpins: Hairpins | None = None, loci: Loci | None = None) -> None:
+def write_shard(
+    path: Path,
+    *,
+    hairpins: Hairpins | None = None,
+    loci: Loci | None = None,
+    scores: Scores | None = None,
+) -> None:
     """Write a shard (see :func:`shard_bytes`), whole or not at all."""
     with whole_file(path) as temporary:
-        temporary.write_bytes(shard_bytes(hairpins=hairpins, loci=loci))
+        temporary.write_bytes(shard_bytes(hairpins=hairpins, loci=loci, scores=scores))
 
 
 def read_hairpins(path: Path) -> Hairpins:
@@ -101,6 +130,19 @@ def read_loci(path: Path) -> Loci:
     return loci
 
 
+def read_scores(path: Path) -> Scores:
+    """Read what a model says of the hairpins of a shard.
+
+    Raises:
+        ShardError: damaged, not a shard, without scores, of another version or feature schema, or
+            its numbers are no scores.
+    """
+    scores = Scores(**_read_group(path, "scores", _SCORES))
+    if fault := _scores_fault(scores):
+        raise ShardError(f"{path}: damaged shard: {fault}")
+    return scores
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """What a shard holds.
@@ -108,17 +150,21 @@ class Shard:
     Attributes:
         hairpins: N folded hairpins; None where candidates were only listed.
         loci: where each of them lies; None in a cache of given sequences.
+        scores: what a model says of each; None where they are all that was folded.
     """
 
     hairpins: Hairpins | None
     loci: Loci | None
+    scores: Scores | None = None
 
 
 def read_shard(path: str | os.PathLike[str]) -> Shard:
-    """Read all that a shard holds (``premir-scan --keep-work`` keeps them in ``shards/``).
+    """Read all that a shard holds.
+
+    ``premir-scan --keep-work`` keeps all candidates in ``shards/`` and the scored in ``scores/``.
 
     Raises:
-        ShardError: as :func:`read_hairpins` and :func:`read_loci`.
+        ShardError: as :func:`read_hairpins`, :func:`read_loci` and :func:`read_scores`.
     """
     import h5py
 
@@ -131,6 +177,7 @@ def read_shard(path: str | os.PathLike[str]) -> Shard:
     return Shard(
         read_hairpins(path) if "hairpins" in held or "loci" not in held else None,
         read_loci(path) if "loci" in held else None,
+        read_scores(path) if "scores" in held else None,
     )
 
 
@@ -161,10 +208,9 @@ def iterate_tensors(
 def _write_group(file: Any, group: str, columns: _Columns, source: Any) -> None:
     for name, dtype in columns.items():
         values = np.ascontiguousarray(getattr(source, name), dtype)
-        # HDF5 cannot chunk, and so neither compress nor checksum, an array without elements.
         filters = (
             {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-            if values.size
+            if values.nbytes >= _PLAIN
             else {}
         )
         file.create_dataset(f"{group}/{name}", data=values, track_times=False, **filters)
@@ -178,9 +224,9 @@ def _read_group(path: Path, group: str, columns: _Columns) -> dict[str, Any]:
     try:
         with h5py.File(path, "r") as file:
             _check_header(path, file.attrs)
-            counts = {file[name].shape for name in ("hairpins/mfe", "loci/start") if name in file}
+            counts = {file[name].shape for name in _ONE_EACH if name in file}
             if len(counts) > 1:
-                raise ShardError(f"{path}: as many hairpins as loci are expected")
+                raise ShardError(f"{path}: as many hairpins as loci and scores are expected")
             held = path.stat().st_size
             for name, dtype in columns.items():
                 column = file[f"{group}/{name}"]
@@ -263,4 +309,15 @@ def _loci_fault(loci: Loci) -> str | None:
     falls = any((low > high).any() for low, high in itertools.pairwise(borders))
     if falls or (loci.folded_start < 0).any():
         return "a locus ends before it begins, or reaches beyond what was folded"
+    return None
+
+
+def _scores_fault(scores: Scores) -> str | None:
+    """Say why columns are no scores, None where they are."""
+    if scores.row.size != scores.log_odds.size:
+        return "columns of scores differ in length"
+    if scores.row.min(initial=0) < 0:
+        return "a row is below 0"
+    if not np.isfinite(scores.log_odds).all():
+        return "log odds are not finite"
     return None

@@ -1,4 +1,4 @@
-"""What tracks and writers read beside the hit table: the genome, and the folds in the shards."""
+"""What tracks and writers read beside the hit table: the genome, and the folds of what scored."""
 
 from __future__ import annotations
 
@@ -78,17 +78,19 @@ class Material:
 
     Attributes:
         genome: the genome scanned, with its store.
-        run: run directory with the shards.
+        run: run directory.
+        score_key: names the scores in it that hits come from.
         tiles: the tiles that hits come from.
         search: what was asked for.
         threads: cores that a track may use.
         false_calls: of the model, by its card or by decoys; None where nobody knows.
-        corrected: folds that stand in place of those of the shards, by tile and row.
-        folds: where folds are read in place of the shards, corrected ones among them.
+        corrected: folds that stand in place of those that were scored, by tile and row.
+        folds: where folds are read in place of the run directory, corrected ones among them.
     """
 
     genome: Genome
     run: RunDirectory
+    score_key: str
     tiles: Sequence[Tile]
     search: Search
     threads: int
@@ -100,27 +102,27 @@ class Material:
         """Read the folds of hits, in their order: by position, unless ``folds`` has them.
 
         Yields:
-            Some hundred hits at a time; few shards are in memory at any time.
+            Some hundred hits at a time; the folds of few tiles are in memory at any time.
         """
-        folds = self.folds or _ShardFolds(self)
+        folds = self.folds or _ScoredFolds(self)
         for first in range(0, len(table), _CHUNK):
             hits = table.take(np.arange(first, min(first + _CHUNK, len(table))))
             yield Chunk(hits, folds.of(hits), self.genome, self.false_calls)
 
 
-class _ShardFolds:
-    """Folds as the shards of a run hold them; those of the hits asked for last are in memory."""
+class _ScoredFolds:
+    """Folds as the scores of a run hold them; those of the hits asked for last are in memory."""
 
     def __init__(self, material: Material) -> None:
         self._material = material
         self._tiles = {tile.index: tile for tile in material.tiles}
-        self._shards: dict[int, Hairpins] = {}
+        self._held: dict[int, Hairpins] = {}
 
     def of(self, hits: HitTable) -> Hairpins:
-        run, corrected = self._material.run, self._material.corrected
-        self._shards = {
-            index: self._shards.get(index) or read_hairpins(run.shard(self._tiles[index]))
+        run, key, corrected = self._material.run, self._material.score_key, self._material.corrected
+        self._held = {
+            index: self._held.get(index) or read_hairpins(run.scores(self._tiles[index], key))
             for index in np.unique(hits.tile).tolist()
         }
         places = zip(hits.tile.tolist(), hits.row.tolist(), strict=True)
-        return join([corrected.get(place) or self._shards[place[0]][place[1]] for place in places])
+        return join([corrected.get(place) or self._held[place[0]][place[1]] for place in places])

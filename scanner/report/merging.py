@@ -15,19 +15,19 @@ from premir.scanner.genome.letters import Contigs
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.report.table import HitTable
-from premir.scanner.run.rundir import RunDirectory
-from premir.scanner.run.tasks import Job, read_scores
+from premir.scanner.run.tasks import Job
 
 _I64: TypeAlias = npt.NDArray[np.int64]
 
 
-def read_scored(run: RunDirectory, tiles: Sequence[Tile], score_key: str) -> HitTable:
+def read_scored(job: Job, tiles: Sequence[Tile]) -> HitTable:
     """Read the scored candidates of some tiles."""
     parts = []
     for tile in tiles:
-        row, log_odds = read_scores(run.scores(tile, score_key))
-        loci = shards.read_loci(run.shard(tile)).take(row)
-        parts.append(HitTable(loci, log_odds, np.full(row.size, tile.index, np.int64), row))
+        path = job.run.scores(tile, job.score_key)
+        loci, log_odds = shards.read_loci(path), shards.read_scores(path).log_odds
+        number, row = np.full(len(loci), tile.index, np.int64), np.arange(len(loci))
+        parts.append(HitTable(loci, log_odds, number, row))
     return HitTable.concatenate(parts)
 
 
@@ -58,7 +58,7 @@ def merged_groups(
         As :func:`merge`.
     """
     for group in groups_of_contigs(tiles):
-        scored = read_scored(job.run, group, job.score_key)
+        scored = read_scored(job, group)
         yield merge(scored, contigs, longest=job.extractor.longest, scanned=scanned)
 
 

@@ -49,8 +49,8 @@ def sorted_hits(
 ) -> Iterator[tuple[HitTable, Material]]:
     """Give hits in an order, and material that has their folds at hand in that order.
 
-    Shards hold what lies together in the FASTA file. Small contigs that follow each other by name
-    may lie in any of them, and no number of shards in memory would do: the folds of the hits, and
+    Tiles hold what lies together in the FASTA file. Small contigs that follow each other by name
+    may lie in any of them, and no number of tiles in memory would do: the folds of the hits, and
     no others, go into a temporary file, in which any hit is found at once.
 
     Args:

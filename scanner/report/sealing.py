@@ -118,7 +118,7 @@ def seal(
     if outputs.out and job.model is not None:
         refolder = Refolder(second, job.model) if second is not None else None
         threads, curve = options.execution.threads, rates_of(search)
-        material = Material(genome, job.run, done.tiles, search, threads, curve)
+        material = Material(genome, job.run, job.score_key, done.tiles, search, threads, curve)
         table, material = reported_hits(material, regions, job, done, refolder)
         count = len(table)
         done.tally.counts["short_of_context"] = int((table.columns["missing_context"] > 0).sum())

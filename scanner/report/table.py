@@ -15,13 +15,13 @@ from premir.scanner.score.model import probabilities
 
 @dataclass(frozen=True, slots=True)
 class HitTable:
-    """Scored candidates, or the hits among them; sequences and folds stay in the shards.
+    """Scored candidates, or the hits among them; sequences and folds stay in files of scores.
 
     Attributes:
         loci: where they lie.
         log_odds: float64 (N,), canonical log odds.
-        tile: int64 (N,), index of the tile whose shard holds them.
-        row: int64 (N,), their rows in that shard.
+        tile: int64 (N,), index of the tile whose scores hold them.
+        row: int64 (N,), their rows there.
         columns: what tracks computed, (N,) each, by the column's name.
         evidence: natural logarithms of Bayes factors, float64 (N,) each, by the track's name: of
             evidence that random sequence can have as well.

@@ -3,8 +3,8 @@
     .premir-run   the first file that is made and the last that goes: says whose directory this is
     run.json      identity of the run; written once, never changed
     genome.seq    the genome's letters (premir.scanner.genome.letters)
-    shards/       tile-000000.h5, decoy-000000.h5 ...: candidates and their folds
-    scores/KEY/   tile-000000.npz, decoy-000000.npz ...: scores by one model
+    shards/       tile-000000.h5, decoy-000000.h5 ...: candidates and their folds, until scored
+    scores/KEY/   tile-000000.h5, decoy-000000.h5 ...: what one model leaves of them, with scores
     reads/        library-1.stacks ...: small-RNA reads, counted
     commits/      one record per finished file, with its SHA-256
     quarantine/   tiles that failed twice, and why
@@ -45,11 +45,11 @@ _TILE, _KEY = r"(?:tile|decoy)-\d{6,}", r"[0-9a-f]{16}"
 _LIBRARY = r"library-\d+"
 _WORK = re.compile(
     rf"commits/((shards|scores-{_KEY})-{_TILE}|reads-{_LIBRARY})\.json|quarantine/{_TILE}\.json|"
-    rf"shards/{_TILE}\.h5|scores/{_KEY}/{_TILE}\.npz|"
+    rf"shards/{_TILE}\.h5|scores/{_KEY}/{_TILE}\.(h5|npz)|"
     rf"reads/{_LIBRARY}\.stacks|"
     rf"commits|quarantine|reads|shards|scores(/{_KEY})?"
 )
-"""Paths of what belongs to a run, its folders among them."""
+"""Paths of what belongs to a run, its folders among them; scores were ``.npz`` once."""
 _HOUSE = re.compile(r"run\.json|genome\.seq|lock\.json|parts(/\d+-of-\d+\.(lock|json))?")
 """Paths of what belongs to the directory."""
 _TOKEN = re.compile(r"\.token-[0-9a-f]{8}(-[0-9a-f]{8})?")
@@ -60,8 +60,9 @@ class Record(TypedDict, total=False):
     """What is noted of a finished file, beside it.
 
     Fields are those of its stage: a shard has ``candidates``, ``folded`` and ``passed_over``,
-    scores have ``scored`` and ``hits``, stacks of reads ``records``, ``reads`` and ``long``.
-    ``state`` is what a file was to this process, and not written.
+    scores have ``scored``, ``hits`` and in ``shard`` the record of the shard that they are of,
+    stacks of reads ``records``, ``reads`` and ``long``. ``state`` is what a file was to this
+    process, and not written.
     """
 
     tile: int
@@ -70,6 +71,7 @@ class Record(TypedDict, total=False):
     passed_over: dict[str, int]
     scored: int
     hits: int
+    shard: Record
     records: int
     reads: float
     long: float
@@ -110,7 +112,7 @@ class RunDirectory:
 
     def scores(self, tile: Tile, key: str) -> Path:
         """Scores of a tile under the model and threshold that ``key`` stands for."""
-        return self.path / "scores" / key / f"{tile.name}.npz"
+        return self.path / "scores" / key / f"{tile.name}.h5"
 
     def stacks(self, library: int) -> Path:
         """Counted reads of a library, by its number from 0 on."""
@@ -138,6 +140,11 @@ class RunDirectory:
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
         return cast("Record", {**record, "state": "reused"}) if sound else None
+
+    def forget(self, file: Path) -> None:
+        """Delete a finished file that is needed no more; its commit record goes first."""
+        self._record(file).unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
     def _record(self, file: Path) -> Path:
         stage = "-".join(file.relative_to(self.path).parts[:-1])

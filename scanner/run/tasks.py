@@ -1,18 +1,22 @@
-"""The two tasks of a scan. Every executor runs these; each leaves a file and a commit record."""
+"""The two tasks of a scan. Every executor runs these; each leaves a file and a commit record.
+
+Shards are large, and nothing after scoring reads them: what may be a hit stands with its fold
+beside its scores. So a shard goes when its tile is scored, unless it is asked for, and the commit
+record of the scores holds that of the shard, which thereby counts as done.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from premir.scanner.files import whole_file
+from premir.scanner.errors import ShardError
 from premir.scanner.find import shards
 from premir.scanner.find.candidates import Extractor, Keep, candidates_of_tile
 from premir.scanner.find.folding import Folder
@@ -61,6 +65,8 @@ class Job:
         lift: how far evidence lifts hairpins, where their letters say so.
         spare: spares candidates from gates, from ``floor`` and from ``lowest``; None for none.
         floor: least log odds by the model's first network of what the others are asked about.
+        keep_shards: whether shards of scored tiles stay; such a tile is then folded again where
+            its shard went in an earlier run.
     """
 
     run: RunDirectory
@@ -75,6 +81,23 @@ class Job:
     lift: Lift | None = None
     spare: Spare | None = None
     floor: float = -math.inf
+    keep_shards: bool = False
+
+
+def folded(job: Job, tile: Tile) -> Record | None:
+    """Return the commit record of a tile's shard, which may have gone when the tile was scored.
+
+    Returns:
+        The record; None where the tile is yet to be folded.
+    """
+    if not job.keep_shards and (record := scored(job, tile)):
+        return {**record["shard"], "state": record["state"]}
+    return job.run.committed(job.run.shard(tile))
+
+
+def scored(job: Job, tile: Tile) -> Record | None:
+    """Return the commit record of a tile's scores, None where they are yet to be made."""
+    return job.run.committed(job.run.scores(tile, job.score_key))
 
 
 def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
@@ -88,6 +111,8 @@ def fold_tile(job: Job, tile: Tile, folder: Folder | None) -> Record:
     Returns:
         The commit record; its ``state`` is ``new``, ``reused`` or ``redone``.
     """
+    if record := folded(job, tile):
+        return record
     return commit_candidates(job.run, tile, job.extractor, folder, _worth_folding(job, tile))
 
 
@@ -126,7 +151,7 @@ def commit_candidates(
     if record := run.committed(path):
         return record
     candidates = candidates_of_tile(run.store, tile, extractor, folder, keep)
-    folded = time.thread_time()
+    done = time.thread_time()
     shards.write_shard(path, hairpins=candidates.hairpins, loci=candidates.loci)
     return run.commit(
         path,
@@ -135,43 +160,63 @@ def commit_candidates(
             "candidates": candidates.found,
             "folded": len(candidates.loci) if folder is not None else 0,
             "passed_over": candidates.passed_over,
-            "seconds": {**candidates.seconds, "shards": time.thread_time() - folded},
+            "seconds": {**candidates.seconds, "shards": time.thread_time() - done},
         },
     )
 
 
 def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Record:
-    """Score the hairpins of a tile and commit those that may be hits.
+    """Score the hairpins of a tile and commit those that may be hits; the shard may go then.
 
     Args:
         job: the scan.
-        tile: the tile.
+        tile: the tile, folded.
         model: that of the scan, as this process holds it.
         device: where batches are computed.
+
+    Raises:
+        ShardError: the tile's shard is not as it was committed.
     """
-    path = job.run.scores(tile, job.score_key)
-    if record := job.run.committed(path):
-        return record
+    record = scored(job, tile) or _commit_scores(job, tile, model, device)
+    if not job.keep_shards:  # it may still be there where a process was killed at this place
+        job.run.forget(job.run.shard(tile))
+    return record
+
+
+def _commit_scores(job: Job, tile: Tile, model: Model, device: torch.device) -> Record:
     started = time.thread_time()
     shard = job.run.shard(tile)
-    hairpins = shards.read_hairpins(shard)
-    asked = job.gates is not None or model.cross_fit or job.spare is not None
-    loci = shards.read_loci(shard) if asked else None
-    places = Places.in_tile(loci, tile) if loci is not None and model.cross_fit else None
+    if (of_shard := job.run.committed(shard)) is None:
+        raise ShardError(f"{shard}: is gone, or not as it was written")
+    del of_shard["state"]
+    hairpins, loci = shards.read_hairpins(shard), shards.read_loci(shard)
+    places = Places.in_tile(loci, tile) if model.cross_fit else None
     spared = None
-    if loci is not None and job.spare is not None:
+    if job.spare is not None:
         spared = Spared(job.spare(loci, tile.spans), job.spare.min_prob)
     reading = time.thread_time() - started
     found = find_job_hits(job, model, hairpins, loci, places, device, spared)
+    writing = time.thread_time()
+    path = job.run.scores(tile, job.score_key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_scores(path, found.index, found.log_odds)
+    shards.write_shard(
+        path,
+        hairpins=hairpins.take(found.index),
+        loci=loci.take(found.index),
+        scores=shards.Scores(found.index, found.log_odds),
+    )
     return job.run.commit(
         path,
         {
             "tile": tile.index,
             "scored": found.scored,
             "hits": int(found.index.size),
-            "seconds": {**found.seconds, "gates": found.seconds["gates"] + reading},
+            "shard": of_shard,
+            "seconds": {
+                **found.seconds,
+                "gates": found.seconds["gates"] + reading,
+                "shards": time.thread_time() - writing,
+            },
         },
     )
 
@@ -199,16 +244,3 @@ def find_job_hits(
         device=device,
         spared=spared,
     )
-
-
-def write_scores(path: Path, index: np.ndarray[Any, Any], log_odds: np.ndarray[Any, Any]) -> None:
-    """Write which hairpins of a shard are hits, and their canonical log odds."""
-    with whole_file(path) as temporary:
-        with temporary.open("wb") as handle:
-            np.savez(handle, index=index.astype(np.int64), log_odds=log_odds.astype(np.float64))
-
-
-def read_scores(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Read what :func:`write_scores` wrote: int64 indices and float64 log odds."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays["index"], arrays["log_odds"]

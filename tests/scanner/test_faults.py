@@ -46,23 +46,24 @@ def undisturbed(genome, crash_server, tmp_path_factory):
 
 
 def committed(work):
-    """How many tiles have a sound shard, and how many sound scores."""
+    """How many tiles are folded, as a sound shard or sound scores show, and how many scored."""
     run = RunDirectory(work)
     files = [
         run.path / json.loads(record.read_text())["file"] for record in work.glob("commits/*.json")
     ]
     sound = [file for file in files if run.committed(file)]
     assert len(sound) == len(files), "a commit record of something that is not there"
-    return tuple(sum(file.suffix == suffix for file in sound) for suffix in (".h5", ".npz"))
+    scored = {file.stem for file in sound if "scores" in file.parts}
+    return len({file.stem for file in sound}), len(scored)
 
 
-def check_finished(out, expected, shards, scores):
+def check_finished(out, expected, folded, scored):
     """The output is as it must be, made with what was committed, and nothing else is left."""
     assert out.read_text() == expected
     summary = json.loads(out.with_name("hits.bed.summary.json").read_text())
-    assert (summary["tiles_reused"], summary["scores_reused"]) == (shards, scores)
+    assert (summary["tiles_reused"], summary["scores_reused"]) == (folded, scored)
     assert (summary["tiles_redone"], summary["scores_redone"]) == (0, 0)
-    assert summary["tiles_new"] == summary["tiles_total"] - shards
+    assert summary["tiles_new"] == summary["tiles_total"] - folded
     assert summary["tiles_quarantined"] == 0
     assert sorted(path.name for path in out.parent.iterdir() if path.suffix != ".fa") == [
         "hits.bed",
@@ -80,11 +81,11 @@ def kill_before_steps(steps, genome, crash_server, undisturbed, tmp_path):
         assert crash_server.scan(genome, "--out", out, *OPTIONS, kill_before=step).code == -9
         if out.exists():
             assert out.read_text() == expected, f"step {step}: torn output"
-        shards, scores = committed(work)
-        seen.add((shards, scores))
+        folded, scored = committed(work)
+        seen.add((folded, scored))
         ending = crash_server.scan(genome, "--out", out, *OPTIONS)
         assert ending.code == 0, f"step {step}: {ending.errors}"
-        check_finished(out, expected, shards, scores)
+        check_finished(out, expected, folded, scored)
     return seen
 
 
@@ -100,6 +101,22 @@ def test_sigkill_before_some_steps(genome, crash_server, undisturbed, tmp_path):
 def test_sigkill_before_every_step(genome, crash_server, undisturbed, tmp_path):
     seen = kill_before_steps(range(undisturbed[1]), genome, crash_server, undisturbed, tmp_path)
     assert len(seen) > 8
+
+
+@pytest.mark.parametrize(
+    "step", ["unlink commits/shards-tile-000001.json", "unlink shards/tile-000001.h5"]
+)
+def test_sigkill_before_the_shard_of_a_scored_tile_goes(
+    genome, crash_server, undisturbed, tmp_path, step
+):
+    out, work = tmp_path / "hits.bed", tmp_path / "hits.bed.premir-work"
+    assert crash_server.scan(genome, "--out", out, *OPTIONS, kill_before=step).code == -9
+    assert (work / "shards" / "tile-000001.h5").exists()
+    assert list(work.glob("commits/scores-*-tile-000001.json"))
+    folded, scored = committed(work)
+    ending = crash_server.scan(genome, "--out", out, *OPTIONS)
+    assert ending.code == 0, ending.errors
+    check_finished(out, undisturbed[0], folded, scored)
 
 
 @pytest.mark.slow
@@ -186,11 +203,11 @@ def kill_at_moments(count, genome, crash_server, tmp_path):
         assert ending.code == -9
         if out.exists():
             assert out.read_text() == expected
-        shards, scores = committed(work)
+        folded, scored = committed(work)
         ending = crash_server.scan(genome, "--out", out, *options)
         assert (ending.code, ending.errors) == (0, ""), f"moment {len(reused)}"
-        check_finished(out, expected, shards, scores)
-        reused.append(shards)
+        check_finished(out, expected, folded, scored)
+        reused.append(folded)
     return reused
 
 
@@ -239,10 +256,10 @@ def test_full_disk(genome, undisturbed, small_disk, capsys, kib):
     assert len(error.splitlines()) == 1
     assert error.startswith(f"premir-scan: error: {disk}/")
     assert error.endswith(": No space left on device; run again to go on\n")
-    shards, scores = committed(work)
+    folded, scored = committed(work)
     small_disk("remount", "size=64m")
     assert main(command) == 0
-    check_finished(out, undisturbed[0], shards, scores)
+    check_finished(out, undisturbed[0], folded, scored)
 
 
 def test_full_folder_for_temporary_files(genome, crash_server, undisturbed, tmp_path):

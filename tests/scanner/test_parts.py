@@ -115,9 +115,10 @@ def test_finalise_needs_a_run(work, scan, capsys):
     assert not work.exists()
 
 
-def test_damaged_shard_is_found_by_finalise(undisturbed, out, work, scan, capsys):
+def test_damaged_scores_are_found_by_finalise(undisturbed, out, work, scan, capsys):
     assert scan("--part", "1/1") == 0
-    (work / "shards" / "tile-000004.h5").write_bytes(b"torn")
+    (scores,) = work.glob("scores/*/tile-000004.h5")
+    scores.write_bytes(b"torn")
     assert scan("--finalise") == 1
     assert "1 of 9 tiles are missing; run their parts again: part 1/1, chr1:6001" in (
         capsys.readouterr().err

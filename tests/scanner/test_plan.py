@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 import re
 import shutil
+from dataclasses import replace
 
 import builders
 import pytest
 
+from premir.scanner import planning
 from premir.scanner.cli import main
-from premir.scanner.planning import Sample
+from premir.scanner.find.candidates import PRESETS
+from premir.scanner.genome.letters import Contigs, Genome
+from premir.scanner.options import Execution
+from premir.scanner.planning import Measured, Sample
+from premir.scanner.run.rundir import RunDirectory
+from premir.scanner.run.tasks import Job
 
 TILES = ("--tile-size", "2500", "--min-prob", "0.3")
 
@@ -50,9 +57,39 @@ def test_plan_of_a_new_scan(genome, plan, tmp_path):
     assert [s for s in stages if f"{s} " in facts["seconds_per_mb"]] == list(stages)
     assert facts["seconds_per_mb"].endswith("measured on 0.015 Mb of this genome")
     assert re.fullmatch(
-        r"about \d+\.\d MB while it runs, \d+\.\d MB of it shards, \d+ MB free", facts["disk"]
+        r"about \d+\.\d MB while it runs: letters 0\.0 MB, shards \d+\.\d MB "
+        r"\(of up to 0\.01521 Mb at once\), likely hits 0\.0 MB; \d+ MB free",
+        facts["disk"],
     )
     assert facts["device"] in {"cpu"} or "cuda" in facts["device"].lower()
+
+
+@pytest.mark.parametrize(
+    "keep, address, needed, shards, at_once",
+    [
+        (False, None, 109, 8, 8),
+        (True, None, 201, 100, 100),
+        (False, "auto", 201, 100, 100),
+    ],
+    ids=["scored shards go", "kept", "a cluster of any size"],
+)
+def test_disk_is_of_tiles_in_flight(tmp_path, keep, address, needed, shards, at_once):
+    """Of 100 Mb, with 1 MB of shards and 0.01 MB of likely hits per Mb."""
+    genome = Genome(tmp_path, tmp_path, Contigs.of(["c"], [100_000_000], bytes(32)))
+    measured = Measured(nucleotides=2_000_000, shard_bytes=2_000_000, score_bytes=20_000)
+    job = Job(RunDirectory(tmp_path), PRESETS["animal"], None, None, 0, 0, "", None, "")
+    text = planning._disk(
+        tmp_path / "work",
+        genome,
+        measured,
+        100.0,
+        replace(job, keep_shards=keep),
+        Execution(threads=2, ray_address=address),
+    )
+    assert text.startswith(
+        f"about {needed}.0 MB while it runs: letters 100.0 MB, shards {shards}.0 MB (of up to "
+        f"{at_once} Mb at once), likely hits 1.0 MB; "
+    )
 
 
 def test_plan_of_candidates_folds_nothing(genome, tmp_path, capsys, monkeypatch):
@@ -70,6 +107,10 @@ def test_plan_says_what_would_be_reused(genome, plan, tmp_path):
     assert plan()["reuse"] == "7 of 7 tiles are folded, 7 scored"
     assert plan("--min-prob", "0.4")["reuse"] == "7 of 7 tiles are folded, 0 scored"
     (work / "shards" / "tile-000002.h5").write_bytes(b"torn")
+    assert plan()["reuse"] == "7 of 7 tiles are folded, 7 scored"
+    assert plan("--keep-work")["reuse"] == "6 of 7 tiles are folded, 6 scored"
+    (scores,) = work.glob("scores/*/tile-000002.h5")
+    scores.write_bytes(b"torn")
     assert plan()["reuse"] == "6 of 7 tiles are folded, 6 scored"
     assert plan("--part", "1/2")["reuse"] == "3 of 4 tiles are folded, 3 scored"
     assert plan("--resume", "never")["reuse"] == "nothing: the run there would be discarded"

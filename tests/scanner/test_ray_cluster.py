@@ -203,7 +203,7 @@ def test_lost_workers_and_actors_change_nothing(scan, node, reference, tmp_path)
     process = scan(*SLOW)
     actors = 0
     for count in (3, 6, 9):
-        process.wait_until(lambda n=count: committed(tmp_path, "shards") >= n)
+        process.wait_until(lambda n=count: committed(tmp_path, "scores") >= n)
         with held(process) as worker:
             for actor in workers("ScoringActor"):
                 actor.kill()
@@ -221,7 +221,7 @@ def test_lost_workers_and_actors_change_nothing(scan, node, reference, tmp_path)
 @pytest.mark.faults
 def test_lost_nodes_and_memory_change_nothing(cluster, scan, node, reference, tmp_path):
     process = scan(*SLOW)
-    process.wait_until(lambda: committed(tmp_path, "shards") >= 2)
+    process.wait_until(lambda: committed(tmp_path, "scores") >= 2)
     with held(process):  # the head is busy, so that tiles go to the nodes that come
         # A machine whose memory monitor finds all memory used up, and kills whatever runs there.
         short = {"RAY_memory_usage_threshold": "0.0", "RAY_memory_monitor_refresh_ms": "50"}

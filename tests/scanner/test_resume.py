@@ -89,7 +89,7 @@ DAMAGES = [flip, truncate, tear, empty, Path.unlink]
 def test_damaged_shards_are_made_again(genome, reference, scan, work, summary, damage):
     for number in (1, 4):
         damage(work / "shards" / f"tile-{number:06d}.h5")
-    assert scan(genome, *TILES, "--work-dir", work) == (0, reference)
+    assert scan(genome, *TILES, "--work-dir", work, "--keep-work") == (0, reference)
     counts = summary()
     total = counts["tiles_total"]
     assert total > 5
@@ -101,12 +101,13 @@ def test_damaged_shards_are_made_again(genome, reference, scan, work, summary, d
     # The same hairpins stand in the same rows again: their scores are still good.
     assert counts["scores_reused"] == total
     assert counts["tiles_quarantined"] == 0
-    assert not work.exists()
+    for number in range(total):
+        assert RunDirectory(work).committed(work / "shards" / f"tile-{number:06d}.h5")
 
 
 @pytest.mark.parametrize("damage", [flip, Path.unlink])
 def test_damaged_scores_are_made_again(genome, reference, scan, work, summary, damage):
-    (file,) = work.glob("scores/*/tile-000002.npz")
+    (file,) = work.glob("scores/*/tile-000002.h5")
     damage(file)
     assert scan(genome, *TILES, "--work-dir", work) == (0, reference)
     counts = summary()
@@ -117,7 +118,7 @@ def test_damaged_scores_are_made_again(genome, reference, scan, work, summary, d
 @pytest.mark.parametrize("damage", [flip, empty, Path.unlink])
 def test_damaged_records_are_made_again(genome, reference, scan, work, summary, damage):
     damage(work / "commits" / "shards-tile-000003.json")
-    assert scan(genome, *TILES, "--work-dir", work) == (0, reference)
+    assert scan(genome, *TILES, "--work-dir", work, "--keep-work") == (0, reference)
     counts = summary()
     assert counts["tiles_reused"] == counts["tiles_total"] - 1
     redone = 0 if damage is Path.unlink else 1
@@ -129,7 +130,7 @@ def test_damaged_letters_are_written_again(genome, reference, scan, work, summar
     damage(work / "genome.seq")
     shutil.rmtree(work / "shards")
     (work / "shards").mkdir()
-    assert scan(genome, *TILES, "--work-dir", work) == (0, reference)
+    assert scan(genome, *TILES, "--work-dir", work, "--keep-work") == (0, reference)
     assert summary()["tiles_redone"] == summary()["tiles_total"]
 
 
@@ -162,7 +163,7 @@ def test_interrupted_scan_goes_on(genome, reference, scan, tmp_path, summary, mo
     monkeypatch.setattr("premir.scanner.run.executors.local.fold_tile", fails_late)
     assert scan(genome, *options)[0] == 130
     monkeypatch.undo()
-    committed = list((work / "shards").glob("*.h5"))
+    committed = {path.stem for path in work.glob("s*/**/*.h5")}  # shards, and what is scored
     assert committed
     assert scan(genome, *options) == (0, reference)
     assert summary()["tiles_reused"] == len(committed)

@@ -120,7 +120,7 @@ def put(path, **columns):
     """Change single numbers of a shard's columns, or (with a list) columns as a whole."""
     with h5py.File(path, "r+") as file:
         for name, change in columns.items():
-            group = "hairpins" if name in shards._HAIRPINS else "loci"
+            (group,) = (each for each in file if name in file[each])
             values = file[f"{group}/{name}"][...]
             del file[f"{group}/{name}"]
             if isinstance(change, dict):
@@ -133,11 +133,12 @@ def put(path, **columns):
 
 @pytest.fixture
 def small(tmp_path):
-    """A shard of two hairpins, ((.)) and (.). on two contigs."""
+    """A shard of two hairpins, ((.)) and (.). on two contigs, with scores."""
     hairpins, loci = make(lengths=(5, 4))
     pairs = np.array([4, 3, -1, 1, 0, 2, -1, 0, -1], np.int16)
     path = tmp_path / "shard.h5"
-    shards.write_shard(path, hairpins=replace(hairpins, pairs=pairs), loci=loci)
+    scores = shards.Scores(np.array([3, 8]), np.array([-1.5, 2.0]))
+    shards.write_shard(path, hairpins=replace(hairpins, pairs=pairs), loci=loci, scores=scores)
     return path
 
 
@@ -162,7 +163,7 @@ def small(tmp_path):
         ({"pairs": {4: -1}}, "a partner has another partner, or is itself"),
         ({"pairs": {2: 2}}, "a partner has another partner, or is itself"),
         ({"pairs": {8: 1}}, "a partner has another partner, or is itself"),
-        ({"mfe": [1]}, "as many hairpins as loci are expected"),
+        ({"mfe": [1]}, "as many hairpins as loci and scores are expected"),
     ],
 )
 def test_numbers_that_are_no_hairpins_are_told(small, change, message):
@@ -184,13 +185,40 @@ def test_numbers_that_are_no_hairpins_are_told(small, change, message):
         ({"start": {1: 2 * 10**10}}, "a locus ends before it begins, or reaches"),
         ({"folded_end": {0: 1}}, "a locus ends before it begins, or reaches"),
         ({"stem_energy": [0]}, "columns of loci differ in length"),
-        ({"start": [0]}, "as many hairpins as loci are expected"),
+        ({"start": [0]}, "as many hairpins as loci and scores are expected"),
     ],
 )
 def test_numbers_that_are_no_loci_are_told(small, change, message):
     put(small, **change)
     with pytest.raises(ShardError, match=message):
         shards.read_loci(small)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"row": {0: -1}}, "a row is below 0"),
+        ({"log_odds": {1: np.nan}}, "log odds are not finite"),
+        ({"log_odds": {1: -np.inf}}, "log odds are not finite"),
+        ({"log_odds": [1.0]}, "columns of scores differ in length"),
+        ({"row": [1]}, "as many hairpins as loci and scores are expected"),
+    ],
+)
+def test_numbers_that_are_no_scores_are_told(small, change, message):
+    scores = shards.read_scores(small)
+    assert (scores.row.tolist(), scores.log_odds.tolist()) == ([3, 8], [-1.5, 2.0])
+    put(small, **change)
+    with pytest.raises(ShardError, match=message):
+        shards.read_scores(small)
+    with pytest.raises(ShardError, match=message):
+        shards.read_shard(small)
+
+
+def test_a_shard_of_few_hairpins_is_small(small):
+    """A scan keeps one of each tile."""
+    assert small.stat().st_size < 16_000
+    with h5py.File(small) as file:
+        assert file["hairpins/codes"].chunks is None
 
 
 def test_faults_are_found_beyond_the_first_block(tmp_path):

@@ -83,7 +83,7 @@ def top_hits(hits: Hits) -> list[Shown]:
 def _read(
     hits: Hits, best: npt.NDArray[np.int64]
 ) -> Iterator[tuple[int, tuple[dict[str, str], str]]]:
-    """Read hits one shard after another, so that one is in memory at a time."""
+    """Read hits one tile after another, so that the folds of one are in memory at a time."""
     tiles = hits.table.tile[best]
     for tile in np.unique(tiles):
         here = best[tiles == tile]
