@@ -21,6 +21,7 @@ from premir.scanner.genome.regions import parse_regions
 from premir.scanner.genome.tiles import Tile, megabases_of
 from premir.scanner.options import Execution, ScanOptions
 from premir.scanner.preparing import (
+    circles_of,
     decoy_tiles,
     first_tiles,
     identity,
@@ -115,7 +116,8 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
         check_library(library)
     sample = Sample()
     begun = time.thread_time()
-    genome = Genome(search.genome, run.store, read_contigs(search.genome, sample.take))
+    contigs = read_contigs(search.genome, sample.take, circles=circles_of(search))
+    genome = Genome(search.genome, run.store, contigs)
     sample.close()
     reading = time.thread_time() - begun
     regions = parse_regions(search.regions, genome.contigs) if search.regions else None
@@ -280,7 +282,7 @@ def _disk(path: Path | None, genome: Genome, measured: Measured, megabases: floa
     while not folder.is_dir():
         folder = folder.parent
     shards = measured.shard_bytes / measured.nucleotides * megabases * 1e6
-    needed = genome.length + shards
+    needed = genome.contigs.stored + shards
     free = shutil.disk_usage(folder).free
     warning = "; that is not enough" if needed > free else ""
     return (

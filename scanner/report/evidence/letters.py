@@ -53,7 +53,7 @@ def shares(
     for first in range(0, len(table), _PIECE):
         here = slice(first, first + _PIECE)
         loci = table.loci.take(np.arange(len(table))[here])
-        offset, length = genome.contigs.offsets[loci.contig], genome.contigs.lengths[loci.contig]
+        offset, length = genome.contigs.offsets[loci.contig], genome.contigs.lines[loci.contig]
         start = np.maximum(loci.start - context_nt, 0)
         end = np.minimum(loci.end + context_nt, length)
         letters = read_pieces(genome.store, start + offset, end + offset)
