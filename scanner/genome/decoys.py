@@ -63,9 +63,9 @@ def _stretches(contigs: Contigs, length: int) -> Intervals:
         first = int(np.searchsorted(before, start, side="right")) - 1
         last = int(np.searchsorted(before, end))
         for contig in range(first, last):
-            offset, size = int(before[contig]), int(contigs.lengths[contig])
-            own = int(contigs.first[contig])
-            interval = (own + max(0, start - offset), own + min(size, end - offset))
+            own, own_end = contigs.turn(contig)
+            shift = own - int(before[contig])
+            interval = (max(own, start + shift), min(own_end, end + shift))
             intervals.setdefault(contig, []).append(interval)
     return intervals
 

@@ -89,6 +89,11 @@ class Contigs(Sequence[Contig]):
         lines = sizes + 2 * REACH * joined
         return cls(names, sizes, np.cumsum(lines) - lines, sha256, joined)
 
+    def turn(self, n: int) -> tuple[int, int]:
+        """Return where on its line the turn of a contig that is scanned begins and ends."""
+        first = REACH if self.circular[n] else 0
+        return first, first + int(self.lengths[n])
+
     @property
     def first(self) -> npt.NDArray[np.int64]:
         """Where the turn that is scanned begins on each line, int64 (N,): 0 of linear contigs."""

@@ -68,12 +68,12 @@ def _parse(text: str, index: dict[str, int], contigs: Contigs) -> tuple[int, int
 
 def _on_line(number: int, start: int, end: int, contigs: Contigs) -> list[tuple[int, int]]:
     """Return where an interval of a contig lies on the turn of its line that is scanned."""
-    first, length = int(contigs.first[number]), int(contigs.lengths[number])
-    begin = first + (start - first) % length
-    over = begin + end - start - (first + length)
+    first, last = contigs.turn(number)
+    begin = first + (start - first) % (last - first)
+    over = begin + end - start - last
     if over <= 0:
         return [(begin, begin + end - start)]
-    return [(begin, first + length), (first, first + over)]
+    return [(begin, last), (first, first + over)]
 
 
 def regions_of_bed(path: Path | None) -> list[str]:
@@ -128,11 +128,11 @@ def grow(intervals: Intervals, margin: int, contigs: Contigs) -> Intervals:
     """
     grown: Intervals = {}
     for number, parts in intervals.items():
-        first, length = int(contigs.first[number]), int(contigs.lengths[number])
+        first, last = contigs.turn(number)
         grown[number] = (
-            [(first, first + length)]
+            [(first, last)]
             if contigs.circular[number]
-            else merge_intervals([(max(0, a - margin), min(length, b + margin)) for a, b in parts])
+            else merge_intervals([(max(0, a - margin), min(last, b + margin)) for a, b in parts])
         )
     return grown
 

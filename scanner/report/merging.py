@@ -14,7 +14,7 @@ from premir.scanner.find.loci import Loci
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile
-from premir.scanner.report.origin import places
+from premir.scanner.report.origin import store_places
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job, read_scores
@@ -101,7 +101,7 @@ def merge(
         what was scanned might have displaced it.
     """
     # Contigs do not overlap in the store, so positions there tell all of them apart.
-    there = places(scored.loci, contigs)
+    there = store_places(scored.loci, contigs)
     forward = scored.loci.strand > 0
     exposed = _exposed((there.start + there.end) // 2, contigs, longest, scanned)
     kept: list[_I64] = []
@@ -152,8 +152,7 @@ def _exposed(
     """Whether candidates that were not scanned for might reach one with this mid-point."""
     exposed = np.zeros(middle.size, np.bool_)
     for number, parts in (scanned or {}).items():
-        origin, first = int(contigs.offsets[number]), int(contigs.first[number])
-        last = first + int(contigs.lengths[number])
+        origin, (first, last) = int(contigs.offsets[number]), contigs.turn(number)
         for start, end in parts:
             # Two candidates that overlap have mid-points less than the longest length apart.
             for is_open, low, high in (

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.scanner.find.loci import Loci
+from premir.scanner.genome.circular import REACH
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.report.columns import NO_INT, Column
 from premir.scanner.report.table import HitTable
@@ -23,7 +24,7 @@ _I64: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class StorePlaces:
     """Intervals of the store, each of N hits at least once.
 
     Attributes:
@@ -37,7 +38,7 @@ class Places:
     hit: _I64
 
 
-def places(loci: Loci, contigs: Contigs) -> Places:
+def store_places(loci: Loci, contigs: Contigs) -> StorePlaces:
     """Return where loci lie in the store, and where they lie a turn before or after.
 
     Args:
@@ -54,11 +55,11 @@ def places(loci: Loci, contigs: Contigs) -> Places:
     here = np.flatnonzero(contigs.circular[loci.contig])
     longest = int((end - start).max(initial=0))
     length = contigs.lengths[loci.contig[here]]
-    middle = (loci.start + loci.end)[here] // 2 - contigs.first[loci.contig[here]]
+    middle = (loci.start + loci.end)[here] // 2 - REACH
     after, before = middle < longest, middle >= length - longest
     again = np.concatenate([here[after], here[before]])
     by = np.concatenate([length[after], -length[before]])
-    return Places(
+    return StorePlaces(
         np.concatenate([start, start[again] + by]),
         np.concatenate([end, end[again] + by]),
         np.concatenate([np.arange(len(loci)), again]),

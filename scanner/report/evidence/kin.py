@@ -16,7 +16,7 @@ from premir.scanner.report.columns import Column
 from premir.scanner.report.evidence.pieces import in_pieces
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Material
-from premir.scanner.report.origin import places
+from premir.scanner.report.origin import store_places
 from premir.scanner.report.table import HitTable
 from premir.scanner.score.false_calls import FalseCalls
 
@@ -53,7 +53,7 @@ def count_kin(table: HitTable, material: Material) -> _I64:
 
 def _own_places(table: HitTable, genome: Genome) -> _I64:
     """Return where hits lie in the store: itself, a turn after and a turn before, int64 (N, 6)."""
-    there = places(table.loci, genome.contigs)
+    there = store_places(table.loci, genome.contigs)
     interval = np.stack([there.start, there.end], axis=1)
     own, again = interval[: len(table)], there.hit[len(table) :]
     lies = np.tile(own, (1, 3))

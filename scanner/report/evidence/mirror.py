@@ -13,7 +13,7 @@ from premir.scanner.report.columns import Column
 from premir.scanner.report.evidence.overlaps import overlapping
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Material
-from premir.scanner.report.origin import from_the_cut, places
+from premir.scanner.report.origin import from_the_cut, store_places
 from premir.scanner.report.table import HitTable
 
 _I64 = npt.NDArray[np.int64]
@@ -98,7 +98,7 @@ def _pairs(table: HitTable, contigs: Contigs) -> tuple[_I64, _I64, _I64, _I64]:
     how far on the second lies, in the 5' to 3' direction of the first.
     """
     loci = table.loci
-    there = places(loci, contigs)
+    there = store_places(loci, contigs)
     start, end, forward = there.start, there.end, loci.strand[there.hit] > 0
     plus, minus = np.flatnonzero(forward[: len(loci)]), np.flatnonzero(~forward)
     one, two = overlapping(start[plus], end[plus], start[minus], end[minus])

@@ -54,10 +54,11 @@ def shared(files: Iterable[FeatureFile], table: HitTable, contigs: Contigs) -> I
     offset = contigs.offsets[loci.contig]
     start, end = loci.start + offset, loci.end + offset
     numbers = {contigs.names[n]: n for n in np.unique(loci.contig).tolist()}
+    lines = contigs.lines
     for file in files:
         for some in file.read():
             contig = np.array([numbers.get(name, -1) for name in some.contigs], np.int64)
-            for here, first, last in _places(some, contig, contigs):
+            for here, first, last in _places(some, contig, contigs, lines):
                 hit, which = overlapping(start, end, first, last)
                 yield Shared(
                     hit,
@@ -68,10 +69,12 @@ def shared(files: Iterable[FeatureFile], table: HitTable, contigs: Contigs) -> I
                 )
 
 
-def _places(some: Features, contig: _I64, contigs: Contigs) -> Iterator[tuple[_I64, _I64, _I64]]:
+def _places(
+    some: Features, contig: _I64, contigs: Contigs, lines: _I64
+) -> Iterator[tuple[_I64, _I64, _I64]]:
     """Give features and where they begin and end in the store: on a circle, at each turn."""
     known = np.flatnonzero(contig >= 0)
-    lengths, lines = contigs.lengths, contigs.lines
+    lengths = contigs.lengths
     last_turn = ((lines - 1) // lengths)[contig[known]].max(initial=0)
     # What ends beyond the length of a circular contig reaches into the turn after it.
     for turn in range(-1, int(last_turn) + 1):

@@ -112,12 +112,12 @@ def count_reads(path: Path, contigs: Contigs, out: BinaryIO) -> Counted:
         )
         indexed = {each.contig: each.mapped for each in _statistics(file)}
         reader = _Reader(path, counted, bowtie=bowtie)
-        for n, (name, offset) in enumerate(
-            zip(contigs.names, contigs.offsets.tolist(), strict=True)
+        columns = (contigs.offsets, contigs.lengths, contigs.lines)
+        for name, offset, length, line in zip(
+            contigs.names, *(column.tolist() for column in columns), strict=True
         ):
             if name not in there or indexed.get(name) == 0:
                 continue
-            length, line = int(contigs.lengths[n]), int(contigs.lines[n])
             try:
                 seen = reader.read(file.fetch(name), offset, out)
                 again = replace(reader, counted=Counted())

@@ -13,7 +13,7 @@ from premir.scanner.report.evidence.reads.pattern import Pattern, Reads
 from premir.scanner.report.evidence.reads.stacks import Stacks, centres, combined
 from premir.scanner.report.evidence.reads.verdict import Verdict, verdict_of
 from premir.scanner.report.material import Material
-from premir.scanner.report.origin import places
+from premir.scanner.report.origin import store_places
 from premir.scanner.report.table import HitTable
 
 FLANK = 30
@@ -60,7 +60,7 @@ def sightings(
     """
     offset = material.genome.contigs.offsets[table.loci.contig]
     low, high = table.loci.start + offset, table.loci.end + offset
-    there = places(table.loci, material.genome.contigs)
+    there = store_places(table.loci, material.genome.contigs)
     strands = table.loci.strand[there.hit]
     covered = {strand: _Covered.by(there.start, there.end, strands == strand) for strand in (1, -1)}
     near = np.flatnonzero(_any_inside(libraries, low, high))
