@@ -7,13 +7,14 @@ import itertools
 import json
 import re
 import subprocess
+from dataclasses import replace
 from io import BytesIO
 
 import builders
 import naive
 import numpy as np
 import pytest
-from hit_rows import loci_of, rows
+from hit_rows import hits_in, loci_of, rows
 from hypothesis import given
 from hypothesis import strategies as st
 from read_sets import Read, write_library
@@ -29,11 +30,20 @@ from premir.scanner.genome.letters import Contigs, read_genome, read_letters
 from premir.scanner.genome.regions import parse_regions
 from premir.scanner.genome.tiles import place, plan_tiles
 from premir.scanner.report.autosql import autosql
+from premir.scanner.report.columns import NO_INT
+from premir.scanner.report.evidence import copies
+from premir.scanner.report.evidence.arms import track as arms
+from premir.scanner.report.evidence.features.files import FeatureFile
 from premir.scanner.report.evidence.mirror import partners
 from premir.scanner.report.evidence.reads.counting import count_reads
 from premir.scanner.report.evidence.reads.stacks import STACK, UNIT
+from premir.scanner.report.formats import write_hits
+from premir.scanner.report.hits import Hits, columns_with
 from premir.scanner.report.merging import merge
+from premir.scanner.report.origin import table_from_the_cut
+from premir.scanner.report.page.top import top_hits
 from premir.scanner.report.table import HitTable
+from premir.scanner.score import crossfit
 
 LENGTH = 3000
 PLACES = [(300, 0, "+"), (900, 1, "-"), (1500, 8, "+"), (2400, 3, "-")]
@@ -120,6 +130,7 @@ def test_where_the_file_cuts_the_circle_changes_nothing_but_coordinates(found):
     assert {hit["missing_context"] for hit in whole} == {"0"}
     for cut in CUTS:
         assert contigs[f"c{cut}"] == whole, cut
+    assert f"\n## circular {','.join(sorted(CIRCULAR.split(',')))}\n" in found["hits.bed"]
     across = [hit for hit in rows(found["hits.bed"]) if hit["wraps"] != "."]
     assert len({hit["chrom"] for hit in across}) >= 6
     # Each has the others for copies and kin, and is none of its own.
@@ -146,12 +157,8 @@ def test_far_from_the_cut_hits_are_those_of_a_linear_contig(found, tmp_path):
     assert summary["megabases"] == (LENGTH + len(LINEAR)) / 1e6
 
 
-@pytest.mark.parametrize(
-    "options",
-    [("--tile-size", "700", "--threads", "2"), ("--tile-size", "2999", "--threads", "1")],
-    ids=" ".join,
-)
-def test_tiles_and_threads_make_no_difference(genome, found, tmp_path, options):
+def test_tiles_and_threads_make_no_difference(genome, found, tmp_path):
+    options = ("--tile-size", "1900", "--threads", "1")
     assert scan(genome, tmp_path, *OPTIONS, *options) == found
 
 
@@ -227,11 +234,13 @@ def test_bed_has_the_longer_piece_as_its_readers_want_it(found, tmp_path):
     assert 'lstring wraps;\t"START-END' in autosql(tmp_path / "hits.bed")
 
 
-def test_sorted_as_other_programs_sort(genome, tmp_path):
-    options = (*OPTIONS, "--sort", "coordinate")
+def test_from_python_and_sorted_as_other_programs_sort(genome, tmp_path):
     outputs = ["hits.bed", "hits.bed.gz", "hits.gff3.gz"]  # tabix takes nothing that is not sorted
-    out = [part for name in outputs for part in ("--out", str(tmp_path / name))]
-    assert main([str(genome), "-q", *out, *options]) == 0
+    out = [tmp_path / name for name in outputs]
+    for names, fault in ((["chrM"], "no contig 'chrM'"), (["c0", "c0"], "twice")):
+        with pytest.raises(InputError, match=fault):
+            scan_api(genome, out, circular=names)
+    scan_api(genome, out, circular=CIRCULAR.split(","), min_prob=0.9, sort="coordinate")
     lines = [x for x in (tmp_path / "hits.bed").read_text().splitlines(True) if x[0] != "#"]
     command = ["sort", "-k1,1", "-k2,2n"]
     done = subprocess.run(
@@ -348,6 +357,84 @@ def test_reads_and_features_on_either_side_of_the_cut_count(evidence):
     assert f"; {len(CUTS)} circular" in page
 
 
+def made_by_hand(folder, records, *, circular=True, **options):
+    """Hits on a contig of 1,000 nt, counted from its cut."""
+    table, material = hits_in(folder, ["a"], records)
+    contigs = Contigs.of(["a"], [1000], bytes(32), circular)
+    source = replace(material, genome=replace(material.genome, contigs=contigs))
+    return Hits(columns_with((), decoys=False), table, source, [], **options)
+
+
+def test_a_mature_in_the_context_before_the_cut_is_at_the_end_of_the_contig():
+    contigs = Contigs.of(["a"], [2500], bytes(32), [True])
+    loci = loci_of([(0, 2450, 2530, 1), (0, 2503, 2580, -1), (0, 4400, 4480, 1)])
+    columns = {
+        "mature_5p_start": np.array([2510, 2498, NO_INT]),
+        "mature_5p_end": np.array([2532, 2520, NO_INT]),
+        "copies": np.array([2510, 0, 0]),
+    }
+    nothing = np.zeros(3, np.int64)
+    table = HitTable(loci, np.zeros(3), nothing, np.arange(3), columns)
+    told = [*arms.TRACK.columns[:2], *copies.TRACK.columns]
+    table = table_from_the_cut(table, contigs, told)
+    assert table.loci.start.tolist() == [3, 1900, 2450]
+    assert table.loci.folded_end.tolist() == [80, 1980, 2530]
+    assert table.row.tolist() == [1, 2, 0]
+    assert table.columns["mature_5p_start"].tolist() == [2498, NO_INT, 2510]
+    assert table.columns["mature_5p_end"].tolist() == [2520, NO_INT, 2532]
+    assert table.columns["copies"].tolist() == [0, 0, 2510]
+
+
+def test_features_may_end_beyond_a_circle_and_networks_know_places_from_the_cut(tmp_path, caplog):
+    contigs = Contigs.of(["a", "b"], [1000, 1000], bytes(64), [True, False])
+    for name, end, warned in (("a", 1500, False), ("a", 2100, True), ("b", 1500, True)):
+        caplog.clear()
+        path = tmp_path / "f.bed"
+        path.write_text(f"{name}\t900\t{end}\n")
+        FeatureFile.checked(path).compare(contigs)
+        told = [record.getMessage() for record in caplog.records]
+        expected = f"{path}: line 1: ends at {end}, and {name} has 1000 nt; is it of this genome?"
+        assert told == [expected] * warned
+    places = crossfit.Places.of(loci_of([(0, 2990, 3012, 1), (1, 10, 20, 1)]), contigs.lengths)
+    assert places.middle.tolist() == [1, 15]
+    assert places.contig_length.tolist() == [1000, 1000]
+
+
+def test_a_loop_in_the_context_before_the_cut_is_at_the_end_of_the_contig(tmp_path):
+    hits = made_by_hand(tmp_path, [(0, 3, 7, 1), (0, 3, 7, -1), (0, 990, 1006, 1)])
+    moved = np.array([-9, -9, 990])
+    loci = replace(hits.table.loci, folded_start=moved, folded_end=moved + 16)
+    hits = replace(hits, table=replace(hits.table, loci=loci))
+    (chunk,) = hits.chunks()
+    values = {column.name: column.texts(chunk) for column in hits.columns}
+    assert values["loop_start"] == ["997", "997", "996"]
+    assert values["loop_end"] == ["1001", "1001", "1000"]
+    assert values["block_count"] == ["1", "1", "2"]
+
+
+def test_pieces_that_begin_at_the_cut_are_sorted_by_their_names_in_the_end(tmp_path):
+    places = [(0, 0, 50, 1), (0, 960, 1050, -1), (0, 970, 1200, 1), (0, 980, 1050, 1)]
+    hits = made_by_hand(tmp_path, places, sort="coordinate")
+    write_hits(tmp_path / "hits.bed", hits)
+    lines = (tmp_path / "hits.bed").read_bytes().splitlines()[2:]
+    assert lines == sorted(lines)  # all begin at 0
+    assert [line.split(b"\t")[3] for line in lines] == [
+        *(b"a:971-1200(+)", b"a:1-50(+)", b"a:961-1050(-)", b"a:981-1050(+)"),
+    ]
+
+
+def test_a_report_knows_neighbours_across_the_cut(tmp_path):
+    told = []
+    for circular in (False, True):
+        places = [(0, 10, 26, 1), (0, 500, 516, 1), (0, 970, 986, 1)]
+        first, *_ = top_hits(made_by_hand(tmp_path / str(circular), places, circular=circular))
+        told.append([(each.name, each.nt) for each in first.neighbours])
+    assert told == [
+        [("a:501-516(+)", 474), ("a:971-986(+)", 944)],
+        [("a:971-986(+)", 24), ("a:501-516(+)", 474)],
+    ]
+
+
 def test_candidates_across_the_cut_are_among_them(evidence):
     contigs: dict[str, list[tuple[int, str, str]]] = {}
     last = ("", -1)
@@ -411,15 +498,6 @@ def test_names_that_are_wrong(genome, tmp_path, capsys, names, message):
             assert main([*command, *more]) == 2
         assert capsys.readouterr().err == f"premir-scan: error: {message}\n"
     assert list(tmp_path.iterdir()) == []
-
-
-def test_from_python(genome, found, tmp_path):
-    scan_api(genome, tmp_path / "h.tsv", circular=CIRCULAR.split(","), min_prob=0.9)
-    assert (tmp_path / "h.tsv").read_text() == found["hits.tsv"]
-    with pytest.raises(InputError, match="chrM"):
-        scan_api(genome, tmp_path / "h.tsv", circular=["chrM"])
-    with pytest.raises(InputError, match="twice"):
-        scan_api(genome, tmp_path / "h.tsv", circular=["c0", "c0"])
 
 
 def test_many_genomes_have_the_circles_that_are_theirs(tmp_path, capsys):
