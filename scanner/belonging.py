@@ -88,6 +88,7 @@ def _check_used(search: Search, found: Sequence[Own], names: Sequence[str]) -> N
                 f"{path}: its reads lie on none of the genomes: on contigs of other names or "
                 "lengths; align them to one of these genomes"
             )
+    used = {name for own in found for name in own.circular}
     for name in names:
-        if not any(name in own.circular for own in found):
+        if name not in used:
             raise InputError(f"--circular {name}: none of the genomes has a contig {name!r}")

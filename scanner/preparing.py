@@ -128,7 +128,7 @@ def extractor_of(search: Search) -> Extractor:
 def circles_of(search: Search) -> Circles:
     """Return which contigs a scan takes as circular: in no hairpin is a letter twice."""
     extractor = extractor_of(search)
-    return Circles(search.circular, extractor.longest + 2 * extractor.context_nt)
+    return Circles(frozenset(search.circular), extractor.longest + 2 * extractor.context_nt)
 
 
 def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO) -> Job:

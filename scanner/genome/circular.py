@@ -10,7 +10,7 @@ from the cut again. The line of a linear contig is the contig.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from premir.scanner.errors import InputError
@@ -27,12 +27,12 @@ class Circles:
     """Which contigs are asked to be circular.
 
     Attributes:
-        names: of them, or ``ALL``; none where empty.
+        names: of them, or ``ALL`` alone; none where empty.
         least: nt of the shortest that can be: in shorter ones a hairpin and its context would hold
             letters twice, and they stay linear.
     """
 
-    names: Sequence[str] = ()
+    names: Set[str] = frozenset()
     least: int = 1
 
     def asked(self, name: str) -> bool:
@@ -45,12 +45,10 @@ class Circles:
         Raises:
             InputError: names the first.
         """
-        there = set(contigs)
-        for name in self.names:
-            if name != ALL and name not in there:
-                raise InputError(
-                    f"--circular {name}: no contig {name!r} in the genome; it has {some(contigs)}"
-                )
+        for name in sorted(self.names - {ALL} - set(contigs)):
+            raise InputError(
+                f"--circular {name}: no contig {name!r} in the genome; it has {some(contigs)}"
+            )
 
 
 def checked_names(names: Sequence[str]) -> Sequence[str]:
@@ -59,9 +57,11 @@ def checked_names(names: Sequence[str]) -> Sequence[str]:
     Raises:
         InputError: a name stands twice, or ``ALL`` beside others.
     """
-    for n, name in enumerate(names):
-        if name in names[:n]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
             raise InputError(f"--circular {name}: is named twice")
+        seen.add(name)
     if ALL in names and len(names) > 1:
         raise InputError(f"--circular: {ALL} stands for every contig; give it alone, or names")
     return names
