@@ -36,7 +36,8 @@ from premir.scanner.report.evidence.arms import track as arms
 from premir.scanner.report.evidence.features.files import FeatureFile
 from premir.scanner.report.evidence.mirror import partners
 from premir.scanner.report.evidence.reads.counting import count_reads
-from premir.scanner.report.evidence.reads.stacks import STACK, UNIT
+from premir.scanner.report.evidence.reads.sighting import sightings
+from premir.scanner.report.evidence.reads.stacks import STACK, UNIT, Stacks
 from premir.scanner.report.formats import write_hits
 from premir.scanner.report.hits import Hits, columns_with
 from premir.scanner.report.merging import merge
@@ -446,8 +447,14 @@ def test_candidates_across_the_cut_are_among_them(evidence):
             continue
         assert 0 <= int(start) < int(end) <= LENGTH
         first, beyond = re.findall(r"\d+", name.partition(":")[2])
-        if int(beyond) <= LENGTH:
+        before, behind = LENGTH - int(first) + 1, int(beyond) - LENGTH
+        assert before > 0
+        if behind <= 0:
             assert (int(first) - 1, int(beyond)) == (int(start), int(end))
+        elif behind > before:
+            assert (0, behind) == (int(start), int(end))
+        else:
+            assert (LENGTH - before, LENGTH) == (int(start), int(end))
         middle = (int(first) - 1 + int(chrom[1:])) % LENGTH
         contigs.setdefault(chrom, []).append((middle, score, strand))
     assert len({tuple(sorted(each)) for each in contigs.values()}) == 1
@@ -596,6 +603,9 @@ def test_regions_and_tiles_of_a_circle():
         "a:1001 to b:500 (2 pieces)",
     ]
     assert sum(tile.length for tile in tiles) == 3500
+    last = Contigs.of(["b", "t"], [500, 600], bytes(64), [False, True])
+    (tile,) = plan_tiles(None, last, tile_size=2000)
+    assert place(tile, last) == "b:1 to t:800 (2 pieces)"
 
 
 interval = st.tuples(
@@ -654,20 +664,39 @@ def test_of_equal_ones_the_cut_does_not_decide(strand):
     assert names == [[0, 2] if strand > 0 else [1, 2]] * len(names)
 
 
-def test_partners_are_found_across_the_ends_of_a_turn():
+@pytest.mark.parametrize(
+    "own, expected",
+    [
+        (((0, 1), (30, -1), (990, -1)), {0: 2, 1: 0, 2: 0}),
+        # Of two that share as much the one nearer to the 5' end.
+        (((100, 1), (60, -1), (140, -1)), {0: 1, 1: 0, 2: 0}),
+        (((100, -1), (60, 1), (140, 1)), {0: 2, 1: 0, 2: 0}),
+    ],
+)
+def test_partners_are_found_across_the_ends_of_a_turn(own, expected):
     contigs = Contigs.of(["a"], [1000], bytes(32), [True])
     for by in range(0, 1000, 7):
-        places = [((start + by) % 1000, 80, s, 0) for start, s in ((0, 1), (30, -1), (990, -1))]
+        places = [((start + by) % 1000, 80, strand, 0) for start, strand in own]
         records = on_line(places, 1000)
         order = sorted(range(3), key=lambda n: records[n])
         rows_ = np.array(order)
         table = HitTable(loci_of([records[n] for n in order]), np.zeros(3), rows_ * 0, rows_)
         found = partners(table, contigs).tolist()
-        assert {order[n]: order[k] if k >= 0 else -1 for n, k in enumerate(found)} == {
-            0: 2,
-            1: 0,
-            2: 0,
-        }
+        assert {order[n]: order[k] for n, k in enumerate(found)} == expected
+
+
+def test_reads_in_a_hit_across_the_end_of_a_turn_are_not_its_flank(tmp_path):
+    """Two hits, one at the end of a turn, the other behind it: at its beginning."""
+    hits = made_by_hand(tmp_path, [(0, 0, 16, 1), (0, 982, 998, 1)])
+    loci = loci_of([(0, 2001, 2017, 1), (0, 2982, 2998, 1)])
+    table = replace(hits.table, loci=loci)
+    stacks = np.zeros(3, STACK)
+    stacks["start"], stacks["length"], stacks["strand"] = [2986, 3004, 3020], 8, 1
+    stacks["weight"] = [UNIT, 2 * UNIT, 4 * UNIT]
+    path = tmp_path / "library"
+    path.write_bytes(stacks.tobytes())
+    ((hit, sighting),) = sightings(table, hits.material, [Stacks(path)])
+    assert (hit, sighting.pattern.total, sighting.flank) == (1, UNIT, 4 * UNIT)
 
 
 def test_names_of_circles():
