@@ -328,7 +328,7 @@ def evidence(genome, found, tmp_path_factory):
             for first, last, label in (
                 (start - 30, start + 25, "one"),
                 (end - 10, end + 700, "two"),
-                (start + 200, start + LENGTH + 50, "long"),
+                *[(start + 200, start + LENGTH + 50, "long")] * (hit is whole[0]),
             ):
                 begin = (first - cut) % LENGTH
                 place_ = f"{begin + 1}\t{begin + last - first}"
