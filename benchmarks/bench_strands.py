@@ -25,6 +25,7 @@ import record
 
 from premir.scanner import read_hits
 from premir.scanner.find.loci import Loci
+from premir.scanner.genome.letters import Contigs
 from premir.scanner.report.evidence import mirror
 from premir.scanner.report.table import HitTable
 from premir.train.genome.planting import FLANK
@@ -55,10 +56,11 @@ class Hits:
         )
         log_odds = np.array([hit.log_odds for hit in self.hits])
         nowhere = np.zeros(len(self.hits), np.int64)
-        offsets = np.arange(len(contigs)) * (int(end.max(initial=0)) + 1)
+        lengths = [int(end.max(initial=0))] * len(contigs)
+        genome = Contigs.of(list(contigs), lengths, bytes(32 * len(contigs)))
         self.table = HitTable(loci, log_odds, nowhere, nowhere)
-        self.partner = mirror.partners(self.table, offsets)
-        self.worse = mirror.worse(self.table, offsets)
+        self.partner = mirror.partners(self.table, genome)
+        self.worse = mirror.worse(self.table, genome)
 
 
 def planted(path: Path, fasta: Path, min_prob: float) -> dict[str, Any]:

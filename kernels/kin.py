@@ -126,7 +126,10 @@ def _count(
                 continue
             owner = owners[place]
             mine = min(owner, offsets.size - 2 - owner)
-            inside = begin + origin + WORD > own[mine, 0] and begin + origin < own[mine, 1]
+            inside = False
+            for side in range(0, own.shape[1], 2):
+                ends_after = begin + origin + WORD > own[mine, side]
+                inside = inside or (ends_after and begin + origin < own[mine, side + 1])
             if done[mine] or inside:
                 continue
             score = WORD + _extended(
@@ -218,8 +221,8 @@ class Sought:
             origin: position of the first of them.
             inner: positions from and below which words count.
             borders: int64 (contigs + 1,), positions where contigs begin, and the end.
-            own: int64 (N, 2), positions where each sequence itself lies: what overlaps that is no
-                kin.
+            own: int64 (N, 2 K), positions where each sequence itself lies, start and end at each
+                of K places: what overlaps that is no kin.
             least: what letters that agree are to exceed those that differ by, ``WORD`` or more.
             counts: uint8 (T,), by the position in the sequences where the word begins; what is
                 found is added here.

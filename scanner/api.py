@@ -23,6 +23,7 @@ from premir.scanner.find.folding import make_folder
 from premir.scanner.find.hairpins import Hairpins as Hairpins
 from premir.scanner.find.shards import Shard as Shard
 from premir.scanner.find.shards import read_shard as read_shard
+from premir.scanner.genome.circular import checked_names
 from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.genome.regions import regions_of_bed
 from premir.scanner.options import (
@@ -63,6 +64,7 @@ def scan(
     decoys: float | Literal["auto"] = 0,
     max_q: float | None = None,
     sort: Order = "fasta",
+    circular: Literal["all"] | Sequence[str] = (),
     regions: Sequence[str] = (),
     regions_file: _Path | None = None,
     preset: Literal["animal", "plant", "virus"] = "animal",
@@ -114,6 +116,7 @@ def scan(
             much as the genome, from 2 to 20 Mb; 0 for none.
         max_q: leave out hits with a greater share of false ones among those that score as high.
         sort: order of hits: contigs as in the FASTA file, or sorted by name and start.
+        circular: contigs whose ends are joined, by name; ``all`` for every one.
         regions: ``CONTIG`` or ``CONTIG:START-END`` (1-based inclusive): report hits there only.
         regions_file: BED file: likewise in its intervals.
         preset: hairpins of what length and kind to look for.
@@ -190,6 +193,7 @@ def scan(
         model=loaded,
         min_prob=loaded.min_prob,
         limits=limits(max_copies, max_q, max_masked, exclude=bool(exclude)),
+        circular=checked_names([circular] if isinstance(circular, str) else circular),
         regions=[*regions, *regions_of_bed(Path(regions_file) if regions_file else None)],
         preset=preset,
         extractor=extractor,

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from premir.scanner.score.model import Model
 
 _ESSENTIAL = frozenset(
-    "genome hairpins out out_dir model list_models min_prob max_fp max_copies preset regions "
-    "known reads exclude decoys report threads ray_address plan help help_all version".split()
+    "genome hairpins out out_dir model list_models min_prob max_fp max_copies preset circular "
+    "regions known reads exclude decoys report threads ray_address plan help help_all "
+    "version".split()
 )
 _FIRST = """\
 examples:
@@ -115,6 +116,9 @@ def build_parser() -> Parser:
         "bedToBigBed want; default: %(default)s")  # fmt: skip
     add("--autosql", type=path, metavar="BED", help="print an autoSql of what a BED file of hits "
         "holds, as bedToBigBed takes it, and exit")  # fmt: skip
+    add("--circular", type=names, default=(), metavar="all|NAME,...", help="join the ends of "
+        "these contigs (plasmids, organelles, many viruses), or of all: what lies across them is "
+        "found, too")  # fmt: skip
     add("--regions", action="append", default=[], metavar="REGION",
         help="report only hits whose mid-point lies in CONTIG or CONTIG:START-END (1-based "
         "inclusive); may be repeated")  # fmt: skip
@@ -372,6 +376,7 @@ def _begin(
 
 def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> ScanOptions:
     """Return the settings that a command line asks for."""
+    from premir.scanner.genome.circular import checked_names
     from premir.scanner.genome.regions import regions_of_bed
     from premir.scanner.options import Execution, Outputs, ScanOptions, Search, limits
     from premir.scanner.preparing import with_threshold
@@ -388,6 +393,7 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
         limits=limits(
             options.max_copies, options.max_q, options.max_masked, exclude=bool(options.exclude)
         ),
+        circular=checked_names(options.circular),
         regions=[*options.regions, *regions_of_bed(options.regions_file)],
         preset=options.preset,
         extractor=options.extractor,

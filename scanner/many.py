@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from premir.scanner.belonging import Own, own_of
 from premir.scanner.errors import (
     ClusterError,
     InputError,
@@ -30,7 +31,6 @@ from premir.scanner.options import ScanOptions
 from premir.scanner.outputs import Named, check_writable, indices, writing
 from premir.scanner.preparing import make_job, run_directory_path, settings
 from premir.scanner.report import multiqc
-from premir.scanner.report.evidence.reads.library import check_library, lies_on
 from premir.scanner.report.summary import Summary
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.session import Session, open_session
@@ -69,12 +69,10 @@ class Outcome:
 
 
 Shapes: TypeAlias = Mapping[str, ScanOptions]
-"""How genomes of each preset are scanned; genome, reads, outputs and summary are set for each.
+"""How genomes of each preset are scanned; genome, what belongs to it, outputs and summary are set
+for each.
 
 A section for MultiQC is of all of them; the name of a report is what the names of all end in."""
-
-Libraries: TypeAlias = Mapping[str, Sequence[Path]]
-"""Small-RNA reads on each genome, by its name."""
 
 
 def scan_many(
@@ -107,10 +105,10 @@ def scan_many(
     for entry in entries:
         if not entry.path.exists():
             _log.warning("%s: %s: no such file; going on with the others", entry.source, entry.path)
-    libraries = _libraries(entries, next(iter(shapes.values())).search.reads)
+    owned = own_of(entries, next(iter(shapes.values())).search)
     outcomes = {entry.name: Outcome(entry, "not reached") for entry in entries}
     try:
-        _scan_all(entries, shapes, libraries, folder, suffixes, outcomes)
+        _scan_all(entries, shapes, owned, folder, suffixes, outcomes)
     finally:
         _write_table(folder / _TABLE, list(outcomes.values()))
     if (section := _multiqc(shapes)) is not None:
@@ -118,53 +116,23 @@ def scan_many(
     return _close(list(outcomes.values()), folder, time.monotonic() - started)
 
 
-def _libraries(entries: Sequence[Entry], reads: Sequence[Path]) -> Libraries:
-    """Find out which libraries lie on which genomes, of which that takes one more reading each.
-
-    Raises:
-        InputError: a library cannot be used, or lies on none of the genomes.
-    """
-    for path in reads:
-        check_library(path)
-    found: dict[str, list[Path]] = {entry.name: [] for entry in entries}
-    unread = False
-    for entry in entries if reads else ():
-        if entry.path.exists() and not entry.path.is_file():
-            raise InputError(f"{entry.path}: can be read only once; with --reads give a file")
-        try:
-            contigs = read_contigs(entry.path, lambda _: None)
-        except (InputError, OSError):  # which its scan will tell
-            unread = True
-            continue
-        found[entry.name] = [path for path in reads if lies_on(path, contigs)]
-        if not found[entry.name]:
-            _log.warning("%s: no library of --reads lies on its contigs", entry.name)
-    for path in reads:
-        if not unread and not any(path in own for own in found.values()):
-            raise InputError(
-                f"{path}: its reads lie on none of the genomes: on contigs of other names or "
-                "lengths; align them to one of these genomes"
-            )
-    return found
-
-
 def _scan_all(
     entries: Sequence[Entry],
     shapes: Shapes,
-    libraries: Libraries,
+    owned: Mapping[str, Own],
     folder: Path,
     suffixes: Sequence[str],
     outcomes: dict[str, Outcome],
 ) -> None:
     """Fill in the outcomes; those finished by an earlier run need no workers."""
     missing: dict[str, list[_Record]] = {}
-    kinds: dict[tuple[str, bool], dict[str, Any]] = {}
-    digests = {path: sha256(path) for own in libraries.values() for path in own}
+    kinds: dict[tuple[str, bool, tuple[str, ...]], dict[str, Any]] = {}
+    digests = {path: sha256(path) for each in owned.values() for path in each.reads}
     for entry in entries:
-        reads = libraries[entry.name]
         own = _options_for(entry, shapes, folder, suffixes)
-        own = replace(own, search=replace(own.search, reads=reads))
-        kind = entry.preset, bool(reads)
+        own = replace(own, search=owned[entry.name].narrowed(own.search))
+        reads = own.search.reads
+        kind = entry.preset, bool(reads), tuple(own.search.circular)
         if kind not in kinds:
             job = make_job(own, RunDirectory(folder))
             kinds[kind] = {

@@ -52,6 +52,7 @@ class Search:
         model: scores candidates; None where they are only listed.
         min_prob: reporting threshold.
         limits: by column: hits with more are not reported.
+        circular: contigs whose ends are joined, by name, or ``all``; none where empty.
         regions: regions to report, all where empty.
         preset: ``animal``, ``plant`` or ``virus``: what kind of hairpins to look for.
         extractor: ``stems`` or ``windows``.
@@ -73,6 +74,7 @@ class Search:
     model: Model | None
     min_prob: float
     limits: Mapping[str, float] = field(default_factory=dict)
+    circular: Sequence[str] = ()
     regions: Sequence[str] = ()
     preset: str = "animal"
     extractor: str = "stems"

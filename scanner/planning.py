@@ -21,6 +21,7 @@ from premir.scanner.genome.regions import parse_regions
 from premir.scanner.genome.tiles import Tile, megabases_of
 from premir.scanner.options import Execution, ScanOptions
 from premir.scanner.preparing import (
+    circles_of,
     decoy_tiles,
     first_tiles,
     identity,
@@ -119,7 +120,8 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
         check_library(library)
     sample = Sample()
     begun = time.thread_time()
-    genome = Genome(search.genome, run.store, read_contigs(search.genome, sample.take))
+    contigs = read_contigs(search.genome, sample.take, circles=circles_of(search))
+    genome = Genome(search.genome, run.store, contigs)
     sample.close()
     reading = time.thread_time() - begun
     regions = parse_regions(search.regions, genome.contigs) if search.regions else None
@@ -300,7 +302,7 @@ def _disk(
     at_once = megabases
     if not job.keep_shards and execution.ray_address is None:  # a cluster may be of any size
         at_once = min(at_once, _IN_FLIGHT * execution.threads * execution.tile_size / 1e6)
-    letters = genome.length / 1e6
+    letters = genome.contigs.stored / 1e6
     shards, scores = (
         bytes_ / measured.nucleotides * held
         for bytes_, held in ((measured.shard_bytes, at_once), (measured.score_bytes, megabases))

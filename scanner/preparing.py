@@ -15,8 +15,9 @@ import numpy as np
 
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256
-from premir.scanner.find.candidates import PRESETS
+from premir.scanner.find.candidates import PRESETS, Extractor
 from premir.scanner.find.identity import identity_of
+from premir.scanner.genome.circular import Circles
 from premir.scanner.genome.decoys import plan_decoys
 from premir.scanner.genome.letters import Contigs, Genome
 from premir.scanner.genome.regions import Intervals, grow
@@ -114,6 +115,23 @@ def work_directory(options: ScanOptions) -> Iterator[Path]:
         yield folder / "run"
 
 
+def extractor_of(search: Search) -> Extractor:
+    """Return how a scan finds candidates."""
+    preset = PRESETS[search.preset]
+    return replace(
+        preset,
+        kind=search.extractor,
+        max_span=search.max_span or preset.max_span,
+        context_nt=search.model.context_nt if search.model is not None else 0,
+    )
+
+
+def circles_of(search: Search) -> Circles:
+    """Return which contigs a scan takes as circular: in no hairpin is a letter twice."""
+    extractor = extractor_of(search)
+    return Circles(frozenset(search.circular), extractor.longest + 2 * extractor.context_nt)
+
+
 def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO) -> Job:
     """Return what all tiles of a scan have in common; remarks are logged at level ``say``.
 
@@ -121,13 +139,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
         InputError: the model cannot read hairpins that long.
     """
     search, model = options.search, options.search.model
-    preset = PRESETS[search.preset]
-    extractor = replace(
-        preset,
-        kind=search.extractor,
-        max_span=search.max_span or preset.max_span,
-        context_nt=model.context_nt if model is not None else 0,
-    )
+    extractor = extractor_of(search)
     if model is not None:
         _check_longest(model, extractor.longest)
         _check_decoys(search, model)
@@ -287,6 +299,7 @@ def settings(options: ScanOptions, job: Job) -> dict[str, Any]:
         **identity_of(job.extractor, folds=job.folder is not None),
         "gates": job.gates.digest if job.gates else None,
         "regions": sorted(options.search.regions),
+        **({"circular": sorted(options.search.circular)} if options.search.circular else {}),
     }
 
 

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 from premir.scanner.errors import MissingTilesError
 from premir.scanner.files import as_json
+from premir.scanner.genome.circular import Circles, some
 from premir.scanner.genome.letters import Genome, read_genome, soft_masked
 from premir.scanner.genome.regions import Intervals, grow, parse_regions, subtract
 from premir.scanner.genome.tiles import Tile, place, plan_tiles
@@ -16,6 +17,7 @@ from premir.scanner.options import Outputs, ScanOptions
 from premir.scanner.outputs import check_writable, sweep_output, writing
 from premir.scanner.preparing import (
     FIRST_MARGIN,
+    circles_of,
     decoy_tiles,
     identity,
     make_job,
@@ -120,7 +122,8 @@ def _write_summary(files: Outputs, told: Summary) -> None:
 def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Intervals | None, Job]:
     """Read the genome and tie the run directory to this scan of it."""
     run = opened.run
-    genome = fresh = read_genome(options.search.genome, run.store)
+    circles = circles_of(options.search)
+    genome = fresh = read_genome(options.search.genome, run.store, circles)
     try:
         megabases = genome.length / 1e6
         _log.log(say, "%s: %d contigs, %.3f Mb", genome.source, len(genome.contigs), megabases)
@@ -132,7 +135,7 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
         for path in options.search.reads:
             check_contigs(path, genome.contigs)
         if options.execution.part is None:
-            _warn_of_limits(options, genome)
+            _warn_of_limits(options, genome, circles)
         job = make_job(options, run, say=say)
         with opened.lock.exclusive():
             if options.execution.resume == "never":
@@ -147,11 +150,18 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
     return genome, regions, job
 
 
-def _warn_of_limits(options: ScanOptions, genome: Genome) -> None:
+def _warn_of_limits(options: ScanOptions, genome: Genome, circles: Circles) -> None:
     """Warn of what was asked for and has little or nothing to look at in this genome."""
-    search = options.search
+    search, contigs = options.search, genome.contigs
+    joined = zip(contigs.names, contigs.circular.tolist(), strict=True)
+    if linear := [name for name, circular in joined if circles.asked(name) and not circular]:
+        _log.warning(
+            "%s: %d contigs are shorter than %d nt, the longest hairpin with its context, and "
+            "stay linear in spite of --circular: %s",
+            genome.source, len(linear), circles.least, some(linear),
+        )  # fmt: skip
     for features in (*search.exclude, *search.mark):
-        features.compare(genome.contigs)
+        features.compare(contigs)
     if "masked_fraction" in search.limits and not soft_masked(genome):
         _log.warning(
             "%s: nothing is soft-masked, no letter is in lower case: --max-masked leaves out "

@@ -226,12 +226,17 @@ def contest(a: tuple[int, int], b: tuple[int, int]) -> bool:
 
 
 def resolve_overlaps(
-    intervals: list[tuple[int, int]], order: list[int], exposed: list[bool]
+    intervals: list[tuple[int, int]], order: list[int], exposed: list[bool], turn: int = 0
 ) -> list[str]:
-    """``kept``, ``dropped`` or ``undecided`` for each interval."""
+    """``kept``, ``dropped`` or ``undecided`` for each interval, on a circle of ``turn`` nt."""
     state: dict[int, str] = {}
     for i in order:
-        rivals = {state[k] for k in state if contest(intervals[i], intervals[k])}
+        rivals = {
+            state[k]
+            for k in state
+            for by in {-turn, 0, turn}
+            if contest(intervals[i], (intervals[k][0] + by, intervals[k][1] + by))
+        }
         if "kept" in rivals:
             state[i] = "dropped"
         elif exposed[i] or "undecided" in rivals:

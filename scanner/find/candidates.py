@@ -259,8 +259,8 @@ def _windows(
     for n, span in enumerate(pieces.spans):
         first, last = int(pieces.borders[n]), int(pieces.borders[n + 1])
         size, origin = last - first, first + int(pieces.shift[n])
-        before = origin if strand > 0 else span.contig_length - origin - size
-        final = size - min(WINDOW_LENGTH, span.contig_length)
+        before = origin if strand > 0 else span.line_length - origin - size
+        final = size - min(WINDOW_LENGTH, span.line_length)
         start = np.arange(-before % WINDOW_STEP, final + 1, WINDOW_STEP)
         start = start[size - start >= extractor.min_span]
         end = np.minimum(start + WINDOW_LENGTH, size)

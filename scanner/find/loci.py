@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ COLUMNS: dict[str, type[np.generic]] = {
 @dataclass(frozen=True, slots=True)
 class Loci:
     """Where candidates lie, as parallel arrays; 0-based half-open on the plus strand.
+
+    Of circular contigs positions are those on their lines
+    (:mod:`premir.scanner.genome.circular`), until hits are written.
 
     Attributes:
         contig: int32 (N,), index into the genome's contigs.
@@ -63,6 +66,16 @@ class Loci:
                 strict=True,
             )
         ]  # fmt: skip
+
+    def moved(self, by: npt.NDArray[np.int64]) -> Loci:
+        """Return the loci each so many nt further on."""
+        return replace(
+            self,
+            start=self.start + by,
+            end=self.end + by,
+            folded_start=self.folded_start + by,
+            folded_end=self.folded_end + by,
+        )
 
     def contexts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return how much was folded before and after each candidate, 5' to 3', in nt."""

@@ -24,7 +24,7 @@ class Pieces:
         spans: the tile's.
         codes: uint8 (n,), plus strand.
         borders: int64 (M + 1,), where the piece of each span begins in ``codes``.
-        shift: int64 (M,), what turns a position in ``codes`` into one on the contig.
+        shift: int64 (M,), what turns a position in ``codes`` into one on the contig's line.
         unknown_before: int32 (n + 1,), letters other than A, C, G, T, U before each position.
     """
 
@@ -39,9 +39,9 @@ class Pieces:
         """Read the spans of a tile and at least so many letters on both sides, where there are."""
         spans = tile.spans
         origin = np.maximum(spans.start - halo, 0)
-        end = np.minimum(spans.end + halo, spans.contig_length)
+        end = np.minimum(spans.end + halo, spans.line_length)
         if tile.shuffle is not None:
-            origin, end = whole_blocks(origin, end, spans.contig_length)
+            origin, end = whole_blocks(origin, end, spans.line_length)
         letters = read_pieces(store, spans.contig_offset + origin, spans.contig_offset + end)
         codes = encode(letters)
         borders = np.concatenate([[0], np.cumsum(end - origin)])

@@ -31,6 +31,8 @@ _I64 = npt.NDArray[np.int64]
 def plan_decoys(contigs: Contigs, length: int, *, tile_size: int) -> list[Tile]:
     """Cut decoys of a genome into tiles.
 
+    The ends of a circular contig are not joined in them: shuffled, they have nothing in common.
+
     Args:
         contigs: of the genome.
         length: nucleotides of decoys: so many shuffles of the whole genome as fit, and of another
@@ -53,23 +55,24 @@ def plan_decoys(contigs: Contigs, length: int, *, tile_size: int) -> list[Tile]:
 def _stretches(contigs: Contigs, length: int) -> Intervals:
     """Choose evenly spaced stretches of a genome, of so many nucleotides in all."""
     total, count = int(contigs.lengths.sum()), -(-length // _STRETCH)
+    before = np.cumsum(contigs.lengths) - contigs.lengths
     intervals: Intervals = {}
     for n in range(count):
         start = n * total // count
         end = start + (n + 1) * length // count - n * length // count
-        # In the store contigs follow each other without gaps.
-        first = int(np.searchsorted(contigs.offsets, start, side="right")) - 1
-        last = int(np.searchsorted(contigs.offsets, end))
+        first = int(np.searchsorted(before, start, side="right")) - 1
+        last = int(np.searchsorted(before, end))
         for contig in range(first, last):
-            offset, size = int(contigs.offsets[contig]), int(contigs.lengths[contig])
-            own = (max(0, start - offset), min(size, end - offset))
-            intervals.setdefault(contig, []).append(own)
+            own, own_end = contigs.turn(contig)
+            shift = own - int(before[contig])
+            interval = (max(own, start + shift), min(own_end, end + shift))
+            intervals.setdefault(contig, []).append(interval)
     return intervals
 
 
-def whole_blocks(start: _I64, end: _I64, contig_length: _I64) -> tuple[_I64, _I64]:
-    """Extend intervals of contigs to all blocks that they have a share in."""
-    return start - start % BLOCK, np.minimum(-(-end // BLOCK) * BLOCK, contig_length)
+def whole_blocks(start: _I64, end: _I64, line_length: _I64) -> tuple[_I64, _I64]:
+    """Extend intervals of lines to all blocks that they have a share in."""
+    return start - start % BLOCK, np.minimum(-(-end // BLOCK) * BLOCK, line_length)
 
 
 def shuffled(codes: Codes, borders: _I64, origin: _I64, number: int) -> Codes:

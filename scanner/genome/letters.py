@@ -1,7 +1,8 @@
 """A genome: one validating pass over a FASTA file into a store of our own.
 
 The store holds the letters of all contigs one after another, one byte each, as they stand in the
-file (case included) and without line ends. It serves any compression alike, is read by
+file (case included) and without line ends; those of a circular contig are followed by some of them
+once more (:mod:`premir.scanner.genome.circular`). It serves any compression alike, is read by
 position through the page cache, costs no set-up however many contigs there are, and cannot be
 stale: it lives in the run directory and is made by the pass that validates. That pass reads the
 source once, so that it may be a pipe.
@@ -28,12 +29,14 @@ import numpy.typing as npt
 from premir.scanner.errors import InputError
 from premir.scanner.files import naming, temporary_name
 from premir.scanner.genome.bed_names import lost_in_bed
+from premir.scanner.genome.circular import REACH, Circles, once_more
 from premir.scanner.genome.fasta import fasta_pieces
 from premir.scanner.genome.findings import Accepted
 
 _COPY = 1 << 20
 _HELD = 1 << 26
 """Letters of a genome that :func:`open_genome` holds in memory before it takes to the disk."""
+_NONE = Circles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +65,49 @@ class Contigs(Sequence[Contig]):
         lengths: int64 (N,), in nt.
         offsets: int64 (N,), where their letters begin in the store.
         digests: uint8 (N, 32), SHA-256 of their letters.
+        circular: bool (N,), whether their ends are joined.
     """
 
     names: list[str]
     lengths: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     digests: npt.NDArray[np.uint8]
+    circular: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, names: list[str], lengths: npt.ArrayLike, digests: bytes | bytearray) -> Contigs:
-        """Put columns together; letters stand in the store in the same order, without gaps."""
+    def of(
+        cls,
+        names: list[str],
+        lengths: npt.ArrayLike,
+        digests: bytes | bytearray,
+        circular: npt.ArrayLike = False,
+    ) -> Contigs:
+        """Put columns together; lines stand in the store in the same order, without gaps."""
         sizes = np.asarray(lengths, np.int64)
         sha256 = np.frombuffer(digests, np.uint8).reshape(sizes.size, 32)
-        return cls(names, sizes, np.cumsum(sizes) - sizes, sha256)
+        joined = np.broadcast_to(np.asarray(circular, np.bool_), sizes.shape)
+        lines = sizes + 2 * REACH * joined
+        return cls(names, sizes, np.cumsum(lines) - lines, sha256, joined)
+
+    def turn(self, n: int) -> tuple[int, int]:
+        """Return where on its line the turn of a contig that is scanned begins and ends."""
+        first = REACH if self.circular[n] else 0
+        return first, first + int(self.lengths[n])
+
+    @property
+    def first(self) -> npt.NDArray[np.int64]:
+        """Where the turn that is scanned begins on each line, int64 (N,): 0 of linear contigs."""
+        return REACH * self.circular
+
+    @property
+    def lines(self) -> npt.NDArray[np.int64]:
+        """Letters that the store holds of each contig, int64 (N,): its own, and some once more."""
+        return self.lengths + 2 * self.first
+
+    @property
+    def stored(self) -> int:
+        """Letters in the store."""
+        return int(self.lines.sum())
 
     def __len__(self) -> int:
         return len(self.names)
@@ -187,12 +220,13 @@ def open_genome(source: Path) -> Iterator[OpenGenome]:
         yield OpenGenome(read_contigs(source, take), store)
 
 
-def read_genome(source: Path, store: Path) -> Genome:
+def read_genome(source: Path, store: Path, circles: Circles = _NONE) -> Genome:
     """Validate a FASTA file, and write its letters unless they are in the store already.
 
     Args:
         source: FASTA (see :func:`premir.scanner.genome.fasta.fasta_pieces`).
         store: file that may hold the very same letters. It is compared and never changed.
+        circles: which contigs are circular.
 
     Returns:
         The genome. Its ``store`` is the one given, or a new file beside it where that was missing
@@ -200,24 +234,28 @@ def read_genome(source: Path, store: Path) -> Genome:
 
     Raises:
         InputError: all faults of the file, among them contig names that BED readers take for
-            comments.
+            comments; or a circular contig is named that it does not have.
         OSError: the letters cannot be written.
     """
     with _StoreWriter(store) as writer:
         accepted = Accepted()
-        contigs = read_contigs(source, writer.write, accepted)
+        contigs = read_contigs(source, writer.write, accepted, circles)
         return Genome(source, writer.finish(), contigs, accepted)
 
 
 def read_contigs(
-    source: Path, take: Callable[[bytes], object], accepted: Accepted | None = None
+    source: Path,
+    take: Callable[[bytes], object],
+    accepted: Accepted | None = None,
+    circles: Circles = _NONE,
 ) -> Contigs:
     """Validate a FASTA file; records without sequence are no contigs.
 
     Args:
         source: FASTA (see :func:`premir.scanner.genome.fasta.fasta_pieces`).
-        take: is given all letters, a piece of one contig at a time.
+        take: is given all letters, a piece of one contig's line at a time.
         accepted: counts what was out of the ordinary.
+        circles: which contigs are circular.
 
     Raises:
         InputError: as :func:`read_genome`.
@@ -225,19 +263,28 @@ def read_contigs(
     names: list[str] = []
     lengths = array("q")
     digests = bytearray()
+    circular = bytearray()
     pieces = fasta_pieces(source, accepted=accepted, check_name=lost_in_bed)
     for name, group in itertools.groupby(pieces, key=itemgetter(0)):
-        digest, length = hashlib.sha256(), 0
+        digest, length, start = hashlib.sha256(), 0, b""
+        asked = circles.asked(name)
         for _, letters in group:
             digest.update(letters)
             length += len(letters)
             take(letters)
+            if asked and len(start) < 2 * REACH:
+                start += letters
         if not length:
             continue
+        circular.append(asked and length >= circles.least)
+        if circular[-1]:
+            for letters in once_more(start):
+                take(letters)
         names.append(name)
         lengths.append(length)
         digests += digest.digest()
-    return Contigs.of(names, lengths, digests)
+    circles.check(names)
+    return Contigs.of(names, lengths, digests, np.frombuffer(circular, np.bool_))
 
 
 class _StoreWriter:
@@ -335,9 +382,10 @@ def read_pieces(
 
 def soft_masked(genome: Genome) -> bool:
     """Whether any letter of a genome is in lower case; reads up to the first."""
-    pieces = range(0, genome.length, _COPY)
+    stored = genome.contigs.stored
+    pieces = range(0, stored, _COPY)
     return any(
-        (read_letters(genome.store, first, min(first + _COPY, genome.length)) >= ord("a")).any()
+        (read_letters(genome.store, first, min(first + _COPY, stored)) >= ord("a")).any()
         for first in pieces
     )
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from premir.scanner.errors import InputError
+from premir.scanner.genome.circular import some
 from premir.scanner.genome.decompression import read_blocks
 from premir.scanner.genome.letters import Contigs
 
 Intervals: TypeAlias = dict[int, list[tuple[int, int]]]
-"""By contig index: sorted, disjoint, 0-based half-open intervals."""
+"""By contig index: sorted, disjoint, 0-based half-open intervals of its line, which is the contig
+unless that is circular (:mod:`premir.scanner.genome.circular`)."""
 
 _RANGE = re.compile(r"(?=.*\d)([\d,]{0,30})(?:-([\d,]{0,30}))?")
 _BRACED = re.compile(r"\{(.*)\}(?::([^:]*))?", re.DOTALL)
@@ -38,7 +40,7 @@ def parse_regions(texts: Sequence[str], contigs: Contigs) -> Intervals:
     intervals: Intervals = {}
     for text in texts:
         number, start, end = _parse(text, index, contigs)
-        intervals.setdefault(number, []).append((start, end))
+        intervals.setdefault(number, []).extend(_on_line(number, start, end, contigs))
     return {number: merge_intervals(intervals[number]) for number in sorted(intervals)}
 
 
@@ -53,14 +55,25 @@ def _parse(text: str, index: dict[str, int], contigs: Contigs) -> tuple[int, int
         raise InputError(f"--regions {text}: expected CONTIG:START-END, 1-based inclusive")
     if name not in index or match is None:
         wanted = name if colon and match else text
-        known = ", ".join(list(index)[:5]) + (", ..." if len(index) > 5 else "")
-        raise InputError(f"--regions {text}: no contig {wanted!r} in the genome; it has {known}")
+        raise InputError(
+            f"--regions {text}: no contig {wanted!r} in the genome; it has {some(contigs.names)}"
+        )
     length = int(contigs.lengths[index[name]])
     first = int(match[1].replace(",", "") or 1)
     last = int((match[2] or "").replace(",", "") or length)
     if not 1 <= first <= last <= length:
         raise InputError(f"--regions {text}: not inside {name}, which has positions 1 to {length}")
     return index[name], first - 1, last
+
+
+def _on_line(number: int, start: int, end: int, contigs: Contigs) -> list[tuple[int, int]]:
+    """Return where an interval of a contig lies on the turn of its line that is scanned."""
+    first, last = contigs.turn(number)
+    begin = first + (start - first) % (last - first)
+    over = begin + end - start - last
+    if over <= 0:
+        return [(begin, begin + end - start)]
+    return [(begin, last), (first, first + over)]
 
 
 def regions_of_bed(path: Path | None) -> list[str]:
@@ -109,13 +122,19 @@ def merge_intervals(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def grow(intervals: Intervals, margin: int, contigs: Contigs) -> Intervals:
-    """Extend intervals by ``margin`` nt on both sides, as far as the contigs go."""
-    return {
-        number: merge_intervals(
-            [(max(0, a - margin), min(int(contigs.lengths[number]), b + margin)) for a, b in parts]
+    """Extend intervals by ``margin`` nt on both sides, as far as the contigs go.
+
+    A circular contig goes on without end: it is taken as a whole.
+    """
+    grown: Intervals = {}
+    for number, parts in intervals.items():
+        first, last = contigs.turn(number)
+        grown[number] = (
+            [(first, last)]
+            if contigs.circular[number]
+            else merge_intervals([(max(0, a - margin), min(last, b + margin)) for a, b in parts])
         )
-        for number, parts in intervals.items()
-    }
+    return grown
 
 
 def subtract(intervals: Intervals, taken: Intervals) -> Intervals:

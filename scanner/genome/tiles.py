@@ -26,15 +26,22 @@ class Span:
         contig: index of the contig.
         contig_offset: where the contig's letters begin in the store.
         contig_length: in nt.
-        start: first position of the core, 0-based.
+        line_length: letters that the store holds of it (:mod:`premir.scanner.genome.circular`).
+        start: first position of the core on that line, 0-based.
         end: position after its last.
     """
 
     contig: int
     contig_offset: int
     contig_length: int
+    line_length: int
     start: int
     end: int
+
+    @property
+    def turns(self) -> int:
+        """Nucleotides of whole turns before ``start``: 0 on a linear contig."""
+        return self.start // self.contig_length * self.contig_length
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +52,7 @@ class Spans(Sequence[Span]):
         contig: int64 (M,), as in :class:`Span`.
         contig_offset: int64 (M,).
         contig_length: int64 (M,).
+        line_length: int64 (M,).
         start: int64 (M,).
         end: int64 (M,).
     """
@@ -52,6 +60,7 @@ class Spans(Sequence[Span]):
     contig: _I64
     contig_offset: _I64
     contig_length: _I64
+    line_length: _I64
     start: _I64
     end: _I64
 
@@ -63,7 +72,10 @@ class Spans(Sequence[Span]):
     @overload
     def __getitem__(self, n: slice) -> Spans: ...
     def __getitem__(self, n: int | slice) -> Span | Spans:
-        columns = (self.contig, self.contig_offset, self.contig_length, self.start, self.end)
+        columns = (
+            *(self.contig, self.contig_offset, self.contig_length, self.line_length),
+            *(self.start, self.end),
+        )
         if isinstance(n, slice):
             return Spans(*(column[n] for column in columns))
         return Span(*(int(column[n]) for column in columns))
@@ -126,7 +138,8 @@ def plan_tiles(
         Tiles in the order of the genome; their cores are disjoint and cover the intervals.
     """
     if intervals is None:
-        number, start, end = np.arange(len(contigs)), np.zeros(len(contigs), int), contigs.lengths
+        number, start = np.arange(len(contigs)), contigs.first
+        end = start + contigs.lengths
     else:
         rows = [(n, a, b) for n, parts in sorted(intervals.items()) for a, b in parts]
         number, start, end = np.array(rows, np.int64).reshape(-1, 3).T
@@ -135,7 +148,8 @@ def plan_tiles(
     rank = np.arange(source.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     number, start, end = number[source], start[source] + rank * tile_size, end[source]
     end = np.minimum(start + tile_size, end)
-    spans = Spans(number, contigs.offsets[number], contigs.lengths[number], start, end)
+    offset, length = contigs.offsets[number], contigs.lengths[number]
+    spans = Spans(number, offset, length, contigs.lines[number], start, end)
     # Greedy packing: each tile takes spans as long as they fit.
     total = np.concatenate([[0], np.cumsum(end - start)])
     tiles: list[Tile] = []
@@ -148,10 +162,14 @@ def plan_tiles(
 
 
 def place(tile: Tile, contigs: Contigs) -> str:
-    """Say where a tile lies, as users write regions: 1-based inclusive."""
+    """Say where a tile lies, as users write regions: 1-based inclusive.
+
+    On a circular contig it may end beyond the length, as hits do.
+    """
     first, last = tile.spans[0], tile.spans[-1]
-    begin, end = contigs.names[first.contig], contigs.names[last.contig]
+    begin = f"{contigs.names[first.contig]}:{first.start - first.turns + 1}"
+    name, end = contigs.names[last.contig], last.end - last.turns
     what = "decoys of " if tile.is_decoy else ""
     if len(tile.spans) == 1:
-        return f"{what}{begin}:{first.start + 1}-{first.end}"
-    return f"{what}{begin}:{first.start + 1} to {end}:{last.end} ({len(tile.spans)} pieces)"
+        return f"{what}{begin}-{end}"
+    return f"{what}{begin} to {name}:{end} ({len(tile.spans)} pieces)"

@@ -33,6 +33,8 @@ class Column:
         sql: type and name in autoSql, where BED itself prescribes them.
         optional: whether hits may have no value.
         detail: whether only formats that hold everything have it (TSV and JSON lines).
+        begins: of a position on the contig, that a track computes: the column in which the interval
+            begins; empty for what is no position.
         made: gives the values of some hits when they are written; None where a track computes
             them and the table holds them.
     """
@@ -46,6 +48,7 @@ class Column:
     sql: str = ""
     optional: bool = False
     detail: bool = False
+    begins: str = ""
     made: Callable[[Chunk], Values] | None = None
 
     @property

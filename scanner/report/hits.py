@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import decode
 from premir.kernels.pairing import dot_bracket
+from premir.scanner.options import Order
 from premir.scanner.report.columns import NO_INT, Column, Values
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Chunk, Material
+from premir.scanner.report.ordering import order_of
+from premir.scanner.report.origin import across, longer_pieces
 from premir.scanner.report.table import HitTable
 
 
@@ -25,19 +28,44 @@ class Hits:
         table: the hits.
         material: where their sequences and folds are read.
         header: lines that say where they come from.
+        sort: their order.
+        cut: whether BED's own columns are of the longer piece of hits across the cut of a circular
+            contig.
     """
 
     columns: Sequence[Column]
     table: HitTable
     material: Material
     header: Sequence[str]
+    sort: Order = "fasta"
+    cut: bool = False
 
     def __len__(self) -> int:
         return len(self.table)
 
     def chunks(self) -> Iterator[Chunk]:
         """Read some hundred hits at a time; a column says what values they have."""
-        return self.material.chunks(self.table)
+        for chunk in self.material.chunks(self.table):
+            yield replace(chunk, cut=self.cut)
+
+    def in_order(self, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> Hits:
+        """Return them in the order that they have where they begin and end elsewhere.
+
+        Args:
+            start: int64 (N,).
+            end: int64 (N,).
+        """
+        contigs = self.material.genome.contigs
+        order = order_of(self.table, contigs, self.sort, start, end)
+        return replace(self, table=self.table.take(order))
+
+    def in_pieces(self) -> Hits:
+        """Return them with hits across the cut of a circular contig cut there: BED's way."""
+        loci, contigs = self.table.loci, self.material.genome.contigs
+        if not across(loci, contigs).any():
+            return self
+        start, end, _ = longer_pieces(loci, contigs)
+        return replace(self.in_order(start, end), cut=True)
 
     def lines(self) -> Iterator[tuple[str, ...]]:
         """Give the values of one hit after another as text, in the order of the columns."""
@@ -75,13 +103,24 @@ def _names(chunk: Chunk) -> list[str]:
     return chunk.hits.loci.names(chunk.genome.contigs.names)
 
 
-def _loop(chunk: Chunk, side: int) -> npt.NDArray[np.int64]:
-    """Positions in the contig where loops begin (0) or end (1)."""
+def _loops(chunk: Chunk) -> npt.NDArray[np.int64]:
+    """Positions where loops begin and end, int64 (N, 2); ``NO_INT`` where there is none."""
     loci, loops = chunk.hits.loci, chunk.loops
+    forward = (loci.strand > 0)[:, None]
     place = np.where(
-        loci.strand > 0, loci.folded_start + loops[:, side], loci.folded_end - loops[:, 1 - side]
+        forward, loci.folded_start[:, None] + loops, loci.folded_end[:, None] - loops[:, ::-1]
     )
-    return np.where(loops[:, 0] < 0, NO_INT, place)
+    # In the context before a hit at the cut of a circular contig: at the end of the turn before.
+    turn = np.where(place[:, :1] < 0, chunk.genome.contigs.lengths[loci.contig][:, None], 0)
+    return np.where(loops[:, :1] < 0, NO_INT, place + turn)
+
+
+def _pieces(chunk: Chunk) -> tuple[npt.NDArray[np.int64], ...]:
+    """Start and end of hits as BED's own columns have them, and how much later in the hit."""
+    loci = chunk.hits.loci
+    if chunk.cut:
+        return longer_pieces(loci, chunk.genome.contigs)
+    return loci.start, loci.end, np.zeros_like(loci.start)
 
 
 def _sequences(chunk: Chunk) -> list[str]:
@@ -115,9 +154,8 @@ def _colours(chunk: Chunk) -> list[str]:
 
 def _blocks(chunk: Chunk) -> Iterator[list[tuple[int, int]]]:
     """Start in the hit and length of each of its blocks, for one hit after another."""
-    loci = chunk.hits.loci
-    start, end = loci.start, loci.end
-    loop_start, loop_end = _loop(chunk, 0), _loop(chunk, 1)
+    start, end, later = _pieces(chunk)
+    loop_start, loop_end = (_loops(chunk) - later[:, None]).T
     # Where there is no loop, its start is NO_INT, which is before any start.
     two_arms = (loop_start > start) & (loop_end < end)
     arms = np.stack([loop_start - start, loop_end - start, end - loop_end], axis=1)
@@ -144,11 +182,11 @@ BED12 = (
     ),
     Column(
         "start", int, "first position, 0-based", sql="uint chromStart",
-        made=lambda chunk: chunk.hits.loci.start,
+        made=lambda chunk: _pieces(chunk)[0],
     ),
     Column(
         "end", int, "position after the last", sql="uint chromEnd",
-        made=lambda chunk: chunk.hits.loci.end,
+        made=lambda chunk: _pieces(chunk)[1],
     ),
     Column(
         "name", str, "CONTIG:START-END(STRAND), 1-based inclusive", sql="string name", made=_names,
@@ -163,10 +201,10 @@ BED12 = (
     ),
     Column(
         "thick_start", int, "as start: all of the hairpin is drawn thick", sql="uint thickStart",
-        made=lambda chunk: chunk.hits.loci.start,
+        made=lambda chunk: _pieces(chunk)[0],
     ),
     Column(
-        "thick_end", int, "as end", sql="uint thickEnd", made=lambda chunk: chunk.hits.loci.end,
+        "thick_end", int, "as end", sql="uint thickEnd", made=lambda chunk: _pieces(chunk)[1],
     ),
     Column(
         "item_rgb", str, "colour by score, of four, darker from 250, 500 and 750 on: each step is "
@@ -225,11 +263,11 @@ _HAIRPIN = (
     ),
     Column(
         "loop_start", int, "first position of the terminal loop of the stem with the most pairs",
-        optional=True, made=lambda chunk: _loop(chunk, 0),
+        optional=True, made=lambda chunk: _loops(chunk)[:, 0],
     ),
     Column(
         "loop_end", int, "position after that loop's last",
-        optional=True, made=lambda chunk: _loop(chunk, 1),
+        optional=True, made=lambda chunk: _loops(chunk)[:, 1],
     ),
 )  # fmt: skip
 """Columns that stand before those of tracks."""

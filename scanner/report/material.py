@@ -37,12 +37,15 @@ class Chunk:
         hairpins: their folds, with the context that was folded with them.
         genome: what they are hits of.
         false_calls: of the model that scored them; None where nobody knows.
+        cut: whether BED's own columns are of the longer piece of hits across the cut of a circular
+            contig.
     """
 
     hits: HitTable
     hairpins: Hairpins
     genome: Genome
     false_calls: Rates | None = None
+    cut: bool = False
 
     @cached_property
     def fp_per_mb(self) -> npt.NDArray[np.float64] | None:

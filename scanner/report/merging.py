@@ -14,6 +14,7 @@ from premir.scanner.find.loci import Loci
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.genome.regions import Intervals
 from premir.scanner.genome.tiles import Tile
+from premir.scanner.report.origin import store_places
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.tasks import Job
 
@@ -87,6 +88,7 @@ def merge(
 
     Greedy by log odds (descending), then length (descending), then the 5' coordinate in the
     hairpin's own orientation, so that the reverse complement of a genome gives the mirrored hits.
+    Those at both ends of a circular contig's turn overlap as any others.
 
     Args:
         scored: candidates; all of a contig, as far as it was scanned.
@@ -98,25 +100,50 @@ def merge(
         The hits by position, and for each whether it is certain: it is not where candidates beyond
         what was scanned might have displaced it.
     """
-    offset = contigs.offsets[scored.loci.contig]
     # Contigs do not overlap in the store, so positions there tell all of them apart.
-    start, end = scored.loci.start + offset, scored.loci.end + offset
+    there = store_places(scored.loci, contigs)
     forward = scored.loci.strand > 0
-    five_prime = np.where(forward, start, -end)
-    exposed = _exposed((start + end) // 2, contigs, longest, scanned)
+    exposed = _exposed((there.start + there.end) // 2, contigs, longest, scanned)
     kept: list[_I64] = []
     certain: list[npt.NDArray[np.bool_]] = []
     for strand in (forward, ~forward):
-        here = np.flatnonzero(strand)
-        here = here[np.lexsort((end[here], start[here]))]
-        rank = np.lexsort((five_prime[here], start[here] - end[here], -scored.log_odds[here]))
-        state = resolve_overlaps(start[here], end[here], rank, exposed[here])
+        here = np.flatnonzero(strand[there.hit])
+        here = here[np.lexsort((there.end[here], there.start[here]))]
+        start, end = there.start[here], there.end[here]
+        own = np.flatnonzero(here < len(scored))
+        index = here[own]
+        five_prime = _five_prime(scored.loci.take(index), contigs)
+        rank = own[np.lexsort((five_prime, (start - end)[own], -scored.log_odds[index]))]
+        itself = np.empty(len(scored), np.int64)
+        itself[index] = own
+        state = resolve_overlaps(start, end, rank, exposed[here], itself[there.hit[here]])[own]
         chosen = (state == KEPT) | (state == UNDECIDED)
-        kept.append(here[chosen])
+        kept.append(index[chosen])
         certain.append(state[chosen] == KEPT)
     index, sure = np.concatenate(kept), np.concatenate(certain)
-    order = np.lexsort((~forward[index], end[index], start[index]))
+    order = np.lexsort((~forward[index], there.end[index], there.start[index]))
     return scored.take(index[order]), sure[order]
+
+
+def _five_prime(loci: Loci, contigs: Contigs) -> _I64:
+    """Return where loci of one strand begin, in their own orientation, so that it tells ties apart.
+
+    On a circle there is no first: of those on a circular contig the one behind the widest gap is,
+    wherever the file cuts.
+
+    Args:
+        loci: N of them, by position.
+        contigs: of the genome.
+    """
+    start, end = loci.start.copy(), loci.end.copy()
+    for number in np.unique(loci.contig[contigs.circular[loci.contig]]).tolist():
+        here = np.flatnonzero(loci.contig == number)
+        length = int(contigs.lengths[number])
+        gaps = np.diff(start[here], append=start[here[0]] + length)
+        late = here[: int(gaps.argmax()) + 1]
+        start[late] += length
+        end[late] += length
+    return np.where(loci.strand > 0, start, -end)
 
 
 def _exposed(
@@ -125,15 +152,15 @@ def _exposed(
     """Whether candidates that were not scanned for might reach one with this mid-point."""
     exposed = np.zeros(middle.size, np.bool_)
     for number, parts in (scanned or {}).items():
-        contig = contigs[number]
+        origin, (first, last) = int(contigs.offsets[number]), contigs.turn(number)
         for start, end in parts:
             # Two candidates that overlap have mid-points less than the longest length apart.
             for is_open, low, high in (
-                (start > 0, start, min(start + longest, contig.length)),
-                (end < contig.length, max(end - longest, 0), end),
+                (start > first, start, min(start + longest, last)),
+                (end < last, max(end - longest, first), end),
             ):
                 if is_open:
-                    exposed |= (middle >= contig.offset + low) & (middle < contig.offset + high)
+                    exposed |= (middle >= origin + low) & (middle < origin + high)
     return exposed
 
 

@@ -21,26 +21,39 @@ from premir.scanner.scratch import scratch_folder
 _I64 = npt.NDArray[np.int64]
 
 
-def by_coordinate(table: HitTable, contigs: Contigs) -> _I64:
-    """Return the order in which ``LC_ALL=C sort -k1,1 -k2,2n`` puts the lines of hits.
+def order_of(
+    table: HitTable,
+    contigs: Contigs,
+    sort: Order,
+    start: _I64 | None = None,
+    end: _I64 | None = None,
+) -> _I64:
+    """Return the order in which hits are written.
 
-    Where contig and start are the same, ``sort`` compares the lines letter by letter: ends as
-    text, then the strands in the names, ``+`` first.
+    ``coordinate`` is that in which ``LC_ALL=C sort -k1,1 -k2,2n`` puts their lines. Where contig
+    and start are the same, ``sort`` compares the lines letter by letter: ends as text, then names,
+    in which the start of the whole hit comes before its strand, ``+`` first.
 
     Args:
         table: N hits.
         contigs: of the genome.
+        sort: by ``coordinate``, or contigs as in the FASTA file.
+        start: int64 (N,), where they begin as they are written; as in the table by default.
+        end: int64 (N,), where they end.
 
     Returns:
         int64 (N,), which hit comes first, second, ...
     """
     loci = table.loci
+    start, end = (loci.start if start is None else start), (loci.end if end is None else end)
+    if sort == "fasta":
+        return np.lexsort((loci.strand < 0, end, start, loci.contig))
     here, place = np.unique(loci.contig, return_inverse=True)
     names = [contigs.names[number].encode() for number in here.tolist()]
     rank = np.empty(here.size, np.int64)
     rank[sorted(range(here.size), key=names.__getitem__)] = np.arange(here.size)
-    order: _I64 = np.lexsort((loci.strand < 0, loci.end.astype("S20"), loci.start, rank[place]))
-    return order
+    name = (loci.start + 1).astype("S20")
+    return np.lexsort((loci.strand < 0, name, end.astype("S20"), start, rank[place]))
 
 
 @contextmanager
@@ -63,7 +76,7 @@ def sorted_hits(
         return
     with scratch_folder() as folder:
         folds = _gather(table, material, folder)
-        order = by_coordinate(table, material.genome.contigs)
+        order = order_of(table, material.genome.contigs, sort)
         yield table.take(order), replace(material, folds=folds)
 
 

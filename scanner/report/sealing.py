@@ -39,6 +39,7 @@ from premir.scanner.report.merging import (
     merged_groups,
 )
 from premir.scanner.report.ordering import sorted_hits
+from premir.scanner.report.origin import from_the_cut, table_from_the_cut
 from premir.scanner.report.second_opinion import SecondOpinion, refold
 from premir.scanner.report.table import HitTable
 from premir.scanner.run.engine import Tally
@@ -129,7 +130,7 @@ def seal(
         header = _provenance(options, genome, job, job.model, done)
         with sorted_hits(table, material, outputs.sort) as (table, material):
             columns = columns_with(tracks_for(search), decoys=done.belief is not None)
-            hits = Hits(columns, table, material, header)
+            hits = Hits(columns, table, material, header, outputs.sort)
             for path in outputs.out:
                 write_hits(path, hits, outputs.format)
             if outputs.report is not None:
@@ -175,13 +176,14 @@ def reported_hits(
     table = add_tracks([t for t in tracks if t.late], table, material, tally.seconds)
     worse = np.zeros(len(table), np.bool_)
     if search.strand == "best":  # of what lies beyond a region's end, too
-        worse = mirror.worse(table, material.genome.contigs.offsets)
+        worse = mirror.worse(table, material.genome.contigs)
     if regions:
         here = inside(table.loci, regions)
         table, worse = table.take(here), worse[here]
     tally.counts["worse_strand"] = int(worse.sum())
-    table = table.take(~worse)
-    return within(table, search.limits, tally.counts), material
+    table = within(table.take(~worse), search.limits, tally.counts)
+    columns = [column for track in tracks for column in track.columns]
+    return table_from_the_cut(table, material.genome.contigs, columns), material
 
 
 def _told_by_decoys(
@@ -247,11 +249,9 @@ def _write_candidates(
     with writing(path, tabix=Tabix("bed", genome.longest)) as handle:
         for group in groups_of_contigs(tiles):
             loci = Loci.concatenate([read_loci(run.shard(tile)) for tile in group])
-            order = np.lexsort((-loci.strand, loci.end, loci.start, loci.contig))
-            loci = loci.take(order)
             if regions:
                 loci = loci.take(inside(loci, regions))
-            write_candidates(handle, loci, genome.contigs.names)
+            write_candidates(handle, from_the_cut(loci, genome.contigs), genome.contigs)
 
 
 def _provenance(
@@ -271,6 +271,7 @@ def _provenance(
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         f"known {_known(search.known)}",
         f"kin {'weigh' if search.kin else 'none'}",
+        *([f"circular {printable(','.join(sorted(search.circular)))}"] if search.circular else []),
         *(["strand best"] if search.strand == "best" else []),
         *(f"exclude {each.identity()}" for each in search.exclude),
         *(f"mark {each.identity()}" for each in search.mark),

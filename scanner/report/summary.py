@@ -37,6 +37,7 @@ class Summary(TypedDict):
     input_accepted: dict[str, int]
     megabases: float
     megabases_scanned: float
+    circular: list[str]
     regions: list[str]
     model: str | None
     model_sha256: str | None
@@ -125,6 +126,7 @@ def summarise(
         "input_accepted": asdict(genome.accepted),
         "megabases": genome.length / 1e6,
         "megabases_scanned": done.megabases,
+        "circular": list(search.circular),
         "regions": list(search.regions),
         "model": model.name if model is not None else None,
         "model_sha256": model.digest if model is not None else None,

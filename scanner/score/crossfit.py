@@ -45,13 +45,18 @@ class Places:
     @classmethod
     def of(cls, loci: Loci, contig_lengths: _I64) -> Places:
         """Return the places of loci, from the lengths of all contigs."""
-        return cls((loci.start + loci.end) // 2, contig_lengths[loci.contig])
+        return cls._at(loci, contig_lengths[loci.contig])
 
     @classmethod
     def in_tile(cls, loci: Loci, tile: Tile) -> Places:
         """Return the places of the candidates of a tile."""
         span = np.searchsorted(tile.spans.contig, loci.contig)
-        return cls((loci.start + loci.end) // 2, tile.spans.contig_length[span])
+        return cls._at(loci, tile.spans.contig_length[span])
+
+    @classmethod
+    def _at(cls, loci: Loci, contig_length: _I64) -> Places:
+        # Circular contigs lie on lines that are longer than they.
+        return cls((loci.start + loci.end) // 2 % contig_length, contig_length)
 
     def take(self, index: npt.NDArray[np.int64]) -> Places:
         """Return those that an index selects."""

@@ -11,9 +11,10 @@ from golden import GOLDEN
 from hit_rows import hits_in, rows
 
 from premir.scanner.cli import main
+from premir.scanner.genome.letters import Contigs
 from premir.scanner.report.evidence import mirror
 
-OFFSETS = np.array([0, 1000])
+CONTIGS = Contigs.of(["a", "b"], [1000, 1000], bytes(64))
 
 
 def naive(records, log_odds):
@@ -44,7 +45,7 @@ def test_partners_are_those_of_the_naive_search(tmp_path):
         table, _ = hits_in(tmp_path / str(case), ["a", "b"], records)
         log_odds = rng.integers(0, 3, count).astype(float)
         table = replace(table, log_odds=log_odds)
-        assert mirror.partners(table, OFFSETS).tolist() == naive(records, log_odds)
+        assert mirror.partners(table, CONTIGS).tolist() == naive(records, log_odds)
 
 
 def test_a_partner_shares_half_of_the_shorter_and_most(tmp_path):
@@ -82,7 +83,7 @@ def test_the_worse_of_two_is_that_of_the_naive_search(tmp_path):
         table, _ = hits_in(tmp_path / str(case), ["a", "b"], records)
         log_odds = rng.integers(0, 4, count).astype(float)
         table = replace(table, log_odds=log_odds)
-        assert mirror.worse(table, OFFSETS).tolist() == naive_worse(records, log_odds)
+        assert mirror.worse(table, CONTIGS).tolist() == naive_worse(records, log_odds)
 
 
 def test_best_leaves_out_the_worse_and_nothing_else(small_genome, reference, scan, tmp_path):

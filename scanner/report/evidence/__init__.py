@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from premir.scanner.options import Search
-from premir.scanner.report.evidence import alone, copies, kin, letters, mirror
+from premir.scanner.report.evidence import alone, copies, kin, letters, mirror, wraps
 from premir.scanner.report.evidence.arms import track as arms
 from premir.scanner.report.evidence.features import track as features
 from premir.scanner.report.evidence.known import track as known
@@ -25,6 +25,7 @@ TRACKS: tuple[Track, ...] = (
     known.TRACK,
     reads.TRACK,
     arms.TRACK,
+    wraps.TRACK,
 )
 """All that there are."""
 

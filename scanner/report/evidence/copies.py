@@ -71,7 +71,7 @@ def count_in_genome(table: KmerTable, genome: Genome, *, threads: int) -> Counts
     borders = genome.contigs.offsets
 
     def count(counts: Counts, first: int, end: int) -> None:
-        last = min(end + K - 1, genome.length)
+        last = min(end + K - 1, genome.contigs.stored)
         keys = kmers.kmer_keys(encode(read_letters(genome.store, first, last)))
         # What begins in the K - 1 letters before a contig would reach into it.
         here = borders[np.searchsorted(borders, first, "right") : np.searchsorted(borders, last)]

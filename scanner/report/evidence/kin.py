@@ -16,6 +16,7 @@ from premir.scanner.report.columns import Column
 from premir.scanner.report.evidence.pieces import in_pieces
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Material
+from premir.scanner.report.origin import store_places
 from premir.scanner.report.table import HitTable
 from premir.scanner.score.false_calls import FalseCalls
 
@@ -45,10 +46,21 @@ def count_kin(table: HitTable, material: Material) -> _I64:
     for chunk in material.chunks(table):
         starts = chunk.hairpins.offsets[:-1, None] + chunk.inner
         own += [chunk.hairpins.codes[start:end] for start, end in starts.tolist()]
-    loci, begin = table.loci, material.genome.contigs.offsets[table.loci.contig]
-    places = np.stack([begin + loci.start, begin + loci.end], axis=1)
     codes, offsets = pack(own)
-    return kin_in_genome(codes, offsets, places, material.genome, threads=material.threads)
+    lies = _own_places(table, material.genome)
+    return kin_in_genome(codes, offsets, lies, material.genome, threads=material.threads)
+
+
+def _own_places(table: HitTable, genome: Genome) -> _I64:
+    """Return where hits lie in the store: itself, a turn after and a turn before, int64 (N, 6)."""
+    there = store_places(table.loci, genome.contigs)
+    interval = np.stack([there.start, there.end], axis=1)
+    own, again = interval[: len(table)], there.hit[len(table) :]
+    lies = np.tile(own, (1, 3))
+    after = there.start[len(table) :] > there.start[again]
+    lies[again[after], 2:4] = interval[len(table) :][after]
+    lies[again[~after], 4:] = interval[len(table) :][~after]
+    return lies
 
 
 def kin_in_genome(
@@ -59,7 +71,7 @@ def kin_in_genome(
     Args:
         codes: uint8, N sequences, packed.
         offsets: int64 (N + 1,), their borders.
-        own: int64 (N, 2), positions in the store where each lies itself.
+        own: int64 (N, 2 K), positions in the store where each lies itself, K times.
         genome: what to read.
         threads: cores to use.
 
@@ -69,7 +81,7 @@ def kin_in_genome(
     if not len(own):
         return np.empty(0, np.int64)
     sought, least = Sought.of(codes, offsets), least_score(_USUAL, genome.length)
-    borders = np.append(genome.contigs.offsets, genome.length)
+    borders = np.append(genome.contigs.offsets, genome.contigs.stored)
     margin = int(np.diff(offsets).max())
 
     def begin() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -78,7 +90,7 @@ def kin_in_genome(
     def count(
         state: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]], first: int, end: int
     ) -> None:
-        origin, last = max(0, first - margin), min(end + margin, genome.length)
+        origin, last = max(0, first - margin), min(end + margin, genome.contigs.stored)
         letters = encode(read_letters(genome.store, origin, last))
         counts, done = state
         sought.count(

@@ -49,11 +49,12 @@ def shares(
         float64 (N,) of the hits themselves, and float64 (N,) of hits and context, as far as there
         are letters.
     """
+    lines = genome.contigs.lines
     masked, unknown = np.empty(len(table)), np.empty(len(table))
     for first in range(0, len(table), _PIECE):
         here = slice(first, first + _PIECE)
         loci = table.loci.take(np.arange(len(table))[here])
-        offset, length = genome.contigs.offsets[loci.contig], genome.contigs.lengths[loci.contig]
+        offset, length = genome.contigs.offsets[loci.contig], lines[loci.contig]
         start = np.maximum(loci.start - context_nt, 0)
         end = np.minimum(loci.end + context_nt, length)
         letters = read_pieces(genome.store, start + offset, end + offset)

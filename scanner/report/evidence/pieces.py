@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+
 from premir.scanner.genome.letters import Genome
 
 _Counts = TypeVar("_Counts")
@@ -30,21 +32,25 @@ def in_pieces(
         threads: cores to use.
         begin: returns counts of nothing, for a thread.
         count: adds to counts what begins at positions of the store from the first given and below
-            the second.
+            the second. Each place of a circular contig is counted once.
 
     Returns:
         The counts of each thread. Which has counted what depends on chance, their sum does not.
     """
-    waiting = deque(range(0, genome.length, _PIECE))
+    waiting = deque(
+        (first, min(first + _PIECE, end))
+        for start, end in _stretches(genome)
+        for first in range(start, end, _PIECE)
+    )
 
     def work() -> _Counts:
         counts = begin()
         while True:
             try:
-                first = waiting.popleft()
+                first, end = waiting.popleft()
             except IndexError:
                 return counts
-            count(counts, first, min(first + _PIECE, genome.length))
+            count(counts, first, end)
 
     workers = min(threads, _WORKERS)
     with ThreadPoolExecutor(workers, thread_name_prefix="counting") as pool:
@@ -53,3 +59,16 @@ def in_pieces(
             return [future.result() for future in futures]
         finally:
             waiting.clear()  # whatever stopped us stops the others
+
+
+def _stretches(genome: Genome) -> list[tuple[int, int]]:
+    """Return where letters stand in the store that are there for the first time, as far as they go.
+
+    Linear contigs follow each other without gaps.
+    """
+    contigs = genome.contigs
+    start = contigs.offsets + contigs.first
+    end = start + contigs.lengths
+    apart = np.flatnonzero(start[1:] != end[:-1]) + 1
+    borders = np.concatenate([[0], apart, [start.size]])
+    return list(zip(start[borders[:-1]].tolist(), end[borders[1:] - 1].tolist(), strict=True))

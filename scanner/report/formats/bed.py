@@ -12,7 +12,12 @@ NAME, VERSION = "premir-hits", 2
 
 
 def write(handle: TextIO, hits: Hits) -> None:
-    """Write hits below the lines that say where they come from and what the columns are."""
+    """Write hits below the lines that say where they come from and what the columns are.
+
+    No interval of BED ends beyond its contig: of a hit across the cut of a circular one it has the
+    longer piece.
+    """
+    hits = hits.in_pieces()
     handle.writelines(f"## {line}\n" for line in (f"format {NAME} {VERSION}", *hits.header))
     handle.write("#" + "\t".join(column.name for column in hits.columns) + "\n")
     handle.writelines("\t".join(line) + "\n" for line in hits.lines())

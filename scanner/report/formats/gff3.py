@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from typing import TextIO
 from urllib.parse import quote, unquote
 
+import numpy as np
+
 from premir.scanner.report.columns import NOTHING
 from premir.scanner.report.evidence.arms.matures import matures
 from premir.scanner.report.evidence.reads.stacks import LONGEST
 from premir.scanner.report.formats.format import Format
 from premir.scanner.report.hits import BED12, Hits
+from premir.scanner.report.origin import across
 
 _SEQID = ".:^*$@!+_?-|"
 """What beside letters and digits stands in column 1 as it is (GFF3 specification 1.26)."""
@@ -28,9 +31,13 @@ _PLACE = ("chrom", "start", "end", "name", "score", "strand")
 def write(handle: TextIO, hits: Hits) -> None:
     """Write a feature for each hit, and for each of its matures.
 
-    Columns that BED itself does not have are attributes.
+    Columns that BED itself does not have are attributes. Circular contigs on which hits lie are
+    features ``region``; what lies across their cut ends beyond their length.
     """
+    hits, circles = _across_first(hits), _circles(hits)
     handle.write("##gff-version 3\n")
+    for contig, length in circles.items():
+        handle.write(f"##sequence-region {quote(contig, safe=_SEQID)} 1 {length}\n")
     handle.writelines(f"# {line}\n" for line in hits.header)
     names = [column.name for column in hits.columns]
     optional = {column.name for column in hits.columns if column.optional}
@@ -42,22 +49,47 @@ def write(handle: TextIO, hits: Hits) -> None:
     lead = max(LONGEST, int((loci.start - loci.folded_start).max(initial=0)))
     for chunk in hits.chunks():
         lines = zip(*(column.texts(chunk) for column in hits.columns), strict=True)
-        for line, products in zip(lines, matures(chunk.hits), strict=True):
+        lengths = chunk.genome.contigs.lengths[chunk.hits.loci.contig].tolist()
+        for line, products, length in zip(lines, matures(chunk.hits), lengths, strict=True):
             hit = dict(zip(names, line, strict=True))
             attributes = {
                 name: hit[name] for name in shown if name not in optional or hit[name] != NOTHING
             }
             name, score = hit["name"], hit["score"]
             start, end = int(hit["start"]), int(hit["end"])
-            waiting.write_before(hit["chrom"], start - lead)
+            # What lies across the cut has matures at the beginning of the contig, too.
+            waiting.write_before(hit["chrom"], start - lead - (length if end > length else 0))
+            if circles.pop(hit["chrom"], None):
+                waiting.add(0, _landmark(hit["chrom"], length))
             feature = _feature(hit, "pre_miRNA", start, end, score, {"ID": name, **attributes})
             waiting.add(start, feature)
             for arm, first, last, origin, reads in products:
                 attributes = {"ID": f"{name}-{arm}", "Parent": name, "arms_from": origin}
                 if reads is not None:
                     attributes["reads"] = f"{reads:.2f}"
-                waiting.add(first, _feature(hit, "miRNA", first, last, NOTHING, attributes))
+                begin, stop = first % length, last - first // length * length
+                waiting.add(begin, _feature(hit, "miRNA", begin, stop, NOTHING, attributes))
     waiting.write_all()
+
+
+def _across_first(hits: Hits) -> Hits:
+    """Return hits, of each contig those across its cut before the others."""
+    loci, contigs = hits.table.loci, hits.material.genome.contigs
+    cut = across(loci, contigs)
+    back = np.where(cut, contigs.lengths[loci.contig], 0)
+    return hits.in_order(loci.start - back, loci.end - back) if cut.any() else hits
+
+
+def _circles(hits: Hits) -> dict[str, int]:
+    """Return the lengths of circular contigs on which hits lie, by name, in the order of these."""
+    contigs, contig = hits.material.genome.contigs, hits.table.loci.contig
+    here = dict.fromkeys(contig[contigs.circular[contig]].tolist())
+    return {contigs.names[number]: int(contigs.lengths[number]) for number in here}
+
+
+def _landmark(contig: str, length: int) -> str:
+    attributes = {"ID": contig, "Name": contig, "Is_circular": "true"}
+    return _feature({"chrom": contig, "strand": "+"}, "region", 0, length, NOTHING, attributes)
 
 
 class _Waiting:

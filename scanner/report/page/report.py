@@ -122,7 +122,14 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
     search, job, counts = scanned.options.search, scanned.job, scanned.tally.counts
     genome = hits.material.genome
     contigs = len(genome.contigs)
-    yield "Genome", f"{contigs} contig{'s' * (contigs != 1)}, {genome.length / 1e6:.3f} Mb"
+    circular = int(genome.contigs.circular.sum())
+    yield (
+        "Genome",
+        (
+            f"{contigs} contig{'s' * (contigs != 1)}, {genome.length / 1e6:.3f} Mb"
+            + (f"; {circular} circular" if circular else "")
+        ),
+    )
     yield (
         "Scanned",
         (

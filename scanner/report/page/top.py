@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from premir.scanner.report.hits import BED12, Hits
 from premir.scanner.report.page.drawing import draw
-from premir.scanner.report.table import HitTable
 
 _TOP = 100
 _NEAR = 10_000
@@ -74,7 +73,7 @@ def top_hits(hits: Hits) -> list[Shown]:
         room -= len(drawing) + 2 * sum(map(len, values.values()))
         if room < 0 and shown:
             break
-        near, places = _near(table, n)
+        near, places = _near(hits, n)
         neighbours = [Neighbour(_name(hits, m), nt, ranks.get(m)) for m, nt in places]
         shown.append(Shown(rank, values, evidence, drawing, near, neighbours))
     return shown
@@ -98,10 +97,17 @@ def _read(
                 yield index, (values, draw(codes, pairs, inner, loop))
 
 
-def _near(table: HitTable, n: int) -> tuple[int, list[tuple[int, int]]]:
-    """Count the hits near one, and return the nearest with their distances."""
-    loci = table.loci
-    gap = np.maximum(loci.start - loci.end[n], loci.start[n] - loci.end)
+def _near(hits: Hits, n: int) -> tuple[int, list[tuple[int, int]]]:
+    """Count the hits near one, and return the nearest with their distances: round a circle, too."""
+    loci, contigs = hits.table.loci, hits.material.genome.contigs
+    turn = int(contigs.lengths[loci.contig[n]]) if contigs.circular[loci.contig[n]] else 0
+    gap = np.min(
+        [
+            np.maximum(loci.start + by - loci.end[n], loci.start[n] - loci.end - by)
+            for by in (0, turn, -turn)
+        ],
+        axis=0,
+    )
     gap = np.where(loci.contig == loci.contig[n], np.maximum(gap, 0), _NEAR + 1)
     gap[n] = _NEAR + 1
     near = np.flatnonzero(gap <= _NEAR)

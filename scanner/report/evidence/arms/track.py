@@ -34,9 +34,9 @@ def _columns() -> list[Column]:
         side = f"{arm[0]}' arm"
         columns += [
             Column(f"mature_{arm}_start", int, f"where the mature of the {side} begins: 0-based, "
-                   "on the plus strand", optional=True, detail=True),
+                   "on the plus strand", optional=True, detail=True, begins=f"mature_{arm}_start"),
             Column(f"mature_{arm}_end", int, f"where the mature of the {side} ends, exclusive",
-                   optional=True, detail=True),
+                   optional=True, detail=True, begins=f"mature_{arm}_start"),
             Column(f"arms_from_{arm}", str, f"what says so: {READS}, a {KNOWN} hairpin, or the "
                    f"{FOLD}, which is a prediction", optional=True, detail=True),
         ]  # fmt: skip

@@ -119,7 +119,9 @@ class FeatureFile:
 
     def compare(self, contigs: Contigs) -> None:
         """Warn of features that lie nowhere in a genome."""
-        lengths = dict(zip(contigs.names, contigs.lengths.tolist(), strict=True))
+        # GFF3 counts on beyond the length what lies across the cut of a circular contig.
+        most = contigs.lengths * (1 + contigs.circular)
+        lengths = dict(zip(contigs.names, most.tolist(), strict=True))
         foreign = [name for name in self.counts if name not in lengths]
         if foreign:
             _log.warning(
@@ -131,9 +133,10 @@ class FeatureFile:
             )
         for name, (end, line) in self.last.items():
             if end > lengths.get(name, end):
+                size = int(contigs.lengths[contigs.names.index(name)])
                 _log.warning(
                     "%s: line %d: ends at %d, and %s has %d nt; is it of this genome?",
-                    self.path, line, end, printable(name), lengths[name],
+                    self.path, line, end, printable(name), size,
                 )  # fmt: skip
                 break
 

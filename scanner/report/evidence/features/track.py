@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.report.columns import Column
-from premir.scanner.report.evidence.features.files import FeatureFile
+from premir.scanner.report.evidence.features.files import FeatureFile, Features
 from premir.scanner.report.evidence.overlaps import overlapping
 from premir.scanner.report.evidence.track import Track
 from premir.scanner.report.material import Material
@@ -54,21 +54,36 @@ def shared(files: Iterable[FeatureFile], table: HitTable, contigs: Contigs) -> I
     offset = contigs.offsets[loci.contig]
     start, end = loci.start + offset, loci.end + offset
     numbers = {contigs.names[n]: n for n in np.unique(loci.contig).tolist()}
+    lines = contigs.lines
     for file in files:
         for some in file.read():
             contig = np.array([numbers.get(name, -1) for name in some.contigs], np.int64)
-            here = np.flatnonzero(contig >= 0)
-            origin, length = contigs.offsets[contig[here]], contigs.lengths[contig[here]]
-            first = origin + np.minimum(some.start[here], length)
-            last = origin + np.minimum(some.end[here], length)
-            hit, which = overlapping(start, end, first, last)
-            yield Shared(
-                hit,
-                np.maximum(start[hit], first[which]) - start[hit],
-                np.minimum(end[hit], last[which]) - start[hit],
-                here[which],
-                some.labels,
-            )
+            for here, first, last in _places(some, contig, contigs, lines):
+                hit, which = overlapping(start, end, first, last)
+                yield Shared(
+                    hit,
+                    np.maximum(start[hit], first[which]) - start[hit],
+                    np.minimum(end[hit], last[which]) - start[hit],
+                    here[which],
+                    some.labels,
+                )
+
+
+def _places(
+    some: Features, contig: _I64, contigs: Contigs, lines: _I64
+) -> Iterator[tuple[_I64, _I64, _I64]]:
+    """Give features and where they begin and end in the store: on a circle, at each turn."""
+    known = np.flatnonzero(contig >= 0)
+    lengths = contigs.lengths
+    last_turn = ((lines - 1) // lengths)[contig[known]].max(initial=0)
+    # What ends beyond the length of a circular contig reaches into the turn after it.
+    for turn in range(-1, int(last_turn) + 1):
+        here = known[contigs.circular[contig[known]]] if turn else known
+        if here.size:
+            number = contig[here]
+            by, line = turn * lengths[number], lines[number]
+            first, last = (np.clip(each[here] + by, 0, line) for each in (some.start, some.end))
+            yield here, contigs.offsets[number] + first, contigs.offsets[number] + last
 
 
 class Coverage:

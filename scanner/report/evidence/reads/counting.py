@@ -7,7 +7,7 @@ import logging
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -88,6 +88,8 @@ def commit_libraries(run: RunDirectory, libraries: Sequence[Path], contigs: Cont
 def count_reads(path: Path, contigs: Contigs, out: BinaryIO) -> Counted:
     """Write the stacks of a library, by position in the genome's store.
 
+    What of a circular contig is stored once more has its reads once more, which are not counted.
+
     A record stands for as many reads as its tag ``XW`` says, or its name's end ``_xN``, or one; of
     a read with N places, each has the N-th part. N is tag ``NH``, ``X0``, or where bowtie 1 wrote
     the file and placed the read at random (MAPQ 0) ``XM``; without them it is the number of records
@@ -110,11 +112,18 @@ def count_reads(path: Path, contigs: Contigs, out: BinaryIO) -> Counted:
         )
         indexed = {each.contig: each.mapped for each in _statistics(file)}
         reader = _Reader(path, counted, bowtie=bowtie)
-        for name, offset in zip(contigs.names, contigs.offsets.tolist(), strict=True):
+        columns = (contigs.offsets, contigs.lengths, contigs.lines)
+        for name, offset, length, line in zip(
+            contigs.names, *(column.tolist() for column in columns), strict=True
+        ):
             if name not in there or indexed.get(name) == 0:
                 continue
             try:
                 seen = reader.read(file.fetch(name), offset, out)
+                again = replace(reader, counted=Counted())
+                for turn in range(length, line, length):
+                    start = file.fetch(name, 0, min(length, line - turn))
+                    again.read(start, offset + turn, out)
             except (OSError, ValueError) as error:
                 raise InputError(
                     f"{path}: damaged at {printable(name)}: {line_of(error)}"

@@ -13,6 +13,7 @@ from premir.scanner.report.evidence.reads.pattern import Pattern, Reads
 from premir.scanner.report.evidence.reads.stacks import Stacks, centres, combined
 from premir.scanner.report.evidence.reads.verdict import Verdict, verdict_of
 from premir.scanner.report.material import Material
+from premir.scanner.report.origin import store_places
 from premir.scanner.report.table import HitTable
 
 FLANK = 30
@@ -32,7 +33,7 @@ class Sighting:
         flank: units of reads beside the hit and in no other.
         libraries: how many have reads on the hit's strand.
         mirrored: units of reads that have an exact mirror on the other strand, and of the mirrors.
-        place: turns an interval of the hairpin into one of the contig.
+        place: turns an interval of the hairpin into one of the contig's line.
     """
 
     pattern: Pattern
@@ -59,7 +60,9 @@ def sightings(
     """
     offset = material.genome.contigs.offsets[table.loci.contig]
     low, high = table.loci.start + offset, table.loci.end + offset
-    covered = {strand: _Covered.by(low, high, table.loci.strand == strand) for strand in (1, -1)}
+    there = store_places(table.loci, material.genome.contigs)
+    strands = table.loci.strand[there.hit]
+    covered = {strand: _Covered.by(there.start, there.end, strands == strand) for strand in (1, -1)}
     near = np.flatnonzero(_any_inside(libraries, low, high))
     at = 0
     for chunk in material.chunks(table.take(near)):

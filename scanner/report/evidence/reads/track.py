@@ -133,7 +133,7 @@ _DETAILS: tuple[tuple[Column, _Get], ...] = (
     *(
         (
             Column(f"product_{arm}_{end}", int, f"where what most reads of the {arm[0]}' arm "
-                   f"are {verb}{more}", optional=True, detail=True),
+                   f"are {verb}{more}", optional=True, detail=True, begins=f"product_{arm}_start"),
             partial(_end_of_product, arm=number, side=side),
         )
         for number, arm in enumerate(ARMS)
