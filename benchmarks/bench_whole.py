@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import shlex
 import shutil
@@ -49,13 +50,18 @@ from premir.scanner.score.shipped import load_model
 
 CPU = torch.device("cpu")
 _DENSE_CELLS = 1 << 18
+_UNKNOWN = re.compile("[^ACGTUacgtu]+")
 
 
 def write_piece(genome: Path, nucleotides: int, out: Path) -> bool:
-    """Write the first nucleotides of a genome as FASTA; False where it has fewer."""
+    """Write the first known nucleotides of a genome as FASTA; False where it has fewer.
+
+    Unknown letters are left out: no way has work with them.
+    """
     left = nucleotides
     with out.open("w", encoding="ascii") as handle:
-        for name, letters in read_records(genome):
+        for name, record in read_records(genome):
+            letters = _UNKNOWN.sub("", record)
             handle.write(f">{name}\n{letters[:left]}\n")
             left -= min(left, len(letters))
             if not left:
