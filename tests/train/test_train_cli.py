@@ -417,6 +417,7 @@ LINES = {
     "flanks": ["flanks", *DATA, "--genomes", "absent", "--out", "x.json"],
     "ablation": ["ablation", *DATA, "--out", "x", "--config", "absent"],
     "gates": ["gates", "absent", *DATA],
+    "floor": ["floor", "absent", *DATA],
     "inflation": ["inflation", "absent", *DATA, "--config", "absent"],
     "kin": ["kin", "absent", "--hits", "absent"],
     "stem-costs": ["stem-costs", *DATA, "--out", "x.json"],
@@ -516,6 +517,7 @@ READS = LINES | {
     "evaluate": ["evaluate", MODEL, "custom", *SETS, *TESTS],
     "baseline": ["baseline", "custom", *SETS, *TESTS],
     "gates": ["gates", MODEL, *DATA],
+    "floor": ["floor", MODEL, *DATA],
     "kin": ["kin", MODEL, "--hits", "absent"],
     "inflation": ["inflation", MODEL, "--data", ".", "--config", "c.toml"],
 }
