@@ -21,10 +21,10 @@ _FIRST = (
 
 
 def pytest_xdist_auto_num_workers():
-    """How many workers ``-n auto`` starts: one more than cores, as tests of Ray often wait."""
+    """How many workers ``-n auto`` starts: two more than cores, as tests of Ray often wait."""
     from premir.scanner.cores import available_cores
 
-    return available_cores() + 1
+    return available_cores() + 2
 
 
 def pytest_collection_modifyitems(items):

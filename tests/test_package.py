@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,8 @@ def test_wheel_holds_the_whole_tree(tmp_path):
     tree = tmp_path / "tree"
     for floor in FLOORS:
         shutil.copytree(ROOT / floor, tree / floor)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "docs/package.md"):
+        (tree / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tree / name)
     shutil.copytree(ROOT / "docs" / "man", tree / "docs" / "man")
     done = subprocess.run(
@@ -76,6 +78,11 @@ def test_wheel_holds_the_whole_tree(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        told = archive.read(metadata).decode()
+    # Where the wheel is shown there is no repository beside it that a link could lead to.
+    assert re.findall(r"\]\((?!https?:)", told) == []
+    assert (ROOT / "docs" / "package.md").read_text() in told
     patterns = (
         "*.py",
         "py.typed",

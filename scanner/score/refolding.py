@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from premir.kernels.codes import decode
-from premir.scanner.find.folding import Folder
+from premir.scanner.find.folding import Folder, InlineViennaFolder
 from premir.scanner.find.hairpins import Hairpins, join
 from premir.scanner.score.crossfit import Places
 from premir.scanner.score.model import Model, probabilities
@@ -18,10 +18,18 @@ _log = logging.getLogger(__name__)
 
 _ONE_IN = 100
 """Of hits below the model's own threshold one in so many is refolded, chosen by its sequence."""
+_FEW_NT = 20_000
+"""So many nucleotides of hits are folded here in the time that a process takes to start and end."""
 
 
 class Refolder:
     """Folds hits with the bindings, counts disagreements and puts the bindings' fold in place.
+
+    Few hits are folded in this process.
+
+    Args:
+        folder: folds many hits.
+        model: scores hits whose fold differs.
 
     Attributes:
         refolded: hits folded again.
@@ -63,7 +71,8 @@ class Refolder:
             np.int64,
         )
         mine = hairpins.take(chosen)
-        theirs = self._folder.fold(mine.codes, mine.offsets)
+        folder = InlineViennaFolder() if mine.codes.size <= _FEW_NT else self._folder
+        theirs = folder.fold(mine.codes, mine.offsets)
         self.refolded += chosen.size
         differing = mine.differing(theirs)
         if not differing:

@@ -202,7 +202,7 @@ def test_lost_workers_and_actors_change_nothing(scan, node, reference, tmp_path)
     node(num_gpus=1)
     process = scan(*SLOW)
     actors = 0
-    for count in (3, 6, 9):
+    for count in (3, 6):
         process.wait_until(lambda n=count: committed(tmp_path, "scores") >= n)
         with held(process) as worker:
             for actor in workers("ScoringActor"):

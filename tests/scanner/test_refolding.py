@@ -136,3 +136,27 @@ def test_below_the_models_threshold_only_a_sample_is_refolded(model):
     lifted, before = np.full(600, -0.3), refolder.refolded
     refolder.check(hairpins, lifted, ANYWHERE, lifted + 0.3)
     assert refolder.refolded - before == 600
+
+
+class Remembering(KernelFolder):
+    """Knows what it was given to fold."""
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+
+    def fold(self, codes, offsets):
+        self.given.append(codes.size)
+        return super().fold(codes, offsets)
+
+
+def test_few_hits_are_folded_here_and_many_by_the_processes(model):
+    few, many = (KernelFolder().fold(*sequences(n)) for n in (20, 400))
+    folder = Remembering()
+    refolder = Refolder(folder, model)
+    for hairpins in (few, many, few):
+        hits = np.zeros(len(hairpins))
+        refolder.check(hairpins, hits, ANYWHERE, hits)
+    assert few.codes.size < 5_000 < 20_000 < many.codes.size
+    assert folder.given == [many.codes.size]
+    assert (refolder.refolded, refolder.disagreements) == (440, 0)

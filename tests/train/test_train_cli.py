@@ -558,7 +558,8 @@ def test_every_command_is_listed_and_explains_itself(capsys):
 
 
 @pytest.mark.parametrize("name", OLD)
-def test_old_spellings_are_translated(name, capsys):
+def test_old_spellings_are_translated(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # where a command without --out leaves its folder
     new, told = in_todays_words([*OLD[name], "-v"])
     parser = COMMANDS[name].parser()
     assert new[0] == name

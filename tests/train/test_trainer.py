@@ -119,12 +119,12 @@ def test_an_epoch_of_algorithm_2(monkeypatch, recipe):
     assert same(network.state_dict(), weights(trainer))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, weight_decay=1e-3)
     norms = []
-    for epoch in range(3):
+    for epoch in range(2):
         trainer.train_epoch()
         naive_fixed_epoch(recipe, 0, epoch, network, optimizer, trainer.data)
         norms.append(weights(trainer)["norm1.running_mean"])
     assert not norms[0].eq(0).any()
-    assert torch.equal(norms[0], norms[2]) == (recipe == "released")
+    assert torch.equal(norms[0], norms[1]) == (recipe == "released")
     for name, value in network.state_dict().items():
         torch.testing.assert_close(trainer.network.state_dict()[name], value, rtol=0, atol=2e-5)
 
