@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,17 +73,15 @@ class FalseCalls:
             lowest: log odds by the model below which nothing is lifted.
         """
         at = np.linspace(self.log_odds[0], self.log_odds[-1], _LIFTED)
-        middle = (at[1:] + at[:-1]) / 2
-        ahead = at[:, None] - middle
-        with np.errstate(over="ignore"):
-            share = 10.0 ** -(hinge + ahead / weight)
-        share[(ahead < 0) | (middle < lowest)] = 0
-        rows = {
-            name: rates - share @ np.diff(rates)
-            for name in FALSE_CALLS
-            if name != "log_odds"
-            for rates in [self._at(getattr(self, name), at)]
-        }
+        step = at[1] - at[0]
+        once = np.where(at[1:] - step / 2 < lowest, 0.0, 10.0 ** -(hinge + step / 2 / weight))
+        further = 10.0 ** -(step / weight)
+        rows = {}
+        for name in ("all", "lowest", "highest"):
+            rates = self._at(getattr(self, name), at)
+            arriving = once * -np.diff(rates)
+            sums = accumulate(arriving, lambda before, own: before * further + own, initial=0.0)
+            rows[name] = rates + np.fromiter(sums, np.float64)
         return FalseCalls(at, **rows, fewest=self.fewest)
 
     def lowered(self, penalties: _F64, share: _F64) -> FalseCalls:
