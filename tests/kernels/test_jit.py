@@ -119,8 +119,8 @@ def test_one_warning_for_all_kernels_where_nothing_can_be_cached() -> None:
         "from numba.core import caching\n"
         "for cache in (caching.CompileResultCacheImpl, caching.CodeLibraryCacheImpl):\n"
         "    cache._locator_classes = []\n"
-        "from premir.kernels import overlaps, pairing\n"
-        "assert pairing.pair_table('(.)').tolist() == [2, -1, 0]\n"
+        "from premir.kernels import codes, overlaps\n"
+        "assert codes.encode('ACG').tolist() == [0, 1, 2]\n"
     )
     done = run("-c", script)
     assert done.returncode == 0, done.stderr

@@ -352,12 +352,16 @@ def test_reads_that_lie_nowhere_are_refused_before_anything_is_scanned(
 
 
 @pytest.mark.slow
-def test_one_ray_instance_for_all(genomes, alone, tmp_path):
-    options = ("--out-dir", tmp_path, "--executor", "ray", "--threads", 2)
+def test_one_ray_instance_for_all(genomes, tmp_path):
+    """Of each genome the decoys are tiles too."""
+    decoys, folder = ("--decoys", "0.02"), tmp_path / "ray"
+    assert run(*genomes, "--out-dir", tmp_path / "threads", *decoys) == 0
+    options = ("--out-dir", folder, "--executor", "ray", "--threads", 2, *decoys)
     scan = ScanProcess(*THRESHOLD, *genomes, *options)
-    scan.wait_until(lambda: (tmp_path / "hcmv.bed").exists())
+    scan.wait_until(lambda: (folder / "hcmv.bed").exists())
     raylets = sum("raylet" in process.name() for process in scan.descendants())
     code, errors = scan.end()
     assert (code, raylets) == (0, 1), errors
-    assert written(tmp_path) == alone
+    assert written(folder) == written(tmp_path / "threads")
+    assert all(b"\tq_value\t" in bed for bed in written(folder).values())
     assert scan.left_over() == []
