@@ -104,6 +104,19 @@ RECIPES = {
 """
 RECIPES["released-train"] = replace(RECIPES["released"], name="released-train")
 
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "soft0.1": ("encoding soft0.1", {"encoding": "soft0.1"}),
+    "soft0.2": ("encoding soft0.2", {"encoding": "soft0.2"}),
+    "adam": ("Adam", {"optimizer": "adam"}),
+    "dropout": ("half of the hidden units dropped", {"dropout": 0.5}),
+    "decay": ("L2 penalty 0.0001", {"weight_decay": 1e-4}),
+    "batch1": ("batches of 1", {"group": 1}),
+    "batch16": ("batches of 16", {"group": 16}),
+    "batch256": ("batches of 256", {"group": 256}),
+    "unweighted": ("classes not weighted", {"class_weights": False}),
+}
+"""What Do et al. (2018) also tried, a setting each: in words, and what of a recipe it changes."""
+
 # The authors' code calls eval() after the first epoch, and train() never again.
 _FIXED = Recipe(
     "released",

@@ -12,6 +12,7 @@ import numpy as np
 from premir.train.authors import published_epoch
 from premir.train.bootstrap import MEASURES, intervals
 from premir.train.judging import Judgement, Scored
+from premir.train.recipes import VARIANTS
 from premir.train.table import BASELINE, Cell, judged_epochs, read_scored_sets
 
 TABLES = {
@@ -26,6 +27,9 @@ _ALGORITHMS = {
     "variable": "Algorithm 1",
     "fixed": "Algorithm 2",
     "recurrent": "LSTMs as deepMiRGene's",
+    "fewer-pools": "Algorithm 1 with one pool less",
+    "alexnet": "after AlexNet",
+    "resnet": "residual network",
 }
 VARIABLE, _FIXED, _ABLATED, _RERUN = (
     "Proposed variable-sized",
@@ -87,11 +91,13 @@ def _method(cell: Cell) -> str:
         return "eight numbers, gradient boosting"
     name = _ALGORITHMS.get(cell.network, cell.network)
     words = f"{name}, recipe {cell.recipe}"
+    if cell.variant is not None:
+        words = f"{words}, {VARIANTS[cell.variant][0]}"
     return f"{words}, without {cell.ablate} matrix" if cell.ablate else words
 
 
 def _counterpart(cell: Cell) -> str | None:
-    if cell.recipe == "released-train":
+    if cell.recipe == "released-train" or cell.variant is not None:
         return None
     if cell.ablate:
         return _ABLATED

@@ -26,7 +26,7 @@ from premir.train.collapse import CollapseError
 from premir.train.judging import Scored
 from premir.train.lengths import length_counts
 from premir.train.protocols import BENCHMARKS, CV_FOLDS, Protocol
-from premir.train.recipes import recipe_of
+from premir.train.recipes import VARIANTS, recipe_of
 from premir.train.run import CHECKPOINT, evaluate_baseline, evaluate_model, train
 from premir.train.validation import curve
 
@@ -49,6 +49,7 @@ class Cell:
         recipe: key of :data:`premir.train.recipes.RECIPES`; None for the baseline.
         seed: of initial weights and sample order.
         ablate: ``pairing`` for the row "without pairing matrix".
+        variant: key of :data:`premir.train.recipes.VARIANTS`; None for the recipe as it is.
         epochs: epochs after which the network is judged; 0 for the baseline.
         follow: measure after every epoch (Fig. 3).
     """
@@ -59,6 +60,7 @@ class Cell:
     recipe: str | None = "paper"
     seed: int = 0
     ablate: str | None = None
+    variant: str | None = None
     epochs: tuple[int, ...] = (40,)
     follow: bool = False
 
@@ -70,6 +72,7 @@ class Cell:
             f"fold{self.fold}" if self.fold else None,
             self.network,
             self.recipe,
+            self.variant,
             f"without-{self.ablate}" if self.ablate else None,
             f"seed{self.seed}",
         ]
@@ -82,8 +85,10 @@ def cells() -> Iterator[Cell]:
     yield from _test_sets()
     yield from _cross_validations()
     yield from _recurrent_tests()
+    yield from _tried(*_TESTS, _NEW)
     yield from _fixed_tests()
     yield from _fixed_cross_validations()
+    yield from _tried(*_CVS)
 
 
 def _baselines() -> Iterator[Cell]:
@@ -122,6 +127,18 @@ def _cross_validations() -> Iterator[Cell]:
 def _recurrent_tests() -> Iterator[Cell]:
     for protocol in (*_TESTS, _NEW):
         yield Cell(protocol, network="recurrent", epochs=(100,))
+
+
+def _tried(*protocols: str) -> Iterator[Cell]:
+    """What Do et al. (2018) say that they also tried, and found the same or worse."""
+    for protocol in protocols:
+        for fold in _FOLDS if protocol in _CVS else (None,):
+            for variant in VARIANTS:
+                yield Cell(protocol, fold, variant=variant)
+            for network in ("fewer-pools", "alexnet", "resnet"):
+                yield Cell(protocol, fold, network=network)
+            epochs = (40, 80) if protocol == _NEW else (30, 40) if fold else (40,)
+            yield Cell(protocol, fold, recipe="released", ablate="pairing", epochs=epochs)
 
 
 def _fixed_tests() -> Iterator[Cell]:
@@ -208,6 +225,8 @@ def _run_cell(
         _write_result(out / RESULTS, cell, scored, {})
         return
     recipe = replace(recipe_of(cell.recipe, cell.network, protocol.name), ablate=cell.ablate)
+    if cell.variant is not None:
+        recipe = recipe.changed(**VARIANTS[cell.variant][1])
     checkpoint = out / cell.name / CHECKPOINT
     cards: list[Card] = []
     course: dict[str, Any] = {"recipe": asdict(replace(recipe, epochs=cell.epochs[0]))}

@@ -27,6 +27,7 @@ from premir.scanner.genome.fasta import read_records
 from premir.scanner.score.crossfit import CrossFit, Places
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.model import read_model
+from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.cli import main
 from premir.train.genome import ablation
@@ -125,7 +126,7 @@ def sources(data, tmp_path_factory):
         (('"animal"', '"fish"'), "preset must be one of animal"),
         (
             ('["stem", "variable"]', '["leaf"]'),
-            "no network 'leaf': there is variable, fixed, stem, recurrent",
+            f"no network 'leaf': there is {', '.join(NETWORKS)}",
         ),
         (('["stem", "variable"]', "[]"), "networks must name one to 16"),
         (("demo.fa", "absent.fa"), "no such file"),

@@ -15,7 +15,7 @@ from premir.train.cli import main
 from premir.train.collapse import CollapseError
 from premir.train.metrics import evaluate
 from premir.train.protocols import BENCHMARKS
-from premir.train.recipes import RECIPES, recipe_of
+from premir.train.recipes import RECIPES, VARIANTS, recipe_of
 from premir.train.run import train
 from premir.train.table import Cell, cells, read_scored_sets
 
@@ -75,12 +75,17 @@ def test_every_row_that_the_paper_has_is_planned():
             }
             assert found == set(folds)
     late = [
-        c for c in plan if c.protocol == "crossspecies-new" and c.network in ("variable", "fixed")
+        c
+        for c in plan
+        if c.protocol == "crossspecies-new"
+        and c.network in ("variable", "fixed")
+        and c.variant is None
     ]
     assert all(80 in c.epochs for c in late)
     assert {c.protocol for c in plan if c.network == "recurrent"} == set(tests)
     assert all(c.follow and 100 in c.epochs for c in plan if c.name.startswith("human-cv")
-               and (c.network, c.recipe, c.ablate) == ("variable", "paper", None))  # fmt: skip
+               and (c.network, c.recipe, c.variant, c.ablate)
+               == ("variable", "paper", None, None))  # fmt: skip
     # In cross-validation the authors' rows are of epoch 30.
     assert all(30 in c.epochs for c in plan if c.fold and c.network == "variable"
                and c.recipe == "released")  # fmt: skip
@@ -88,6 +93,28 @@ def test_every_row_that_the_paper_has_is_planned():
     fixed = [c for c in plan if c.network == "fixed" and c.fold]
     assert {(c.recipe, c.epochs) for c in fixed} == {("released", (10,)), ("paper", (10, 40))}
     assert {c.protocol for c in plan if c.recipe == "released-train"} == set(tests)
+    # What they also tried: a setting or a network each, under every protocol, seed 0.
+    for variant in VARIANTS:
+        tried = [c for c in plan if c.variant == variant]
+        assert len(tried) == 13
+        assert {(c.network, c.recipe, c.seed) for c in tried} == {("variable", "paper", 0)}
+    for network in ("fewer-pools", "alexnet", "resnet"):
+        tried = [c for c in plan if c.network == network]
+        assert len({(c.protocol, c.fold) for c in tried}) == len(tried) == 13
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_is_the_recipe_but_for_its_setting(variant, data, tmp_path, monkeypatch):
+    cell = Cell("human-test", variant=variant, epochs=(1,))
+    monkeypatch.setattr(table, "cells", lambda: iter([cell]))
+    assert run(data, tmp_path / "out") == 0
+    name = f"human-test-variable-paper-{variant}-seed0"
+    told = json.loads((tmp_path / "out" / "results" / f"{name}.json").read_text())["recipe"]
+    (setting,) = VARIANTS[variant][1]
+    plain = asdict(replace(RECIPES["paper"], epochs=1))
+    different = {key for key in plain if told[key] != plain[key]}
+    assert different == {"name", setting}
+    assert told["name"] == "paper*"
 
 
 def test_cells_are_trained_by_the_recipe_of_their_network(data, tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ import pytest
 from premir.scanner.cli import main as scan_main
 from premir.scanner.errors import InputError, PremirError
 from premir.scanner.genome.fasta import read_records
+from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 from premir.train import download
 from premir.train.cli import main
@@ -670,7 +671,8 @@ def test_test_set_that_stands_in_the_training_set_is_refused(files, tmp_path, ca
 def test_an_unknown_network_is_named(files, tmp_path, capsys):
     assert custom(files, tmp_path / "model", "--network", "enormous") == 2
     error = capsys.readouterr().err
-    expected = "--network enormous: no such network; there is variable, fixed, stem, recurrent"
+    expected = f"--network enormous: no such network; there is {', '.join(NETWORKS)}"
+    assert expected.endswith("variable, fixed, stem, recurrent, fewer-pools, alexnet, resnet")
     assert error.splitlines()[-1].endswith(expected)
     assert not (tmp_path / "model").exists()
 

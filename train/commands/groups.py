@@ -126,7 +126,8 @@ def add_recipe(parser: Parser) -> None:
     add = parser.add_argument_group("training").add_argument
     add("--network", default="variable", metavar="NAME", help="variable: Algorithm 1 of "
         "the paper; fixed: its Algorithm 2; stem: along the stem; recurrent: LSTMs as those of "
-        "deepMiRGene; default: %(default)s")  # fmt: skip
+        "deepMiRGene; fewer-pools, alexnet, resnet: what the paper's authors also tried; default: "
+        "%(default)s")  # fmt: skip
     add("--recipe", default="paper", choices=["paper", "released", "released-train"],
         help="paper: as the paper says; released: as the authors' code does, which freezes the "
         "batch norm of --network fixed after an epoch; released-train: the same, but never "

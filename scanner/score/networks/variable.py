@@ -12,24 +12,8 @@ from torch.nn import functional
 
 from premir.kernels.pairing import CHANNELS
 from premir.scanner.score.networks.batches import PairingBatch, pairing_conv2d
+from premir.scanner.score.networks.maps import Sides
 from premir.scanner.score.networks.network import TensorNetwork
-
-
-def _masked(maps: Tensor, sizes: Tensor) -> Tensor:
-    """Zero every feature map beyond its own sample's size."""
-    inside = (torch.arange(maps.shape[3], device=maps.device) < sizes[:, None]).to(maps.dtype)
-    return maps * inside[:, None, :, None] * inside[:, None, None, :]
-
-
-def _adaptive_average(maps: Tensor, sizes: Tensor, bins: int) -> Tensor:
-    """Adaptive average pooling where each sample has bins of its own: (N, C, bins, bins)."""
-    k = torch.arange(bins, device=maps.device)
-    start = sizes[:, None] * k // bins
-    end = -(-sizes[:, None] * (k + 1) // bins)
-    x = torch.arange(maps.shape[3], device=maps.device)
-    inside = (x >= start[:, :, None]) & (x < end[:, :, None])
-    weights = inside.to(maps.dtype) / (end - start)[:, :, None].to(maps.dtype)
-    return torch.einsum("nkx,ncxy,nly->nckl", weights, maps, weights)
 
 
 class VariableConvNet(TensorNetwork):
@@ -46,6 +30,7 @@ class VariableConvNet(TensorNetwork):
     cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 24}
     """Some 120 hairpins of 93 nt, whose maps a core's cache holds; on a GPU 1,900, whose dense
     tensors take 600 MB."""
+    second_pool: ClassVar[int] = 2
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,18 +55,16 @@ class VariableConvNet(TensorNetwork):
 
     def _after_conv1(self, maps: Tensor, batch: PairingBatch) -> Tensor:
         own = self.map_sizes(batch.host_lengths)
-        alike = bool((own == own[0]).all())
-        sizes = ((batch.lengths + 2 * 10 - 11) // 4 + 1) // 2
+        sides = Sides(batch.lengths, bool((own == own[0]).all())).after(11, stride=4, padding=10)
         maps = functional.relu(maps, inplace=True)
         maps = functional.avg_pool2d(maps, 2, divisor_override=1)
-        maps = self.conv2(maps if alike else _masked(maps, sizes))
-        sizes = ((sizes + 2 * 4 - 5) // 2 + 1) // 2
+        sides = sides.after(2, stride=2)
+        maps = self.conv2(sides.cut(maps))
+        sides = sides.after(5, stride=2, padding=4)
         # The largest of four is rectified: the same as the largest of four rectified ones.
-        maps = functional.relu(functional.max_pool2d(maps, 2), inplace=True)
-        maps = self.conv3(maps if alike else _masked(maps, sizes))
-        maps = functional.relu(maps, inplace=True)
-        maps = (
-            functional.adaptive_avg_pool2d(maps, 4) if alike else _adaptive_average(maps, sizes, 4)
-        )
+        maps = functional.relu(functional.max_pool2d(maps, self.second_pool), inplace=True)
+        sides = sides.after(self.second_pool, stride=self.second_pool)
+        maps = functional.relu(self.conv3(sides.cut(maps)), inplace=True)
+        maps = sides.averages(maps, 4)
         logits: Tensor = self.fc2(torch.sigmoid(self.fc1(maps.flatten(1))))
         return logits
