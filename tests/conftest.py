@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import hypothesis
 
@@ -25,6 +27,13 @@ def pytest_xdist_auto_num_workers():
     from premir.scanner.cores import available_cores
 
     return available_cores() + 2
+
+
+def pytest_sessionstart(session):
+    """Compile kernels once, before all workers would do so at the same time."""
+    if not hasattr(session.config, "workerinput") and session.config.getoption("numprocesses"):
+        code = "from premir.scanner.compiling import compile_kernels; compile_kernels()"
+        subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def pytest_collection_modifyitems(items):

@@ -146,16 +146,19 @@ def intervals(
 
 
 def paired_intervals(
-    ours: Sequence[Scored], theirs: Scored, *, clean: bool, count: int = 1000, seed: int = 0
+    pairs: Sequence[tuple[Sequence[Scored], Scored]],
+    *,
+    clean: bool,
+    count: int = 1000,
+    seed: int = 0,
 ) -> tuple[_F64, _F64]:
     """Compute 95 % intervals of what the mean measures of classifiers have above another's.
 
-    All are measured on the same resamples of their one test set: what is easy or hard about it for
+    All of one test set are measured on the same resamples of it: what is easy or hard about it for
     both drops out.
 
     Args:
-        ours: classifiers.
-        theirs: the other one, of the same test set.
+        pairs: for each test set classifiers, and the other one.
         clean: leave out what is contaminated.
         count: resamples.
         seed: of the draws.
@@ -163,8 +166,11 @@ def paired_intervals(
     Returns:
         Lower and upper ends, float64 (7,) each, as :data:`MEASURES`.
     """
-    measures = _resampled([*ours, theirs], clean=clean, count=count, seed=(seed, 0))
-    return _ends(measures[:-1].mean(axis=0) - measures[-1])
+    total = np.zeros((count, len(MEASURES)))
+    for place, (ours, theirs) in enumerate(pairs):
+        measures = _resampled([*ours, theirs], clean=clean, count=count, seed=(seed, place))
+        total += measures[:-1].mean(axis=0) - measures[-1]
+    return _ends(total / len(pairs))
 
 
 def _resampled(group: Sequence[Scored], *, clean: bool, count: int, seed: Seed) -> _F64:

@@ -11,8 +11,19 @@ import numpy as np
 
 from premir.train.authors import FOLDER, LOGS, LogMean, log_means, published_epoch, read_scores
 from premir.train.bootstrap import MEASURES, paired_intervals
-from premir.train.rows import TABLES, VARIABLE, VIEWS, Row, measures_of, summary, their_epoch
-from premir.train.table import read_scored_sets
+from premir.train.judging import Scored
+from premir.train.recipes import PAPER_EPOCHS
+from premir.train.rows import (
+    TABLES,
+    VARIABLE,
+    VIEWS,
+    Row,
+    measures_of,
+    method_of,
+    summary,
+    their_epoch,
+)
+from premir.train.table import Cell, read_scored_sets
 
 _NEW = "crossspecies-new"
 _ROUNDING = 0.0005
@@ -119,23 +130,13 @@ def compare_with_authors(folder: Path, rows: Iterable[Row]) -> Authors:
             row.removed,
         )
         for column in VIEWS:
-            low, high = paired_intervals(ours, theirs, clean=column == "decontaminated")
-            means = np.mean([measures_of(each.judgement(), column) for each in ours], axis=0)
-            difference = means - measures_of(judged[0], column)
             paired.append(
                 {
                     "protocol": row.protocol,
                     "method": row.method,
                     "epochs": row.epochs,
                     "column": column,
-                    "measures": {
-                        name: {
-                            "difference": round(float(difference[n]), 4),
-                            "low": round(float(low[n]), 4),
-                            "high": round(float(high[n]), 4),
-                        }
-                        for n, name in enumerate(MEASURES)
-                    },
+                    "measures": _paired([(ours, theirs)], column),
                 }
             )
     late = {}
@@ -143,6 +144,59 @@ def compare_with_authors(folder: Path, rows: Iterable[Row]) -> Authors:
         for network in ("variable", "fixed"):
             late[network] = log_means(source / LOGS, _NEW, network, range(71, 81))
     return Authors(list(their_rows.values()), paired, late)
+
+
+def compare_tried(folder: Path, plan: Iterable[Cell]) -> list[dict[str, Any]]:
+    """Measure what the paper's authors also tried against the plain network, on the same sequences.
+
+    Args:
+        folder: with a JSON and an npz file of each finished cell.
+        plan: all cells that there shall be.
+
+    Returns:
+        For each of these that is trained under a protocol, in all of its folds: ``protocol``,
+        ``method``, and by measure ``difference``, ``low`` and ``high`` as in :class:`Authors`, as
+        published, after :data:`PAPER_EPOCHS` epochs.
+    """
+    groups: dict[tuple[str, str], list[tuple[Cell, Cell]]] = {}
+    for cell in plan:
+        if cell.plain is not None:
+            groups.setdefault((cell.protocol, method_of(cell)), []).append((cell, cell.plain))
+    found = []
+    for (protocol, method), cells in groups.items():
+        paths = [[folder / f"{one.name}.npz" for one in pair] for pair in cells]
+        if not all(path.exists() for pair in paths for path in pair):
+            continue
+        scored = [[read_scored_sets(path).get(PAPER_EPOCHS) for path in pair] for pair in paths]
+        pairs = [([own], plain) for own, plain in scored if own is not None and plain is not None]
+        if len(pairs) == len(cells):
+            measures = _paired(pairs, VIEWS[0])
+            found.append({"protocol": protocol, "method": method, "measures": measures})
+    return found
+
+
+def _paired(
+    pairs: Sequence[tuple[Sequence[Scored], Scored]], column: str
+) -> dict[str, dict[str, float]]:
+    """By measure what classifiers have above another of the same test set, and its interval."""
+
+    def measured(each: Scored) -> list[float]:
+        return measures_of(each.judgement(), column)
+
+    low, high = paired_intervals(pairs, clean=column == "decontaminated")
+    difference = np.mean(
+        [np.mean([measured(each) for each in ours], axis=0) - measured(other)
+         for ours, other in pairs],
+        axis=0,
+    )  # fmt: skip
+    return {
+        name: {
+            "difference": round(float(difference[n]), 4),
+            "low": round(float(low[n]), 4),
+            "high": round(float(high[n]), 4),
+        }
+        for n, name in enumerate(MEASURES)
+    }
 
 
 def validation_course(curves: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -19,7 +19,12 @@ import numpy as np
 
 from premir.scanner.errors import InputError
 from premir.train.bootstrap import MEASURES
-from premir.train.comparisons import compare_with_authors, differences, validation_course
+from premir.train.comparisons import (
+    compare_tried,
+    compare_with_authors,
+    differences,
+    validation_course,
+)
 from premir.train.genome.ablation import ablation_page
 from premir.train.recipes import PAPER_EPOCHS
 from premir.train.rows import NAMES, TABLES, VIEWS, collect, their_epoch
@@ -60,6 +65,7 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         "differences": differences(rows, paper["tables"]),
         "rows": [asdict(row) for row in rows],
         "authors": asdict(authors),
+        "tried": compare_tried(kept, plan),
         "validation": validation_course(curves) if curves else None,
     }
     text = json.dumps(result, indent=1) + "\n"

@@ -77,7 +77,7 @@ def collect(folder: Path, plan: Iterable[Cell]) -> list[Row]:
     groups: dict[tuple[str, str, int, str | None], list[Cell]] = {}
     for cell in plan:
         for epochs in cell.epochs:
-            key = (cell.protocol, _method(cell), epochs, _counterpart(cell))
+            key = (cell.protocol, method_of(cell), epochs, _counterpart(cell))
             groups.setdefault(key, []).append(cell)
     order = list(TABLES)
     return [
@@ -86,7 +86,8 @@ def collect(folder: Path, plan: Iterable[Cell]) -> list[Row]:
     ]
 
 
-def _method(cell: Cell) -> str:
+def method_of(cell: Cell) -> str:
+    """Return what a row calls the method of a cell."""
     if cell.network == BASELINE:
         return "eight numbers, gradient boosting"
     name = _ALGORITHMS.get(cell.network, cell.network)

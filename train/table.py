@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 RESULTS = "results"
 LENGTHS, FLANKS = "lengths.json", "flanks.json"
 BASELINE = "baseline"
+TRIED_NETWORKS = ("fewer-pools", "alexnet", "resnet")
+"""Other networks on pairing tensors that the paper's authors tried."""
 _NEW, _TESTS = "crossspecies-new", ("human-test", "crossspecies-test")
 _CVS, _FOLDS = ("crossspecies-cv", "human-cv"), range(1, CV_FOLDS + 1)
 
@@ -63,6 +65,13 @@ class Cell:
     variant: str | None = None
     epochs: tuple[int, ...] = (40,)
     follow: bool = False
+
+    @property
+    def plain(self) -> Cell | None:
+        """What it is compared with, where it is what the paper's authors also tried; else None."""
+        if self.variant is None and self.ablate is None and self.network not in TRIED_NETWORKS:
+            return None
+        return Cell(self.protocol, self.fold, recipe=self.recipe, seed=self.seed)
 
     @property
     def name(self) -> str:
@@ -130,12 +139,12 @@ def _recurrent_tests() -> Iterator[Cell]:
 
 
 def _tried(*protocols: str) -> Iterator[Cell]:
-    """What Do et al. (2018) say that they also tried, and found the same or worse."""
+    """Yield what Do et al. (2018) say that they also tried, and found the same or worse."""
     for protocol in protocols:
         for fold in _FOLDS if protocol in _CVS else (None,):
             for variant in VARIANTS:
                 yield Cell(protocol, fold, variant=variant)
-            for network in ("fewer-pools", "alexnet", "resnet"):
+            for network in TRIED_NETWORKS:
                 yield Cell(protocol, fold, network=network)
             epochs = (40, 80) if protocol == _NEW else (30, 40) if fold else (40,)
             yield Cell(protocol, fold, recipe="released", ablate="pairing", epochs=epochs)

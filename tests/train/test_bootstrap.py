@@ -97,15 +97,23 @@ def test_seeds_of_one_test_set_are_resampled_together():
 def test_paired_intervals_are_of_the_same_resamples():
     """The difference from oneself is none; from a noisy twin it varies less than either does."""
     one, noise = scored(0, 400), np.random.default_rng(1).normal(0, 0.03, 400)
-    assert np.abs(paired_intervals([one, one], one, clean=True)).max() < 1e-12
+    assert np.abs(paired_intervals([([one, one], one)], clean=True)).max() < 1e-12
     twin = Scored(one.labels, np.clip(one.probabilities + noise, 0, 1), one.contaminated)
     (low, high), (alone_low, alone_high) = (
-        paired_intervals([twin], one, clean=False),
+        paired_intervals([([twin], one)], clean=False),
         intervals([[twin]], clean=False),
     )
     assert (high - low < 0.7 * (alone_high - alone_low)).all()
     ours, theirs = (astuple(each.judgement().as_published) for each in (twin, one))
     difference = np.subtract(ours, theirs)
     assert ((low <= difference + 1e-9) & (difference - 1e-9 <= high)).all()
-    cleaner = paired_intervals([twin], one, clean=True)
+    cleaner = paired_intervals([([twin], one)], clean=True)
     assert not np.allclose(cleaner[0], low)
+
+
+def test_paired_intervals_of_several_test_sets_are_of_their_mean():
+    one, other = scored(0, 400), scored(1, 300)
+    better = Scored(one.labels, one.labels.astype(float), one.contaminated)
+    alone = np.array(paired_intervals([([better], one)], clean=False))
+    low, high = paired_intervals([([better], one), ([other], other)], clean=False)
+    np.testing.assert_allclose([low, high], alone / 2, atol=1e-12)

@@ -12,7 +12,7 @@ import pytest
 from premir.train import table
 from premir.train.bootstrap import MEASURES
 from premir.train.cli import main
-from premir.train.comparisons import differences
+from premir.train.comparisons import compare_tried, differences
 from premir.train.judging import Scored
 from premir.train.results import generate
 from premir.train.rows import TABLES, collect
@@ -170,6 +170,27 @@ def test_paper_tables_are_whole():
         for se, sp, _, _, g_mean, *_ in methods.values():
             if name.endswith("test"):  # of cross-validation they are means over folds
                 assert g_mean == pytest.approx((se * sp) ** 0.5, abs=0.002)
+
+
+def test_what_was_also_tried_is_measured_against_the_plain_network_fold_by_fold(folder):
+    whole = [Cell("human-cv", fold, variant="adam") for fold in (1, 2)]
+    half = [Cell("human-cv", fold, network="resnet") for fold in (1, 2)]
+    plain = [cell.plain for cell in whole]
+    assert plain == PLAN[3:]
+    better = [finish(folder / "cells", cell, 0.5).judgement() for cell in (*whole, half[0])]
+    usual = [finish(folder / "cells", cell, 0.4).judgement() for cell in PLAN[3:]]
+    (tried,) = compare_tried(folder / "cells", [*PLAN, *whole, *half])
+    assert (tried["protocol"], tried["method"]) == ("human-cv", "Algorithm 1, recipe paper, Adam")
+    expected = np.mean([a.as_published.aupr - b.as_published.aupr
+                        for a, b in zip(better, usual, strict=False)])  # fmt: skip
+    found = tried["measures"]["aupr"]
+    assert found["difference"] == pytest.approx(expected, abs=6e-5)
+    assert 0 < found["low"] < found["difference"] < found["high"]
+    generate(folder, [*PLAN, *whole, *half])
+    assert (
+        "| human-cv | *Algorithm 1, recipe paper, Adam* |"
+        in ((folder / "README.md").read_text().partition("## What the authors also tried")[2])
+    )
 
 
 def test_the_committed_page_of_the_ablation_is_that_of_its_results(folder):
