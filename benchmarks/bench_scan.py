@@ -24,7 +24,8 @@ from premir.scanner.cli import main as premir_scan
 KEPT = (
     "megabases", "model", "min_prob", "preset", "extractor", "max_span", "folder", "executor",
     "threads",
-    "candidates", "above_threshold", "hits", "refolded", "fold_disagreements", "seconds",
+    "candidates", "folded", "scored", "above_threshold", "hits", "refolded", "fold_disagreements",
+    "seconds", "cpu_seconds",
     "seconds_by_stage", "mb_per_min", "peak_memory_mb",
 )  # fmt: skip
 
