@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.batches import PairingBatch
+from premir.scanner.score.networks.resnet import ResidualBlock, ResNet
 
 CPU = torch.device("cpu")
 LENGTHS = [1, 2, 5, 12, 44, 45, 46, 47, 48, 90, 93, 110, 161, 398]
@@ -52,7 +53,7 @@ def made(name):
     network = NETWORKS[name]()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.02 * torch.randn(parameter.shape)
+            parameter.add_(0.02 * torch.randn(parameter.shape))
     return network
 
 
@@ -90,5 +91,6 @@ def test_gradient_reaches_every_weight(name, hairpins):
 
 
 def test_a_residual_network_begins_as_its_shortcuts():
-    for block in NETWORKS["resnet"]().blocks:
+    for block in ResNet().blocks:
+        assert isinstance(block, ResidualBlock)
         assert not block.second.weight.any()
