@@ -83,6 +83,7 @@ def test_wheel_holds_the_whole_tree(tmp_path):
     # Where the wheel is shown there is no repository beside it that a link could lead to.
     assert re.findall(r"\]\((?!https?:)", told) == []
     assert (ROOT / "docs" / "package.md").read_text() in told
+    assert "Project-URL: Paper, https://doi.org/10.1101/414656\n" in told
     patterns = (
         "*.py",
         "py.typed",
