@@ -71,5 +71,5 @@ def test_snakemake_runs_the_rule(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     text = gzip.decompress((tmp_path / "hits" / "ebv.bed.gz").read_bytes()).decode()
-    assert sum(not line.startswith("#") for line in text.splitlines()) == 10
+    assert sum(not line.startswith("#") for line in text.splitlines()) == 12
     assert (tmp_path / "hits" / "ebv.bed.gz.tbi").is_file()
