@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from premir.scanner.score.networks.deeper import DeeperNetwork
+from premir.kernels.pairing import CHANNELS
 from premir.scanner.score.networks.maps import Sides
+from premir.scanner.score.networks.mapwise import MapwiseNetwork
 
 
-class AlexNet(DeeperNetwork):
+class AlexNet(MapwiseNetwork):
     """Five convolutions, as those of Krizhevsky, Sutskever and Hinton (2012), but narrower.
 
     After the first: conv 5x5 pad 2, 64 -> ReLU -> 2x2 max-pool, which keeps an odd last row -> conv
@@ -20,14 +21,19 @@ class AlexNet(DeeperNetwork):
     title = "network after AlexNet"
 
     def __init__(self) -> None:
-        super().__init__(64)
+        super().__init__()
+        self.conv1 = nn.Conv2d(CHANNELS, 32, 11, stride=4, padding=10)
         self.conv2 = nn.Conv2d(32, 64, 5, padding=2)
         self.conv3 = nn.Conv2d(64, 96, 3, padding=1)
         self.conv4 = nn.Conv2d(96, 96, 3, padding=1)
         self.conv5 = nn.Conv2d(96, 64, 3, padding=1)
+        self.fc1 = nn.Linear(64 * 16, 256)
+        self.fc2 = nn.Linear(256, 2)
 
     def between(self, maps: Tensor, sides: Sides) -> tuple[Tensor, Sides]:
         """Return the maps of the last convolution, rectified, and their sides."""
+        maps = functional.relu(functional.max_pool2d(maps, 2), inplace=True)
+        sides = sides.after(2, stride=2)
         maps = functional.relu(self.conv2(sides.cut(maps)), inplace=True)
         maps = functional.max_pool2d(sides.cut(maps), 2, ceil_mode=True)
         sides = sides.after(1, stride=2)

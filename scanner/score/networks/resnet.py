@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from premir.scanner.score.networks.deeper import DeeperNetwork
+from premir.kernels.pairing import CHANNELS
 from premir.scanner.score.networks.maps import Sides
+from premir.scanner.score.networks.mapwise import MapwiseNetwork
 
 
 class ResidualBlock(nn.Module):
@@ -39,13 +40,14 @@ class ResidualBlock(nn.Module):
         return functional.relu(self.along(maps) + self.second(inner), inplace=True), sides
 
 
-class ResNet(DeeperNetwork):
+class ResNet(MapwiseNetwork):
     """Four residual blocks: 32, 32, 64 with stride 2, and 64 channels. 466,000 weights."""
 
     title = "residual network"
 
     def __init__(self) -> None:
-        super().__init__(64)
+        super().__init__()
+        self.conv1 = nn.Conv2d(CHANNELS, 32, 11, stride=4, padding=10)
         self.blocks = nn.ModuleList(
             [
                 ResidualBlock(32, 32),
@@ -54,9 +56,13 @@ class ResNet(DeeperNetwork):
                 ResidualBlock(64, 64),
             ]
         )
+        self.fc1 = nn.Linear(64 * 16, 256)
+        self.fc2 = nn.Linear(256, 2)
 
     def between(self, maps: Tensor, sides: Sides) -> tuple[Tensor, Sides]:
         """Return the maps of the last block and their sides."""
+        maps = functional.relu(functional.max_pool2d(maps, 2), inplace=True)
+        sides = sides.after(2, stride=2)
         for block in self.blocks:
             maps, sides = block(maps, sides)
         return maps, sides

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from premir.kernels.pairing import CHANNELS
-from premir.scanner.score.networks.batches import PairingBatch, pairing_conv2d
 from premir.scanner.score.networks.maps import Sides
-from premir.scanner.score.networks.network import TensorNetwork
+from premir.scanner.score.networks.mapwise import MapwiseNetwork
 
 
-class VariableConvNet(TensorNetwork):
+class VariableConvNet(MapwiseNetwork):
     """Algorithm 1 of Do et al. (2018), layer sizes as in the authors' released code.
 
     conv 11x11 stride 4 pad 10, 32 -> ReLU -> 2x2 sum-pool -> conv 5x5 stride 2 pad 4, 64 -> ReLU
@@ -27,9 +23,6 @@ class VariableConvNet(TensorNetwork):
     """
 
     title = "Do et al. (2018) variable-size network"
-    cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 24}
-    """Some 120 hairpins of 93 nt, whose maps a core's cache holds; on a GPU 1,900, whose dense
-    tensors take 600 MB."""
     second_pool: ClassVar[int] = 2
 
     def __init__(self) -> None:
@@ -40,22 +33,8 @@ class VariableConvNet(TensorNetwork):
         self.fc1 = nn.Linear(64 * 16, 256)
         self.fc2 = nn.Linear(256, 2)
 
-    @staticmethod
-    def map_sizes(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Side of the first pooled map for each length; hairpins that share it need no masks."""
-        return np.asarray(((lengths + 2 * 10 - 11) // 4 + 1) // 2)
-
-    def forward(self, batch: PairingBatch) -> Tensor:
-        """Return logits (N, 2); class 1 is pre-miRNA."""
-        return self._after_conv1(pairing_conv2d(self.conv1, batch), batch)
-
-    def forward_dense(self, batch: PairingBatch) -> Tensor:
-        """Return the same logits from whole pairing tensors: the reference path."""
-        return self._after_conv1(self.conv1(batch.dense()), batch)
-
-    def _after_conv1(self, maps: Tensor, batch: PairingBatch) -> Tensor:
-        own = self.map_sizes(batch.host_lengths)
-        sides = Sides(batch.lengths, bool((own == own[0]).all())).after(11, stride=4, padding=10)
+    def between(self, maps: Tensor, sides: Sides) -> tuple[Tensor, Sides]:
+        """Return the maps of the last convolution, rectified, and their sides."""
         maps = functional.relu(maps, inplace=True)
         maps = functional.avg_pool2d(maps, 2, divisor_override=1)
         sides = sides.after(2, stride=2)
@@ -65,6 +44,4 @@ class VariableConvNet(TensorNetwork):
         maps = functional.relu(functional.max_pool2d(maps, self.second_pool), inplace=True)
         sides = sides.after(self.second_pool, stride=self.second_pool)
         maps = functional.relu(self.conv3(sides.cut(maps)), inplace=True)
-        maps = sides.averages(maps, 4)
-        logits: Tensor = self.fc2(torch.sigmoid(self.fc1(maps.flatten(1))))
-        return logits
+        return maps, sides
