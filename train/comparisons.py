@@ -15,6 +15,7 @@ from premir.train.judging import Scored
 from premir.train.recipes import PAPER_EPOCHS
 from premir.train.rows import (
     TABLES,
+    UNLEARNED,
     VARIABLE,
     VIEWS,
     Row,
@@ -23,7 +24,7 @@ from premir.train.rows import (
     summary,
     their_epoch,
 )
-from premir.train.table import Cell, read_scored_sets
+from premir.train.table import ENSEMBLE, Cell, read_scored_sets
 
 _NEW = "crossspecies-new"
 _ROUNDING = 0.0005
@@ -93,9 +94,9 @@ class Authors:
 
     Attributes:
         rows: their variable-size network under each protocol that has a test set.
-        paired: for each of our rows of that network and each column: ``protocol``, ``method``,
-            ``epochs``, ``column`` and by measure ``difference`` (ours less theirs), ``low`` and
-            ``high`` (bootstrap, 95 %, of the same resamples for both).
+        paired: for each of our rows of that network and of ensembles, and each column:
+            ``protocol``, ``method``, ``epochs``, ``column`` and by measure ``difference`` (ours
+            less theirs), ``low`` and ``high`` (bootstrap, 95 %, of the same resamples for both).
         late: their log of ``crossspecies-new``, epochs 71 to 80, by network.
     """
 
@@ -112,9 +113,11 @@ def compare_with_authors(folder: Path, rows: Iterable[Row]) -> Authors:
         rows: of :func:`collect`.
     """
     source, their_rows, paired = folder / FOLDER, {}, []
-    for row in _nearest(rows):
+    rows = list(rows)
+    of_theirs = [row for row in _nearest(rows) if row.counterpart == VARIABLE]
+    for row in [*of_theirs, *(r for r in rows if r.values and r.method == UNLEARNED[ENSEMBLE])]:
         path = source / f"{row.protocol}.tsv"
-        if row.counterpart != VARIABLE or not path.exists():
+        if not path.exists():
             continue
         ours = [read_scored_sets(folder / "cells" / f"{n}.npz")[row.epochs] for n in row.cells]
         theirs = read_scores(path, ours[0])
@@ -199,17 +202,18 @@ def _paired(
     }
 
 
-def validation_course(curves: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def validation_course(protocol: str, curves: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Tell what the curves of a cross-validation say of epochs.
 
     Args:
+        protocol: a cross-validation of the paper.
         curves: cells with a ``test_curve``, a fold each.
 
     Returns:
         ``peaks``: by measure the epoch after which its mean over the folds is highest; ``at``: mean
         and standard deviation by measure after the epoch of the paper's row, ``epoch``.
     """
-    epoch = published_epoch("human-cv", "variable")
+    epoch = published_epoch(protocol, "variable")
     peaks, at = {}, {}
     for name in MEASURES:
         values = np.array([cell["test_curve"][name] for cell in curves])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,16 @@ class Scored:
 def scored(log_odds: npt.NDArray[np.float32], training: Dataset, test: Dataset) -> Scored:
     """Return a test set with what a model's log odds, float32 (N,), make of it."""
     return Scored(test.labels, probabilities_of(log_odds), contaminated(training, test))
+
+
+def together(members: Sequence[Scored]) -> Scored:
+    """Return a test set as the mean log odds of several classifiers score it.
+
+    Probabilities within 1e-7 of 0 or 1, where float32 tells no more, count as that.
+    """
+    probabilities = np.clip([each.probabilities for each in members], 1e-7, 1 - 1e-7)
+    log_odds = np.log(probabilities / (1 - probabilities)).mean(axis=0)
+    return replace(members[0], probabilities=1 / (1 + np.exp(-log_odds)))
 
 
 def probabilities_of(log_odds: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -11,6 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from premir.kernels.codes import ALPHABET
+from premir.kernels.pairing import pairing_tensors
+from premir.scanner.find.hairpins import Hairpins
 from premir.train.validation import Course
 
 mpl.use("agg")
@@ -29,6 +32,19 @@ def _figure(columns: int, *, height: float = 3.2) -> tuple[Figure, Sequence[Axes
 def _save(figure: Figure, path: Path) -> Path:
     figure.savefig(path, metadata={"Software": None})
     return path
+
+
+def tensor(hairpin: Hairpins, path: Path) -> Path:
+    """Draw the pairing tensor of a hairpin (the paper's Fig. 1): its pairs, and letters by row."""
+    (channels,) = pairing_tensors(hairpin.codes, hairpin.pairs, hairpin.mfe, hairpin.offsets)
+    figure, axes = _figure(5, height=3.6)
+    for number, ax in enumerate(axes):
+        ax.spines[:].set_visible(True)
+        image = ax.imshow(channels[number], cmap="Greys" if number else "Blues_r")
+        ax.set(title=f"{number}: letter {ALPHABET[number - 1]}" if number else "0: pairs")
+        if number == 0:
+            figure.colorbar(image, ax=ax, label="kcal/mol", location="left", shrink=0.8)
+    return _save(figure, path)
 
 
 _PANELS = (("se", "sensitivity"), ("f", "F-score"), ("auroc", "AUROC"), ("aupr", "AUPR"))

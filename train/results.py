@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from premir.scanner.errors import InputError
+from premir.scanner.find.folding import fold
 from premir.train.bootstrap import MEASURES
 from premir.train.comparisons import (
     compare_tried,
@@ -30,6 +31,9 @@ from premir.train.recipes import PAPER_EPOCHS
 from premir.train.rows import NAMES, TABLES, VIEWS, collect, their_epoch
 from premir.train.table import FLANKS, LENGTHS, Cell, is_finished
 from premir.train.validation import Course
+
+EXAMPLE = "UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA"
+"""The human let-7a-1, of which the page has a picture (miRBase, MI0000060)."""
 
 
 def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
@@ -55,7 +59,10 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
     missing = [cell.name for cell in plan if not is_finished(kept, cell)]
     collapsed = {name: cell["collapsed"] for name, cell in begun.items() if "collapsed" in cell}
     without = {*missing, *collapsed}
-    curves = [cell for name, cell in begun.items() if name not in without and "test_curve" in cell]
+    curves: dict[str, list[dict[str, Any]]] = {}
+    for cell in plan:
+        if cell.name in begun and cell.name not in without and "test_curve" in begun[cell.name]:
+            curves.setdefault(cell.protocol, []).append(begun[cell.name])
     authors = compare_with_authors(folder, rows)
     result = {
         "cells": len(plan),
@@ -66,7 +73,7 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         "rows": [asdict(row) for row in rows],
         "authors": asdict(authors),
         "tried": compare_tried(kept, plan),
-        "validation": validation_course(curves) if curves else None,
+        "validation": {name: validation_course(name, cells) for name, cells in curves.items()},
     }
     text = json.dumps(result, indent=1) + "\n"
     (folder / "results.json").write_text(text, encoding="utf-8")
@@ -75,12 +82,13 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         for name in (LENGTHS, FLANKS)
         if (kept / name).exists()
     }
-    figures = []
-    if curves:
+    figures = [plots.tensor(fold([EXAMPLE]), folder / "tensor.png")]
+    for protocol, followed in curves.items():
         courses = [
-            Course(cell["losses"], cell["training_curve"], cell["test_curve"]) for cell in curves
+            Course(cell["losses"], cell["training_curve"], cell["test_curve"]) for cell in followed
         ]
-        figures.append(plots.curves(courses, folder / "curves.png", mark=PAPER_EPOCHS))
+        path = folder / f"curves-{protocol}.png"
+        figures.append(plots.curves(courses, path, mark=PAPER_EPOCHS))
     if LENGTHS in extras:
         figures.append(plots.lengths(extras[LENGTHS], folder / "lengths.png"))
     if FLANKS in extras:
@@ -98,6 +106,7 @@ def generate(folder: Path, plan: Sequence[Cell]) -> list[str]:
         authors=authors,
         result=result,
         curves=curves,
+        sets=extras.get(LENGTHS),
         flanks=extras.get(FLANKS),
         figures={path.name for path in figures},
         remarks=remarks.read_text(encoding="utf-8") if remarks.exists() else "",

@@ -10,10 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from premir.train.authors import published_epoch
+from premir.train.baseline import BOOSTINGS
 from premir.train.bootstrap import MEASURES, intervals
 from premir.train.judging import Judgement, Scored
 from premir.train.recipes import VARIANTS
-from premir.train.table import BASELINE, Cell, judged_epochs, read_scored_sets
+from premir.train.table import (
+    BASELINE,
+    BOOSTED,
+    ENSEMBLE,
+    Cell,
+    judged_epochs,
+    read_scored_sets,
+)
 
 TABLES = {
     "human-cv": "human cv",
@@ -30,7 +38,15 @@ _ALGORITHMS = {
     "fewer-pools": "Algorithm 1 with one pool less",
     "alexnet": "after AlexNet",
     "resnet": "residual network",
+    "stem": "stem-wise network",
 }
+UNLEARNED = {
+    BASELINE: f"{BOOSTINGS['eight'].title}, gradient boosting",
+    BOOSTED: f"{BOOSTINGS['all'].title}, gradient boosting",
+    ENSEMBLE: "three stem-wise networks and three boostings",
+}
+"""Methods that are no network, in words."""
+_WITHOUT = {"pairing": "without pairing matrix", "numbers": "without numbers of the fold"}
 VARIABLE, _FIXED, _ABLATED, _RERUN = (
     "Proposed variable-sized",
     "Proposed fixed-sized",
@@ -48,7 +64,7 @@ class Row:
     Attributes:
         protocol: key of ``TABLES``.
         method: in words.
-        epochs: after which it was judged; 0 for the baseline.
+        epochs: after which it was judged; 0 for what is no network.
         counterpart: the paper's method that it reproduces, None for others.
         planned: cells that the row shall have.
         cells: names of those that are finished.
@@ -88,19 +104,19 @@ def collect(folder: Path, plan: Iterable[Cell]) -> list[Row]:
 
 def method_of(cell: Cell) -> str:
     """Return what a row calls the method of a cell."""
-    if cell.network == BASELINE:
-        return "eight numbers, gradient boosting"
+    if cell.network in UNLEARNED:
+        return UNLEARNED[cell.network]
     name = _ALGORITHMS.get(cell.network, cell.network)
     words = f"{name}, recipe {cell.recipe}"
     if cell.variant is not None:
         words = f"{words}, {VARIANTS[cell.variant][0]}"
-    return f"{words}, without {cell.ablate} matrix" if cell.ablate else words
+    return f"{words}, {_WITHOUT[cell.ablate]}" if cell.ablate else words
 
 
 def _counterpart(cell: Cell) -> str | None:
     if cell.recipe == "released-train" or cell.variant is not None:
         return None
-    if cell.ablate:
+    if cell.ablate == "pairing":
         return _ABLATED
     return {"variable": VARIABLE, "fixed": _FIXED, "recurrent": _RERUN}.get(cell.network)
 

@@ -165,10 +165,10 @@ def evaluate_model(
     return scored(model.select(test.hairpins, device), training, test)
 
 
-def evaluate_baseline(protocol: Protocol, *, seed: int, folder: Folder) -> Scored:
-    """Train the eight-number baseline (:mod:`.baseline`) and score a protocol's test set."""
+def evaluate_baseline(protocol: Protocol, *, seed: int, folder: Folder, numbers: str) -> Scored:
+    """Train the baseline on some numbers (:mod:`.baseline`) and score a protocol's test set."""
     training, test = _load(protocol.training, folder), _load(protocol.test, folder)
-    probabilities = fit_baseline(training, seed=seed)(test.hairpins)
+    probabilities = fit_baseline(training, seed=seed, numbers=numbers)(test.hairpins)
     return Scored(test.labels, probabilities, contaminated(training, test))
 
 

@@ -10,6 +10,7 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from premir.scanner.score.card import CARD, Card
 from premir.scanner.score.model import read_model
 from premir.train.checkpoint import read_history
 from premir.train.collapse import CollapseError
-from premir.train.judging import Scored
+from premir.train.judging import Scored, together
 from premir.train.lengths import length_counts
 from premir.train.protocols import BENCHMARKS, CV_FOLDS, Protocol
 from premir.train.recipes import VARIANTS, recipe_of
@@ -33,7 +34,10 @@ from premir.train.validation import curve
 _log = logging.getLogger(__name__)
 RESULTS = "results"
 LENGTHS, FLANKS = "lengths.json", "flanks.json"
-BASELINE = "baseline"
+BASELINE, BOOSTED, ENSEMBLE = "baseline", "boosting", "ensemble"
+"""Boosted trees on eight numbers and on all, and these with stem-wise networks."""
+_NUMBERS = {BASELINE: "eight", BOOSTED: "all"}
+_ANNEALED: dict[str, Any] = {"network": "stem", "recipe": "annealed", "epochs": (12,)}
 TRIED_NETWORKS = ("fewer-pools", "alexnet", "resnet")
 """Other networks on pairing tensors that the paper's authors tried."""
 _NEW, _TESTS = "crossspecies-new", ("human-test", "crossspecies-test")
@@ -47,12 +51,14 @@ class Cell:
     Attributes:
         protocol: key of :data:`premir.train.protocols.BENCHMARKS`.
         fold: of a cross-validation, from 1; None elsewhere.
-        network: key of :data:`premir.scanner.score.networks.NETWORKS`, or ``baseline``.
-        recipe: key of :data:`premir.train.recipes.RECIPES`; None for the baseline.
+        network: key of :data:`premir.scanner.score.networks.NETWORKS`, or what is none:
+            :data:`BASELINE`, :data:`BOOSTED` or :data:`ENSEMBLE`.
+        recipe: key of :data:`premir.train.recipes.RECIPES`; None for what is no network.
         seed: of initial weights and sample order.
-        ablate: ``pairing`` for the row "without pairing matrix".
+        ablate: ``pairing`` for the row "without pairing matrix", ``numbers`` for that without the
+            numbers of the fold.
         variant: key of :data:`premir.train.recipes.VARIANTS`; None for the recipe as it is.
-        epochs: epochs after which the network is judged; 0 for the baseline.
+        epochs: epochs after which the network is judged; 0 for what is none.
         follow: measure after every epoch (Fig. 3).
     """
 
@@ -69,9 +75,20 @@ class Cell:
     @property
     def plain(self) -> Cell | None:
         """What it is compared with, where it is what the paper's authors also tried; else None."""
-        if self.variant is None and self.ablate is None and self.network not in TRIED_NETWORKS:
+        ablated = self.ablate == "pairing"
+        if self.variant is None and not ablated and self.network not in TRIED_NETWORKS:
             return None
         return Cell(self.protocol, self.fold, recipe=self.recipe, seed=self.seed)
+
+    @property
+    def members(self) -> tuple[Cell, ...]:
+        """Whose log odds an ensemble averages; none elsewhere."""
+        if self.network != ENSEMBLE:
+            return ()
+        kinds: tuple[dict[str, Any], ...] = (_ANNEALED, _unlearned(BOOSTED))
+        return tuple(
+            Cell(self.protocol, self.fold, seed=seed, **kind) for kind in kinds for seed in range(3)
+        )
 
     @property
     def name(self) -> str:
@@ -93,6 +110,8 @@ def cells() -> Iterator[Cell]:
     yield from _baselines()
     yield from _test_sets()
     yield from _cross_validations()
+    yield from _ours(*_CVS)
+    yield from _ours(*_TESTS, _NEW)
     yield from _recurrent_tests()
     yield from _tried(*_TESTS, _NEW)
     yield from _fixed_tests()
@@ -102,10 +121,15 @@ def cells() -> Iterator[Cell]:
 
 def _baselines() -> Iterator[Cell]:
     for protocol in (_NEW, *_TESTS):
-        yield Cell(protocol, network=BASELINE, recipe=None, epochs=(0,))
+        yield Cell(protocol, **_unlearned(BASELINE))
     for protocol in _CVS:
         for fold in _FOLDS:
-            yield Cell(protocol, fold, network=BASELINE, recipe=None, epochs=(0,))
+            yield Cell(protocol, fold, **_unlearned(BASELINE))
+
+
+def _unlearned(kind: str) -> dict[str, Any]:
+    """What a cell says that is no network."""
+    return {"network": kind, "recipe": None, "epochs": (0,)}
 
 
 def _test_sets() -> Iterator[Cell]:
@@ -122,7 +146,7 @@ def _test_sets() -> Iterator[Cell]:
 
 def _cross_validations() -> Iterator[Cell]:
     for fold in _FOLDS:
-        yield Cell("crossspecies-cv", fold)
+        yield Cell("crossspecies-cv", fold, follow=True)
     for fold in _FOLDS:
         yield Cell("human-cv", fold, epochs=(40, 100), follow=True)
     for protocol in _CVS:
@@ -131,6 +155,16 @@ def _cross_validations() -> Iterator[Cell]:
     for protocol in _CVS:
         for fold in _FOLDS:
             yield Cell(protocol, fold, recipe="released", epochs=(30, 40))
+
+
+def _ours(*protocols: str) -> Iterator[Cell]:
+    """Yield what ranks better than the paper's networks, as chosen in cross-validation."""
+    for protocol in protocols:
+        for fold in _FOLDS if protocol in _CVS else (None,):
+            ensemble = Cell(protocol, fold, **_unlearned(ENSEMBLE))
+            yield from ensemble.members
+            yield ensemble
+            yield Cell(protocol, fold, ablate="numbers", **_ANNEALED)
 
 
 def _recurrent_tests() -> Iterator[Cell]:
@@ -166,7 +200,9 @@ def _fixed_cross_validations() -> Iterator[Cell]:
                 yield Cell(protocol, fold, network="fixed", recipe=recipe, epochs=epochs)
 
 
-def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
+def run_all(
+    data: Path, out: Path, *, device_name: str, threads: int, only: Sequence[str] = ("*",)
+) -> int:
     """Train and judge every cell that has no result yet.
 
     Several processes may work on the same ``out``: a cell that another one is at is passed over. A
@@ -178,10 +214,20 @@ def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
             a JSON file and the probabilities of its test set.
         device_name: ``auto``, ``cpu`` or ``cuda``.
         threads: CPU threads.
+        only: shell patterns of the names of cells; others are left for another time.
 
     Returns:
         Exit code 0.
+
+    Raises:
+        InputError: ``out`` cannot be written, or no cell has such a name.
     """
+    plan = [cell for cell in cells() if any(fnmatchcase(cell.name, each) for each in only)]
+    if not plan:
+        raise InputError(
+            f"--only {' '.join(only)}: no training has such a name; they are called like "
+            f"{next(cells()).name}"
+        )
     try:
         (out / RESULTS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -189,7 +235,7 @@ def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
     folder = KernelFolder()
     if not (out / RESULTS / LENGTHS).exists():
         write_json(out / RESULTS / LENGTHS, length_counts(data, folder))
-    plan, elsewhere = list(cells()), 0
+    elsewhere = 0
     for number, cell in enumerate(plan, 1):
         directory = out / cell.name
         directory.mkdir(exist_ok=True)
@@ -197,6 +243,11 @@ def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
             with FileLock(directory / ".lock", timeout=0):
                 if not is_finished(out / RESULTS, cell):
                     _log.info("cell %d/%d: %s", number, len(plan), cell.name)
+                    results = out / RESULTS
+                    lacking = [m.name for m in cell.members if not _is_judged(results, m)]
+                    if lacking:
+                        _log.warning("%s lacks %s", cell.name, ", ".join(lacking))
+                        continue
                     _run_cell(cell, data, out, folder, device_name, threads)
         except Timeout:
             elsewhere += 1
@@ -209,7 +260,12 @@ def run_all(data: Path, out: Path, *, device_name: str, threads: int) -> int:
 def is_finished(results: Path, cell: Cell) -> bool:
     """Whether a cell has been judged after all the epochs that it shall be, or has collapsed."""
     path = results / f"{cell.name}.json"
-    return path.exists() and (cell.epochs == judged_epochs(path) or why_collapsed(path) is not None)
+    return _is_judged(results, cell) or (path.exists() and why_collapsed(path) is not None)
+
+
+def _is_judged(results: Path, cell: Cell) -> bool:
+    path = results / f"{cell.name}.json"
+    return path.exists() and cell.epochs == judged_epochs(path)
 
 
 def judged_epochs(path: Path) -> tuple[int, ...]:
@@ -230,7 +286,11 @@ def _run_cell(
     protocol = _protocol(cell, data)
     scored: dict[int, Scored] = {}
     if cell.recipe is None:
-        scored[0] = evaluate_baseline(protocol, seed=cell.seed, folder=folder)
+        if cell.members:
+            scored[0] = together([_scored(out / RESULTS, member) for member in cell.members])
+        else:
+            numbers = _NUMBERS[cell.network]
+            scored[0] = evaluate_baseline(protocol, seed=cell.seed, folder=folder, numbers=numbers)
         _write_result(out / RESULTS, cell, scored, {})
         return
     recipe = replace(recipe_of(cell.recipe, cell.network, protocol.name), ablate=cell.ablate)
@@ -267,6 +327,11 @@ def _run_cell(
         cards.append(spec.card)
         course = _course(cards, read_history(checkpoint)[:epochs])
         _write_result(out / RESULTS, cell, scored, course)
+
+
+def _scored(results: Path, cell: Cell) -> Scored:
+    """Return how a finished cell has scored its test set, after the last of its epochs."""
+    return read_scored_sets(results / f"{cell.name}.npz")[cell.epochs[-1]]
 
 
 def _write_result(

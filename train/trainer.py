@@ -19,6 +19,8 @@ from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
 from premir.scanner.score.networks.network import Network, TensorNetwork
+from premir.scanner.score.networks.stem import StemConvNet
+from premir.train.averaging import follow_weights
 from premir.train.checkpoint import load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.dataset import Dataset
@@ -37,6 +39,8 @@ def check_network(name: str, recipe: Recipe) -> None:
     """
     if name not in NETWORKS:
         raise InputError(f"--network {name}: no such network; there is {', '.join(NETWORKS)}")
+    if recipe.ablate == "numbers" and not issubclass(NETWORKS[name], StemConvNet):
+        raise InputError(f"--network {name}: reads no numbers of the fold that --ablate could keep")
     of_tensors = recipe.ablate == "pairing" or ENCODINGS[recipe.encoding]
     if of_tensors and not issubclass(NETWORKS[name], TensorNetwork):
         raise InputError(
@@ -78,7 +82,8 @@ class Trainer:
         seen: float64 (N,), probabilities of pre-miRNA of the training set in the last epoch, each
             as the network stood when it saw the hairpin.
         validation: how it is watched; hairpins that watch are none of ``data``.
-        best: the network as it was after the best epoch, where patience chooses that.
+        mean: its running mean, where the recipe wants one; else the network itself.
+        best: what the training had come to after the best epoch, where patience chooses that.
     """
 
     network_name: str
@@ -89,6 +94,7 @@ class Trainer:
     validation: Validation = UNWATCHED
     history: list[dict[str, Any]] = field(default_factory=list)
     seen: npt.NDArray[np.float64] = field(init=False)
+    mean: Network = field(init=False)
     best: Network | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -96,7 +102,10 @@ class Trainer:
         self.network = NETWORKS[self.network_name]().to(self.device)
         self.seen = np.full(len(self.data.hairpins), np.nan)
         if self.recipe.ablate == "pairing":
-            self._keep_out_the_pairing_matrix()
+            _hold_at_zero(self._tensor_network().first_layer.weight, (slice(None), 0))
+        if self.recipe.ablate == "numbers":
+            assert isinstance(self.network, StemConvNet)  # as check_network made sure
+            _hold_at_zero(self.network.fc1.weight, (slice(None), self.network.number_inputs))
         if self.recipe.dropout:
             self._drop_out_hidden_units()
         if softness := ENCODINGS[self.recipe.encoding]:
@@ -104,6 +113,9 @@ class Trainer:
                 self._tensor_network().first_layer, "weight", SoftEncoding(softness)
             )
         self.optimizer = self.recipe.make_optimizer(self.network.parameters())
+        self.mean = self.network
+        if self.recipe.mean_weights is not None:
+            self.mean = copy.deepcopy(self.network).eval().requires_grad_(False)
         if self.validation.patience is not None:
             self.best = copy.deepcopy(self.network)
 
@@ -118,8 +130,8 @@ class Trainer:
         return [epoch["loss"] for epoch in self.history]
 
     def plain_network(self) -> Network:
-        """Return the network as the scanner uses it, on plain one-hot channels."""
-        return with_plain_encoding(self.network)
+        """Return what the training comes to, as the scanner uses it, on plain one-hot channels."""
+        return with_plain_encoding(self.mean)
 
     def chosen_network(self) -> Network:
         """Return the network that the training comes to: the best one or the last, plain."""
@@ -137,7 +149,7 @@ class Trainer:
         epoch["training"] = evaluate(self.data.labels, self.seen).rounded()
         epoch["validation"] = evaluate(data.labels, probabilities_of(log_odds)).rounded()
         if self.best is not None and best_epoch(self.history) == self.epoch:
-            self.best.load_state_dict(self.network.state_dict())
+            self.best.load_state_dict(self.mean.state_dict())
 
     def train_epoch(self) -> float:
         """Train for one epoch and return its mean loss per hairpin.
@@ -155,12 +167,14 @@ class Trainer:
         lengths = data.hairpins.lengths
         total = torch.zeros((), device=self.device)
         seen = torch.zeros(order.size, device=self.device)
-        frozen_from = self.recipe.train_mode_epochs
+        recipe, frozen_from = self.recipe, self.recipe.train_mode_epochs
         self.network.train(frozen_from is None or self.epoch < frozen_from)
-        for first in range(0, order.size, self.recipe.group):
-            group = order[first : first + self.recipe.group]
+        each = range(0, order.size, recipe.group)
+        for step, first in enumerate(each, start=self.epoch * len(each)):
+            group = order[first : first + recipe.group]
+            self.optimizer.param_groups[0]["lr"] = recipe.rate(step, recipe.epochs * len(each))
             self.optimizer.zero_grad()
-            share = 1.0 / self._weight_of(group, weights) if self.recipe.averaged else 1.0
+            share = 1.0 / self._weight_of(group, weights) if recipe.averaged else 1.0
             for index in batches_by_length(lengths[group], cells=self.network.training_cells):
                 chosen = group[index]
                 batch = PairingBatch.build(data.hairpins.take(chosen), device=self.device)
@@ -171,10 +185,12 @@ class Trainer:
                 total += loss.detach()
                 seen[torch.from_numpy(chosen)] = logits.detach().softmax(dim=1)[:, 1]
             self.optimizer.step()
+            if recipe.mean_weights is not None:
+                follow_weights(self.mean, self.network, recipe.mean_weights, step + 1)
         self.network.eval()
         self.seen = seen.cpu().numpy().astype(np.float64)
         mean = float(total) / order.size
-        check_finite(f"epoch {self.epoch + 1}", mean, self.network)
+        check_finite(f"epoch {self.epoch + 1}", mean, self.network, self.mean)
         self.history.append(
             {
                 "loss": mean,
@@ -188,24 +204,11 @@ class Trainer:
         assert isinstance(self.network, TensorNetwork)  # as check_network made sure
         return self.network
 
-    def _keep_out_the_pairing_matrix(self) -> None:
-        """Hold the first layer's weights of channel 0 at zero: the network sees sequence only."""
-        weight = self._tensor_network().first_layer.weight
-        with torch.no_grad():
-            weight[:, 0] = 0.0
-
-        def without_pairing(gradient: torch.Tensor) -> torch.Tensor:
-            gradient = gradient.clone()
-            gradient[:, 0] = 0.0
-            return gradient
-
-        weight.register_hook(without_pairing)  # type: ignore[no-untyped-call]
-
     def _drop_out_hidden_units(self) -> None:
         """Drop units between the two fully connected layers, in training only."""
 
-        def drop(_module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-            return (functional.dropout(inputs[0], self.recipe.dropout, self.network.training),)
+        def drop(layer: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+            return (functional.dropout(inputs[0], self.recipe.dropout, layer.training),)
 
         self.network.last_layer.register_forward_pre_hook(drop)
 
@@ -225,9 +228,10 @@ class Trainer:
         return float(weights.cpu().numpy()[self.data.labels[group]].sum())
 
     def identity(self) -> dict[str, Any]:
-        """What must agree before a checkpoint may be continued (all but the number of epochs)."""
+        """What must agree before a checkpoint may be continued."""
         recipe = asdict(self.recipe)
-        del recipe["epochs"]
+        if self.recipe.warm_up is None:  # else the learning rate hangs on it
+            del recipe["epochs"]
         watched = {"validation": asdict(self.validation)} if self.validation.share else {}
         return {
             "network": self.network_name,
@@ -255,4 +259,18 @@ class Trainer:
 
     def _networks(self) -> dict[str, Network]:
         best = {"best": self.best} if self.best is not None else {}
-        return {"network": self.network, **best}
+        mean = {"mean": self.mean} if self.mean is not self.network else {}
+        return {"network": self.network, **mean, **best}
+
+
+def _hold_at_zero(weight: torch.Tensor, part: tuple[slice, slice | int]) -> None:
+    """Keep inputs of a layer from a network: their weights are zero and get no gradient."""
+    with torch.no_grad():
+        weight[part] = 0.0
+
+    def without(gradient: torch.Tensor) -> torch.Tensor:
+        gradient = gradient.clone()
+        gradient[part] = 0.0
+        return gradient
+
+    weight.register_hook(without)  # type: ignore[no-untyped-call]

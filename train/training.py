@@ -95,11 +95,16 @@ def judge_by_protocols(
     )
 
 
-def judge_baseline(protocols: Sequence[Protocol], *, seed: int) -> Judgement:
-    """Train and judge the eight-number baseline; returns the means of the measures."""
+def judge_baseline(protocols: Sequence[Protocol], *, seed: int, numbers: str) -> Judgement:
+    """Train and judge the baseline on some numbers; returns the means of the measures."""
     _require_tests(protocols)
     folds = KernelFolder()
-    return mean([evaluate_baseline(p, seed=seed, folder=folds).judgement() for p in protocols])
+    return mean(
+        [
+            evaluate_baseline(each, seed=seed, folder=folds, numbers=numbers).judgement()
+            for each in protocols
+        ]
+    )
 
 
 def _require_tests(protocols: Sequence[Protocol]) -> None:

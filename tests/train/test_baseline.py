@@ -7,7 +7,7 @@ import pytest
 from premir.kernels.codes import encode
 from premir.kernels.pairing import pair_table
 from premir.scanner.find.hairpins import join
-from premir.train.baseline import EIGHT, eight_numbers, fit_baseline
+from premir.train.baseline import BOOSTINGS, EIGHT, all_numbers, eight_numbers, fit_baseline
 from premir.train.dataset import Dataset
 
 
@@ -26,9 +26,11 @@ def test_eight_numbers_of_a_hairpin_done_by_hand():
     ]
     assert len(EIGHT) == 8
     assert eight_numbers(hairpins) == pytest.approx(np.array(expected))
+    assert all_numbers(hairpins)[:, :2].tolist() == [[12, -300], [9, -150], [4, 0]]
 
 
-def test_baseline_learns_what_eight_numbers_can_tell():
+@pytest.mark.parametrize("numbers", BOOSTINGS)
+def test_baseline_learns_what_numbers_can_tell(numbers):
     rng = np.random.default_rng(0)
 
     def data():
@@ -37,6 +39,7 @@ def test_baseline_learns_what_eight_numbers_can_tell():
         return Dataset(hairpins, labels, (), {})
 
     training, test = data(), data()
-    scores = fit_baseline(training, seed=0)(test.hairpins)
-    assert np.array_equal(scores, fit_baseline(training, seed=0)(test.hairpins))
+    scores = fit_baseline(training, seed=0, numbers=numbers)(test.hairpins)
+    again = fit_baseline(training, seed=0, numbers=numbers)(test.hairpins)
+    assert np.array_equal(scores, again)
     assert ((scores > 0.5) == (test.labels == 1)).mean() > 0.95

@@ -154,7 +154,9 @@ def test_curves_are_of_finished_cells(folder):
         result |= {"losses": [0.5] * epochs, "training_curve": curve, "test_curve": curve}
         path.write_text(json.dumps(result))
     assert generate(folder, plan) == [plan[1].name]  # that is judged after 40 of 100 epochs
-    assert (folder / "curves.png").stat().st_size > 1000
+    assert (folder / "curves-human-cv.png").stat().st_size > 1000
+    course = json.loads((folder / "results.json").read_text())["validation"]["human-cv"]
+    assert course["at"]["f"] == {"mean": 0.5, "sd": None}
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path, capsys):

@@ -152,6 +152,37 @@ def test_cells_are_trained_judged_and_kept(data, tmp_path, monkeypatch):
         assert network["weights_sha256"][str(epochs)] == card["weights_sha256"], number
 
 
+def test_an_ensemble_averages_the_log_odds_of_its_members(data, tmp_path, monkeypatch, capsys):
+    ensemble = Cell("human-test", **table._unlearned("ensemble"))
+    networks, boostings = ensemble.members[:3], ensemble.members[3:]
+    assert [(c.network, c.recipe, c.seed) for c in networks] == [
+        ("stem", "annealed", seed) for seed in range(3)
+    ]
+    assert [(c.network, c.seed) for c in boostings] == [("boosting", seed) for seed in range(3)]
+    quick = replace(RECIPES["annealed"], epochs=8, group=4, learning_rate=0.003, warm_up=1)
+    monkeypatch.setitem(RECIPES, "annealed", quick)
+    members = [replace(each, epochs=(8,) if each.recipe else (0,)) for each in ensemble.members]
+    monkeypatch.setattr(Cell, "members", property(
+        lambda cell: tuple(members) if cell.network == "ensemble" else ()))  # fmt: skip
+    monkeypatch.setattr(table, "cells", lambda: iter([*members, ensemble]))
+    out = tmp_path / "out"
+    assert run(data, out, "--only", "*-ensemble-*", "*-boosting-*") == 0
+    assert f"{ensemble.name} lacks {members[0].name}, {members[1].name}" in (
+        capsys.readouterr().err
+    )
+    assert not (out / "results" / f"{ensemble.name}.json").exists()
+    assert run(data, out) == 0
+    kept = [
+        read_scored_sets(out / "results" / f"{each.name}.npz")[each.epochs[-1]].probabilities
+        for each in (*members, ensemble)
+    ]
+    clipped = [np.clip(each, 1e-7, 1 - 1e-7) for each in kept[:-1]]
+    odds = np.mean([np.log(each / (1 - each)) for each in clipped], axis=0)
+    assert kept[-1] == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-6)
+    assert run(data, out, "--only", "nothing") == 2
+    assert "--only nothing: no training has such a name" in capsys.readouterr().err
+
+
 def test_a_later_epoch_passes_through_the_earlier_one(data, tmp_path, monkeypatch):
     digests = []
     for n, epochs in enumerate([(2, 4), (4,), (2,)]):

@@ -12,10 +12,11 @@ from premir.scanner.errors import InputError, PlanMismatchError
 from premir.scanner.score.networks import fixed
 from premir.scanner.score.networks.batches import PairingBatch
 from premir.scanner.score.networks.fixed import FixedConvNet
+from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.train.dataset import Dataset
 from premir.train.recipes import RECIPES, recipe_of
-from premir.train.trainer import Trainer, check_lengths
+from premir.train.trainer import Trainer, check_lengths, check_network
 
 CPU = torch.device("cpu")
 
@@ -156,6 +157,81 @@ def test_recipes_of_the_fixed_network_are_those_of_the_authors():
     released = recipe_of("released", "fixed", "human-test")
     assert (released.group, released.learning_rate, released.optimizer) == (64, 0.01, "adagrad")
     assert (released.class_weights, released.positive_weight, released.averaged) == (True, 4, True)
+
+
+def naive_annealed(recipe, seed, network, dataset):
+    """AdamW, one step after another; returns the running mean of the weights."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=recipe.weight_decay)
+    mean = {name: value.clone() for name, value in network.state_dict().items()}
+    step, steps = 0, recipe.epochs * -(-len(dataset.hairpins) // recipe.group)
+    for epoch in range(recipe.epochs):
+        order = np.random.default_rng([seed, epoch]).permutation(len(dataset.hairpins))
+        for first in range(0, order.size, recipe.group):
+            group = order[first : first + recipe.group]
+            rate = recipe.learning_rate * (1 + np.cos(np.pi * step / steps)) / 2
+            optimizer.param_groups[0]["lr"] = rate * min(1, (step + 1) / recipe.warm_up)
+            batch = PairingBatch.build(dataset.hairpins.take(group), device=CPU)
+            optimizer.zero_grad()
+            functional.cross_entropy(
+                network(batch), torch.from_numpy(dataset.labels[group])
+            ).backward()
+            optimizer.step()
+            step += 1
+            old = min(recipe.mean_weights, step / (step + 3))
+            for name, value in network.state_dict().items():
+                mean[name] = old * mean[name] + (1 - old) * value
+    return mean
+
+
+def annealed(**changes):
+    return make("annealed", network="stem", epochs=3, warm_up=4, mean_weights=0.8, **changes)
+
+
+def test_annealed_lowers_the_rate_and_comes_to_the_mean_of_the_weights():
+    trainer = annealed(dropout=0.0)
+    torch.manual_seed(0)
+    network = StemConvNet()
+    expected = naive_annealed(trainer.recipe, 0, network, trainer.data)
+    for _ in range(3):
+        trainer.train_epoch()
+    found = trainer.chosen_network().state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=2e-5)
+    assert not any(torch.allclose(found[k], v, atol=1e-4) for k, v in weights(trainer).items())
+
+
+def test_annealed_resumes_and_hangs_on_its_epochs(tmp_path):
+    straight, first, second = (annealed() for _ in range(3))
+    for trainer in (straight, straight, straight, first):
+        trainer.train_epoch()
+    first.save(tmp_path / "c.safetensors")
+    second.resume(tmp_path / "c.safetensors")
+    for _ in range(2):
+        second.train_epoch()
+    assert same(weights(second), weights(straight))
+    assert same(second.mean.state_dict(), straight.mean.state_dict())
+    longer = make("annealed", network="stem", epochs=4, warm_up=4, mean_weights=0.8)
+    with pytest.raises(PlanMismatchError, match="recipe"):
+        longer.resume(tmp_path / "c.safetensors")
+
+
+def test_without_the_numbers_a_network_sees_nothing_of_them():
+    trainer = annealed(ablate="numbers")
+    for _ in range(2):
+        trainer.train_epoch()
+    network = trainer.chosen_network()
+    assert not network.fc1.weight[:, network.number_inputs].any()
+    one, other = (data(seed=0).hairpins.take([3]) for _ in range(2))
+    other = replace(other, mfe=other.mfe - 1000)  # stands in the numbers alone
+    logits = [
+        network(PairingBatch.build(each, device=CPU)).tolist()
+        for network in (trainer.chosen_network(), annealed().chosen_network())
+        for each in (one, other)
+    ]
+    assert logits[0] == logits[1]
+    assert logits[2] != logits[3]
+    with pytest.raises(InputError, match="--network variable: reads no numbers of the fold"):
+        check_network("variable", trainer.recipe)
 
 
 def test_hairpins_that_a_network_cannot_read_are_named():

@@ -12,6 +12,9 @@ from premir.train.commands.shared import judging_protocols, report
 
 def _add_options(parser: Parser) -> None:
     groups.add_judged_by(parser)
+    parser.add_argument("--numbers", choices=["eight", "all"], default="eight", help="of each "
+        "fold: eight that say little, or the 46 that stem-wise networks see; default: "
+        "%(default)s")  # fmt: skip
     groups.add_seed(parser)
 
 
@@ -20,7 +23,7 @@ def _run(options: argparse.Namespace, given: frozenset[str]) -> int:
 
     from premir.train.training import judge_baseline
 
-    report(judge_baseline(protocols, seed=options.seed))
+    report(judge_baseline(protocols, seed=options.seed, numbers=options.numbers))
     return 0
 
 
@@ -29,7 +32,6 @@ COMMAND = Command(
     "judge the trivial baseline by a protocol",
     _add_options,
     _run,
-    description="Train and judge the trivial baseline: gradient boosting on eight numbers of each "
-    "fold.",
-    examples=("crossspecies-new",),
+    description="Train and judge the trivial baseline: gradient boosting on numbers of each fold.",
+    examples=("crossspecies-new", "human-cv --numbers all"),
 )

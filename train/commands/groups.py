@@ -128,26 +128,29 @@ def add_recipe(parser: Parser) -> None:
         "the paper; fixed: its Algorithm 2; stem: along the stem; recurrent: LSTMs as those of "
         "deepMiRGene; fewer-pools, alexnet, resnet: what the paper's authors also tried; default: "
         "%(default)s")  # fmt: skip
-    add("--recipe", default="paper", choices=["paper", "released", "released-train"],
-        help="paper: as the paper says; released: as the authors' code does, which freezes the "
-        "batch norm of --network fixed after an epoch; released-train: the same, but never "
-        "frozen; default: %(default)s")  # fmt: skip
-    add("--epochs", type=whole(1), metavar="N", help="default: the recipe's (40; released for "
-        "--network fixed: 10 in cross-validation, 80 for crossspecies-new)")  # fmt: skip
+    add("--recipe", default="paper", choices=["paper", "released", "released-train",
+        "annealed"], help="paper: as the paper says; released: as the authors' code does, which "
+        "freezes the batch norm of --network fixed after an epoch; released-train: the same, but "
+        "never frozen; annealed: ours, AdamW with a falling rate and the mean of the weights, for "
+        "--network stem; default: %(default)s")  # fmt: skip
+    add("--epochs", type=whole(1), metavar="N", help="default: the recipe's (40; annealed: 12; "
+        "released for --network fixed: 10 in cross-validation, 80 for "
+        "crossspecies-new)")  # fmt: skip
     add("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="default: %(default)s")
-    add("--optimizer", choices=["adagrad", "adam", "sgd"], help="default: the recipe's (adagrad)")
+    add("--optimizer", choices=["adagrad", "adam", "adamw", "sgd"], help="default: the recipe's")
     add("--lr", dest="learning_rate", type=real(0, 1e30), metavar="RATE", help="learning rate; "
         "default: the recipe's (0.001 or 0.01)")  # fmt: skip
-    add("--weight-decay", type=real(0, 1e6), metavar="D", help="default: the recipe's (0 or 1e-5)")
+    add("--weight-decay", type=real(0, 1e6), metavar="D", help="default: the recipe's")
     add("--accumulate", "--batch-size", dest="group", type=whole(1), metavar="N",
         help="hairpins before each optimiser step; default: the recipe's (64 or 128)")  # fmt: skip
     add("--class-weights", action=argparse.BooleanOptionalAction, help="weight the rarer class; "
         "default: the recipe's")  # fmt: skip
-    add("--dropout", type=real(0, 0.999), metavar="P", help="share of the 256 hidden units "
-        "dropped in training; default: the recipe's (0)")  # fmt: skip
+    add("--dropout", type=real(0, 0.999), metavar="P", help="share of the hidden units dropped "
+        "in training; default: the recipe's (0; annealed: 0.3)")  # fmt: skip
     add("--encoding", choices=["onehot", "soft0.1", "soft0.2"], help="soft0.1: a nucleotide is "
         "0.9 in its own channel and a third of 0.1 in the others; default: onehot")  # fmt: skip
-    add("--ablate", choices=["pairing"], help="keep the pairing matrix from the network")
+    add("--ablate", choices=["pairing", "numbers"], help="keep the pairing matrix from the "
+        "network, or from --network stem the numbers of the fold")  # fmt: skip
     add("--validation", type=real(0.001, 0.9), metavar="SHARE", help="keep this share of the "
         "training sequences from training and measure on it after each epoch; premir-train curves "
         f"draws it; default: none, with --patience {USUAL_SHARE:g}")  # fmt: skip

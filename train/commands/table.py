@@ -16,6 +16,9 @@ def _add_options(parser: Parser) -> None:
     groups.add_released_data(parser)
     parser.add_argument("--out", type=path, default=Path("premir-table"), metavar="DIR", help="for "
         "models and results; default: %(default)s")  # fmt: skip
+    parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="trainings "
+        "whose names match, as human-test-variable-paper-seed0 matches human-*; default: "
+        "all")  # fmt: skip
     groups.add_machine(parser)
 
 
@@ -24,7 +27,13 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
 
     from premir.train.table import run_all
 
-    return run_all(data, options.out, device_name=options.device, threads=options.threads)
+    return run_all(
+        data,
+        options.out,
+        device_name=options.device,
+        threads=options.threads,
+        only=options.only,
+    )
 
 
 COMMAND = Command(
@@ -35,5 +44,5 @@ COMMAND = Command(
     description="Train and judge every row of the paper's tables, one by one. It goes on where it\n"
     "stopped, and several at once share the work. A training that comes to nothing is recorded,\n"
     "and the others go on.",
-    examples=("--out RUNS",),
+    examples=("--out RUNS", "--out RUNS --only 'human-test-*' '*-ensemble-*'"),
 )

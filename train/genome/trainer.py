@@ -19,6 +19,7 @@ from premir.scanner.find.hairpins import Hairpins, concatenate
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
+from premir.train.averaging import follow_weights
 from premir.train.checkpoint import History, load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.genome.config import GenomeConfig
@@ -112,14 +113,7 @@ class GenomeTrainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = config.learning_rate * min(1.0, (done + step + 1) / _WARM_UP)
             total += self._step(hairpins, labels)
-            decay = min(config.average, (done + step + 1) / (done + step + 4))
-            with torch.no_grad():
-                for mean, now in zip(
-                    self.average.parameters(), self.network.parameters(), strict=True
-                ):
-                    mean.lerp_(now, 1 - decay)
-                for kept, new in zip(self.average.buffers(), self.network.buffers(), strict=True):
-                    kept.copy_(new)
+            follow_weights(self.average, self.network, config.average, done + step + 1)
         loss, seen = total / (steps * config.batch), self.samples + steps * config.batch
         check_finite(f"after {seen} hairpins", loss, self.network, self.average)
         self.history.append(

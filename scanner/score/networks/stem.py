@@ -48,6 +48,8 @@ class StemConvNet(Network):
     cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 26}
     """Some 60 hairpins of 130 nt, whose maps a core's cache holds."""
     training_cells = 1 << 22
+    number_inputs: ClassVar[slice] = slice(CHANNELS * (BINS + 2), None)
+    """Of the first fully connected layer, where the numbers come in."""
 
     def __init__(self) -> None:
         super().__init__()
