@@ -20,18 +20,19 @@ from premir.kernels.codes import Codes
 from premir.kernels.pairing import pack
 from premir.scanner.find.folding import Folder, KernelFolder
 from premir.scanner.find.hairpins import Hairpins
-from premir.scanner.score.model import Model, probabilities
+from premir.scanner.score.model import Model, probabilities, read_model
 from premir.scanner.score.shipped import list_models
 from premir.train.baseline import fit_baseline
 from premir.train.dataset import Dataset, load_dataset
-from premir.train.judging import Scored, contaminated
+from premir.train.judging import Scored, averaged, contaminated
 from premir.train.loci import Locus, find_loci
 from premir.train.protocols import BENCHMARKS
+from premir.train.table import ensemble
 
 _log = logging.getLogger(__name__)
 NTS = (5, 10, 20)
 """Nucleotides added to both ends, or cut off."""
-NETWORK, BASELINE = "network", "eight numbers"
+NETWORK, BASELINE, OURS = "network", "eight numbers", "three of each"
 Scorer = Callable[[Hairpins], npt.NDArray[np.float64]]
 
 
@@ -155,12 +156,13 @@ def judge_flanks(
     return result
 
 
-def measure_flanks(data: Path, genomes: Path) -> dict[str, Any]:
+def measure_flanks(data: Path, genomes: Path, runs: Path | None = None) -> dict[str, Any]:
     """Judge shipped networks of the seed paper, each beside the baseline, with flanks.
 
     Args:
         data: the released data set.
         genomes: folder of folders with ``genome.fa.gz``.
+        runs: folder of ``premir-train table``, whose ensembles are judged too; None for none.
 
     Returns:
         ``methods`` and, by protocol, the model and what :func:`judge_flanks` finds.
@@ -178,6 +180,8 @@ def measure_flanks(data: Path, genomes: Path) -> dict[str, Any]:
             for files in (protocol.training, protocol.test)
         )
         scorers = {NETWORK: _scorer(model), BASELINE: fit_baseline(training, seed=0)}
+        if runs is not None:
+            scorers[OURS] = ensemble_scorer(name, runs, training)
         sequences = [test.hairpins[n][0] for n in range(len(test.hairpins))]
         loci = find_loci(sequences, genomes, nt=max(NTS))
         _log.info("%s: %d of %d stand in a genome", name, len(loci), len(sequences))
@@ -186,11 +190,23 @@ def measure_flanks(data: Path, genomes: Path) -> dict[str, Any]:
             "test_sha256": test.digests,
             **judge_flanks(test, training, loci, scorers, folder),
         }
-    return {"methods": [NETWORK, BASELINE], "protocols": protocols}
+    methods = [NETWORK, BASELINE, *([OURS] if runs is not None else [])]
+    return {"methods": methods, "protocols": protocols}
 
 
 def _scorer(model: Model) -> Scorer:
     return lambda hairpins: probabilities(model.select(hairpins).astype(np.float64))
+
+
+def ensemble_scorer(protocol: str, runs: Path, training: Dataset) -> Scorer:
+    """Return what the ensemble of the tables makes of hairpins; its trees are grown again."""
+    scorers = [
+        _scorer(read_model(runs / member.name / f"epoch{member.epochs[-1]}"))
+        if member.recipe
+        else fit_baseline(training, seed=member.seed, numbers="all")
+        for member in ensemble(protocol).members
+    ]
+    return lambda hairpins: averaged([score(hairpins) for score in scorers])
 
 
 if __name__ == "__main__":

@@ -103,13 +103,22 @@ def scored(log_odds: npt.NDArray[np.float32], training: Dataset, test: Dataset) 
 
 
 def together(members: Sequence[Scored]) -> Scored:
-    """Return a test set as the mean log odds of several classifiers score it.
+    """Return a test set as the mean log odds of several classifiers score it."""
+    probabilities = averaged([each.probabilities for each in members])
+    return replace(members[0], probabilities=probabilities)
 
-    Probabilities within 1e-7 of 0 or 1, where float32 tells no more, count as that.
+
+def averaged(probabilities: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return the probabilities that the mean of several log odds stands for.
+
+    Args:
+        probabilities: of several classifiers, (N,) each; within 1e-7 of 0 or 1, where float32 tells
+            no more, they count as that.
     """
-    probabilities = np.clip([each.probabilities for each in members], 1e-7, 1 - 1e-7)
-    log_odds = np.log(probabilities / (1 - probabilities)).mean(axis=0)
-    return replace(members[0], probabilities=1 / (1 + np.exp(-log_odds)))
+    near = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    log_odds = np.log(near / (1 - near)).mean(axis=0)
+    found: npt.NDArray[np.float64] = 1 / (1 + np.exp(-log_odds))
+    return found
 
 
 def probabilities_of(log_odds: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ from premir.train.validation import Course
 
 mpl.use("agg")
 
-_BLUE, _RED, _GREY = "#2166ac", "#b2182b", "#777777"
+_BLUE, _RED, _GREEN, _GREY = "#2166ac", "#b2182b", "#1b7837", "#777777"
 
 
 def _figure(columns: int, *, height: float = 3.2) -> tuple[Figure, Sequence[Axes]]:
@@ -106,7 +106,7 @@ def flanks(results: dict[str, Any], path: Path) -> Path:
     for ax, (measure, words) in zip(
         axes, (("auroc", "AUROC"), ("se", "sensitivity"), ("sp", "specificity")), strict=True
     ):
-        for method, colour in zip(results["methods"], (_BLUE, _RED), strict=True):
+        for method, colour in zip(results["methods"], (_BLUE, _RED, _GREEN), strict=False):
             points = [(row["nt"], row[method]["as_published"][measure]) for row in rows]
             ax.plot(*zip(*points, strict=True), "o-", color=colour, label=method, ms=4)
         ax.axvline(0, color=_GREY, lw=0.8, ls=":")

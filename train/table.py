@@ -157,13 +157,17 @@ def _cross_validations() -> Iterator[Cell]:
             yield Cell(protocol, fold, recipe="released", epochs=(30, 40))
 
 
+def ensemble(protocol: str, fold: int | None = None) -> Cell:
+    """Return the cell of an ensemble."""
+    return Cell(protocol, fold, **_unlearned(ENSEMBLE))
+
+
 def _ours(*protocols: str) -> Iterator[Cell]:
     """Yield what ranks better than the paper's networks, as chosen in cross-validation."""
     for protocol in protocols:
         for fold in _FOLDS if protocol in _CVS else (None,):
-            ensemble = Cell(protocol, fold, **_unlearned(ENSEMBLE))
-            yield from ensemble.members
-            yield ensemble
+            yield from ensemble(protocol, fold).members
+            yield ensemble(protocol, fold)
             yield Cell(protocol, fold, ablate="numbers", **_ANNEALED)
 
 

@@ -10,9 +10,12 @@ import builders
 import numpy as np
 import pytest
 
+from premir.scanner.find.folding import KernelFolder
 from premir.train import table
 from premir.train.cli import main
 from premir.train.collapse import CollapseError
+from premir.train.dataset import load_dataset
+from premir.train.flanks import ensemble_scorer
 from premir.train.metrics import evaluate
 from premir.train.protocols import BENCHMARKS
 from premir.train.recipes import RECIPES, VARIANTS, recipe_of
@@ -153,7 +156,7 @@ def test_cells_are_trained_judged_and_kept(data, tmp_path, monkeypatch):
 
 
 def test_an_ensemble_averages_the_log_odds_of_its_members(data, tmp_path, monkeypatch, capsys):
-    ensemble = Cell("human-test", **table._unlearned("ensemble"))
+    ensemble = table.ensemble("human-test")
     networks, boostings = ensemble.members[:3], ensemble.members[3:]
     assert [(c.network, c.recipe, c.seed) for c in networks] == [
         ("stem", "annealed", seed) for seed in range(3)
@@ -179,6 +182,13 @@ def test_an_ensemble_averages_the_log_odds_of_its_members(data, tmp_path, monkey
     clipped = [np.clip(each, 1e-7, 1 - 1e-7) for each in kept[:-1]]
     odds = np.mean([np.log(each / (1 - each)) for each in clipped], axis=0)
     assert kept[-1] == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-6)
+    (protocol,) = BENCHMARKS["human-test"].build(data)
+    training, test = (
+        load_dataset(files.positives, files.negatives, KernelFolder())
+        for files in (protocol.training, protocol.test)
+    )
+    again = ensemble_scorer("human-test", out, training)(test.hairpins)
+    assert kept[-1] == pytest.approx(again, abs=1e-4)  # float32 is kept
     assert run(data, out, "--only", "nothing") == 2
     assert "--only nothing: no training has such a name" in capsys.readouterr().err
 
