@@ -32,7 +32,7 @@ from premir.train.table import ensemble
 _log = logging.getLogger(__name__)
 NTS = (5, 10, 20)
 """Nucleotides added to both ends, or cut off."""
-NETWORK, BASELINE, OURS = "network", "eight numbers", "three of each"
+NETWORK, BASELINE, OURS = "network", "eight numbers", "networks and boosting"
 Scorer = Callable[[Hairpins], npt.NDArray[np.float64]]
 
 

@@ -43,7 +43,7 @@ _ALGORITHMS = {
 UNLEARNED = {
     BASELINE: f"{BOOSTINGS['eight'].title}, gradient boosting",
     BOOSTED: f"{BOOSTINGS['all'].title}, gradient boosting",
-    ENSEMBLE: "three stem-wise networks and three boostings",
+    ENSEMBLE: "three stem-wise networks and six boostings",
 }
 """Methods that are no network, in words."""
 _WITHOUT = {"pairing": "without pairing matrix", "numbers": "without numbers of the fold"}

@@ -85,9 +85,10 @@ class Cell:
         """Whose log odds an ensemble averages; none elsewhere."""
         if self.network != ENSEMBLE:
             return ()
-        kinds: tuple[dict[str, Any], ...] = (_ANNEALED, _unlearned(BOOSTED))
         return tuple(
-            Cell(self.protocol, self.fold, seed=seed, **kind) for kind in kinds for seed in range(3)
+            Cell(self.protocol, self.fold, seed=seed, **kind)
+            for kind, count in ((_ANNEALED, 3), (_unlearned(BOOSTED), 6))
+            for seed in range(count)
         )
 
     @property

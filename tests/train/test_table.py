@@ -161,7 +161,7 @@ def test_an_ensemble_averages_the_log_odds_of_its_members(data, tmp_path, monkey
     assert [(c.network, c.recipe, c.seed) for c in networks] == [
         ("stem", "annealed", seed) for seed in range(3)
     ]
-    assert [(c.network, c.seed) for c in boostings] == [("boosting", seed) for seed in range(3)]
+    assert [(c.network, c.seed) for c in boostings] == [("boosting", seed) for seed in range(6)]
     quick = replace(RECIPES["annealed"], epochs=8, group=4, learning_rate=0.003, warm_up=1)
     monkeypatch.setitem(RECIPES, "annealed", quick)
     members = [replace(each, epochs=(8,) if each.recipe else (0,)) for each in ensemble.members]
