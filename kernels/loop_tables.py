@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -231,7 +230,7 @@ def _largest(e: EnergyParameters, costs: Table) -> int:
 
 def _energies(e: EnergyParameters) -> Table:
     """Fill ``LoopTables.energies``, with ``INF`` where there is no loop."""
-    blocks = [_block(e, kinds) for kinds in itertools.product((False, True), repeat=2)]
+    blocks = [_block(e, (five, three)) for five in (False, True) for three in (False, True)]
     return np.concatenate([*blocks, _enclosed(e).ravel()])
 
 
