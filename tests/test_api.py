@@ -123,6 +123,9 @@ def test_candidates_are_those_of_a_scan(genome, tmp_path):
     assert hairpins.mfe[0] / 100 == one.mfe
     text = {"chr2": builders.default_hits_genome()[0]["chr2"]}
     assert list(candidates(text, context_nt=5)) == [x for x in found if x.contig == "chr2"]
+    hidden = one.sequence[:40] + "N" + one.sequence[41:]
+    assert all("N" not in x.sequence for x in candidates(hidden))
+    assert any("N" in x.sequence for x in candidates(hidden, unknown_letters=0.02))
 
 
 def test_fold_and_score_take_sequences_in_any_case():

@@ -32,7 +32,7 @@ def admitting(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def genome(tmp_path_factory, default_genome):
-    """The genome with hits, a letter of two hundred unknown, and a hairpin with a gap for a loop."""
+    """The genome with hits, one letter in 200 unknown, and a hairpin with a gap for a loop."""
     rng = np.random.default_rng(2)
     sequences = {
         name: builders.with_unknown(rng, text, 0.005) for name, text in default_genome[1].items()
