@@ -184,14 +184,15 @@ def loop_tables(e: EnergyParameters, dtype: type[np.int16] | type[np.int32]) -> 
     words, energies, first = _special_hairpins(e)
     differences, taps, costs, reach = _all_taps(e)
     left, right = _places()
+    whole = _energies(e)
     far = int(_narrowed(np.array([INF]), dtype)[0])
     return LoopTables(
         differences=differences,
         multi_base=e.multi_base,
         interior_23=int(e.interior[5]) + e.ninio,
         far=far,
-        largest=_largest(e, costs),
-        energies=_narrowed(_energies(e), dtype),
+        largest=_largest(e, whole, costs),
+        energies=_narrowed(whole, dtype),
         left=left,
         right=right,
         hairpin=np.array([e.loop(e.hairpin, n) for n in range(MAX_LENGTH + 1)], np.int32),
@@ -213,13 +214,12 @@ def _narrowed(energies: Any, dtype: type[np.int16] | type[np.int32]) -> Cells:
     return cells
 
 
-def _largest(e: EnergyParameters, costs: Table) -> int:
+def _largest(e: EnergyParameters, whole: Table, costs: Table) -> int:
     """Return the largest magnitude among all energies but hairpin initiation.
 
     A loop that is looked up whole may be ``INF``, and then cannot be. What a pair adds to a loop
     counts even if it is: each pair must be able to close a hairpin.
     """
-    whole = _energies(e)
     inside = (e.mismatch_hairpin, e.mismatch_interior, e.mismatch_interior_1n)
     outside = (e.mismatch_interior_23, e.mismatch_multi, e.mismatch_exterior, e.dangle5, e.dangle3)
     special = np.array([*e.special_hairpins.values(), int(e.interior[5]) + e.ninio])
