@@ -136,6 +136,12 @@ def test_overhang_beside_contig_ends_and_unknown_letters() -> None:
     assert spans["ends"] == (0, len(stem))
     assert spans["known"] == (50, 50 + len(stem))
     assert spans["free"] == (9 - Extractor().overhang, 9 + len(stem) + Extractor().overhang)
+    one = {"x": "A" * 8 + "N" + stem + "A" * 9}
+    (clipped,) = (row[1:3] for row in rows_of(one, Extractor()) if row[3] == "+")
+    assert clipped == (9, 9 + len(stem) + Extractor().overhang)
+    admitting = Extractor(unknown_letters=0.02)
+    (whole,) = (row[1:3] for row in rows_of(one, admitting) if row[3] == "+")
+    assert whole == spans["free"]
 
 
 @pytest.mark.parametrize("kind", ["stems", "windows"])
