@@ -16,7 +16,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,7 @@ def curve(hits: HitTable, truth: Known, neutral: Known, megabases: float) -> dic
 def measure(folder: Path, model: str, work: Path, contigs: Sequence[str]) -> dict[str, Any]:
     """Judge one model on one genome, or on some of its contigs."""
     spec = load_model(model)
-    extractor = replace(PRESETS["animal"], context_nt=spec.context_nt)
+    extractor = spec.reading(PRESETS["animal"])
     place = work / f"{folder.name}.context{spec.context_nt}"
     cuts = cut_genome(folder / "genome.fa.gz", place, extractor, KernelFolder())
     hits, scores = called(model, cuts)

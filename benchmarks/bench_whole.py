@@ -240,7 +240,7 @@ def stages_by_span(args: argparse.Namespace, piece: Piece, spec: Model) -> list[
     """Time the stages with each longest span."""
     if not piece.cut(args.stage_megabases):
         return []
-    shape = replace(PRESETS["animal"], context_nt=spec.context_nt)
+    shape = spec.reading(PRESETS["animal"])
     warm = stages(piece.path, spec, shape, KernelFolder(), naive=False)
     return [
         stages(piece.path, spec, replace(shape, max_span=span), KernelFolder(), naive=False)

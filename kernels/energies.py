@@ -3,9 +3,10 @@
 Nothing is copied from ViennaRNA: its own parameter file (``RNA.params_save``) is read at run time,
 so that whatever the user has loaded there is what the fold kernel uses.
 
-Indices follow the file. Pair types: CG 0, GC 1, GU 2, UG 3, AU 4, UA 5; bases: the codes of
-:mod:`premir.kernels.codes`. The file's rows for "any pair" and "any base" are left out: the kernel
-folds A, C, G and U only. All energies are int32 in dcal/mol.
+Pair types are those of the file: CG 0, GC 1, GU 2, UG 3, AU 4, UA 5; bases are the codes of
+:mod:`premir.kernels.codes`, of which the unknown letter is the file's "any base": it never pairs,
+and stands beside pairs in mismatches, dangles and small interior loops. The file's rows for "any
+pair" are left out. All energies are int32 in dcal/mol.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import hashlib
 import math
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from premir.kernels.codes import ALPHABET
 from premir.kernels.folding_model import TEMPERATURE
 
 Table: TypeAlias = npt.NDArray[np.int32]
+_Numbers: TypeAlias = npt.NDArray[np.float64]
 
 INF = 10_000_000
 """Energy of what cannot be, in dcal/mol (``INF`` in ViennaRNA's parameter files)."""
@@ -42,7 +44,9 @@ ZERO_CELSIUS = 273.15
 MEASURED_AT = 37.0 + ZERO_CELSIUS
 """Temperature in kelvin at which the free energies of a parameter file hold."""
 
-PAIR_TYPE: npt.NDArray[np.int64] = np.full((4, 4), -1, np.int64)
+BASES = len(ALPHABET) + 1
+"""Codes of bases, that of an unknown letter included."""
+PAIR_TYPE: npt.NDArray[np.int64] = np.full((BASES, BASES), -1, np.int64)
 """Pair type of two base codes, -1 where they do not pair."""
 for _type, _pair in enumerate(PAIRS):
     PAIR_TYPE[ALPHABET.index(_pair[0]), ALPHABET.index(_pair[1])] = _type
@@ -58,11 +62,11 @@ class EnergyParameters:
     Attributes:
         temperature: degrees Celsius.
         stack: int32 (6, 6), outer pair (i, j) and inner pair read backwards (q, p).
-        mismatch_hairpin: int32 (6, 4, 4), pair (i, j), bases i + 1 and j - 1. The same shape and
+        mismatch_hairpin: int32 (6, 5, 5), pair (i, j), bases i + 1 and j - 1. The same shape and
             order: ``mismatch_interior``, ``mismatch_interior_1n``, ``mismatch_interior_23``.
-        mismatch_multi: int32 (6, 4, 4), stem (i, j), bases i - 1 and j + 1; at most 0. The same
-            for ``mismatch_exterior``; ``dangle5`` and ``dangle3`` (6, 4) where one base is absent.
-        int11: int32 (6, 6, 4, 4), int21: (6, 6, 4, 4, 4), int22: (6, 6, 4, 4, 4, 4), the small
+        mismatch_multi: int32 (6, 5, 5), stem (i, j), bases i - 1 and j + 1; at most 0. The same
+            for ``mismatch_exterior``; ``dangle5`` and ``dangle3`` (6, 5) where one base is absent.
+        int11: int32 (6, 6, 5, 5), int21: (6, 6, 5, 5, 5), int22: (6, 6, 5, 5, 5, 5), the small
             interior loops, bases in ViennaRNA's order.
         hairpin: int32 (31,) by number of unpaired nucleotides, as ``bulge`` and ``interior``.
         log_slope: dcal/mol per unit of ln(n / 30) beyond 30 nt (LXC).
@@ -178,13 +182,15 @@ def parse_parameters(text: str, temperature: float = TEMPERATURE) -> EnergyParam
     def rescale(energy: Any, enthalpy: Any) -> Any:
         return np.trunc(enthalpy - (enthalpy - energy) * scale).astype(np.int32)
 
-    def table(name: str, shape: tuple[int, ...], keep: Any = ...) -> Table:
-        energy = _numbers(sections, name, shape)[keep]
-        enthalpy = _numbers(sections, f"{name}_enthalpies", shape)[keep]
+    def table(
+        name: str, shape: tuple[int, ...], keep: Callable[[_Numbers], _Numbers] = _as_it_is
+    ) -> Table:
+        energy = keep(_numbers(sections, name, shape))
+        enthalpy = keep(_numbers(sections, f"{name}_enthalpies", shape))
         return np.ascontiguousarray(rescale(energy, enthalpy))
 
     def mismatch(name: str) -> Table:
-        return table(name, (7, 5, 5), np.s_[:6, 1:, 1:])
+        return table(name, (7, 5, 5), _by_code(1))
 
     def stabilising(energies: Table) -> Table:
         return np.minimum(energies, np.int32(0))
@@ -203,18 +209,18 @@ def parse_parameters(text: str, temperature: float = TEMPERATURE) -> EnergyParam
             raise ValueError(f"energy parameters: section {name!r}: {error}") from None
     return EnergyParameters(
         temperature=float(temperature),
-        stack=table("stack", (7, 7), np.s_[:6, :6]),
+        stack=table("stack", (7, 7), _by_code(2)),
         mismatch_hairpin=mismatch("mismatch_hairpin"),
         mismatch_interior=mismatch("mismatch_internal"),
         mismatch_interior_1n=mismatch("mismatch_internal_1n"),
         mismatch_interior_23=mismatch("mismatch_internal_23"),
         mismatch_multi=stabilising(mismatch("mismatch_multi")),
         mismatch_exterior=stabilising(mismatch("mismatch_exterior")),
-        dangle5=stabilising(table("dangle5", (7, 5), np.s_[:6, 1:])),
-        dangle3=stabilising(table("dangle3", (7, 5), np.s_[:6, 1:])),
-        int11=table("int11", (7, 7, 5, 5), np.s_[:6, :6, 1:, 1:]),
-        int21=table("int21", (7, 7, 5, 5, 5), np.s_[:6, :6, 1:, 1:, 1:]),
-        int22=table("int22", (6, 6, 4, 4, 4, 4)),
+        dangle5=stabilising(table("dangle5", (7, 5), _by_code(1))),
+        dangle3=stabilising(table("dangle3", (7, 5), _by_code(1))),
+        int11=table("int11", (7, 7, 5, 5), _by_code(2)),
+        int21=table("int21", (7, 7, 5, 5, 5), _by_code(2)),
+        int22=table("int22", (6, 6, 4, 4, 4, 4), _with_any_base),
         hairpin=table("hairpin", (MAX_LOOP + 1,)),
         bulge=table("bulge", (MAX_LOOP + 1,)),
         interior=table("internal", (MAX_LOOP + 1,)),
@@ -227,6 +233,35 @@ def parse_parameters(text: str, temperature: float = TEMPERATURE) -> EnergyParam
         terminal_au=int(rescale(misc[2], misc[3])),
         special_hairpins=special,
     )
+
+
+def _as_it_is(table: _Numbers) -> _Numbers:
+    return table
+
+
+def _by_code(pairs: int) -> Callable[[_Numbers], _Numbers]:
+    """Return what brings a table of the file, "any base" first, into the order of codes.
+
+    Args:
+        pairs: how many of its first axes are pair types, of which "any pair" is left out.
+    """
+
+    def keep(table: _Numbers) -> _Numbers:
+        table = table[(np.s_[:6],) * pairs]
+        bases = tuple(range(pairs, table.ndim))
+        return np.roll(table, -1, bases) if bases else table
+
+    return keep
+
+
+def _with_any_base(int22: _Numbers) -> _Numbers:
+    """Return the 2x2 loops with those of unknown letters, which no parameter file holds.
+
+    ViennaRNA takes the highest of what such a letter may be, energies and enthalpies apart.
+    """
+    for axis in range(2, int22.ndim):
+        int22 = np.concatenate([int22, int22.max(axis=axis, keepdims=True)], axis=axis)
+    return int22
 
 
 def _sections(text: str) -> dict[str, list[str]]:
@@ -243,9 +278,7 @@ def _sections(text: str) -> dict[str, list[str]]:
     return sections
 
 
-def _numbers(
-    sections: Mapping[str, list[str]], name: str, shape: tuple[int, ...]
-) -> npt.NDArray[np.float64]:
+def _numbers(sections: Mapping[str, list[str]], name: str, shape: tuple[int, ...]) -> _Numbers:
     """Return a section as float64 numbers of the given shape."""
     words = sections.get(name)
     size = math.prod(shape)

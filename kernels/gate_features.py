@@ -33,8 +33,9 @@ _PER_STEP, _STEPS = 4, 8
 STEM_FEATURES = 3 + 1 + 4 + 16 + SEGMENTS + 2
 FOLD_FEATURES = 20 + 2 * _STEPS + 4 + 16
 
-# What a pair of codes A, C, G, U counts.
-_PAIR = np.array([[0, 0, 0, 2], [0, 0, 3, 0], [0, 3, 0, 1], [2, 0, 1, 0]], np.int64)
+# What a pair of codes A, C, G, U, unknown counts.
+_PAIR = np.zeros((5, 5), np.int64)
+_PAIR[:4, :4] = [[0, 0, 0, 2], [0, 0, 3, 0], [0, 3, 0, 1], [2, 0, 1, 0]]
 
 
 @kernel("void(const uint8[::1], int32[::1])")
@@ -42,8 +43,10 @@ def _composition(codes: Codes, out: npt.NDArray[np.int32]) -> None:
     """Shares of the four letters, then of the sixteen pairs of neighbours."""
     out[:20] = 0
     for i in range(codes.size):
+        if codes[i] > 3:
+            continue
         out[codes[i]] += 1
-        if i > 0:
+        if i > 0 and codes[i - 1] < 4:
             out[4 + 4 * codes[i - 1] + codes[i]] += 1
     for k in range(20):
         out[k] = 1000 * out[k] // max(1, codes.size)
@@ -204,7 +207,7 @@ def stem_features(
     """Describe candidates before they are folded.
 
     Args:
-        codes: uint8 (T,), packed candidates with their context, values 0-3.
+        codes: uint8 (T,), packed candidates with their context; unknown letters count for nothing.
         offsets: int64 (N + 1,).
         before: int64 (N,), nucleotides of context before each candidate.
         after: int64 (N,), and after it.
@@ -227,7 +230,7 @@ def fold_features(
     """Describe folded candidates.
 
     Args:
-        codes: uint8 (T,), packed hairpins, values 0-3.
+        codes: uint8 (T,), packed hairpins; unknown letters count for nothing.
         pairs: int16 (T,).
         mfe: int32 (N,), dcal/mol.
         offsets: int64 (N + 1,).

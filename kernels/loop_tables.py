@@ -8,8 +8,16 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.codes import ALPHABET
-from premir.kernels.energies import INF, MAX_LOOP, PAIR_TYPE, PAIRS, EnergyParameters, Table
+from premir.kernels.codes import ALPHABET, UNKNOWN
+from premir.kernels.energies import (
+    BASES,
+    INF,
+    MAX_LOOP,
+    PAIR_TYPE,
+    PAIRS,
+    EnergyParameters,
+    Table,
+)
 from premir.kernels.pairing import MAX_LENGTH
 
 Cells: TypeAlias = npt.NDArray[np.int16] | npt.NDArray[np.int32]
@@ -19,10 +27,12 @@ Cells: TypeAlias = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 class LoopTables(NamedTuple):
     """Energies as the fold kernel looks them up: by the letters around a pair, not by pair types.
 
-    A *word* of w bases is its codes read as a number of base 4, beginning with the base of the
-    outer pair: i for the words i..i+w-1, and j for the words j-w+1..j. (So the loops of those i and
-    j that pair lie together, and three of eight cache lines are ever read.) ``far`` stands wherever
-    the two ends of the words do not pair.
+    A *word* of w bases begins with the base of the outer pair: i for the words i..i+w-1, and j for
+    the words j-w+1..j. Its *number* is its codes read in base 4. (So the loops of those i and j
+    that pair lie together, and three of eight cache lines are ever read.) Words that hold an
+    unknown letter, but for the first, are numbered by themselves. So there are four blocks of one
+    layout: the words of i are known or not, and so are those of j; a sequence without unknown
+    letters reads the first alone. ``far`` stands wherever the two ends of the words do not pair.
 
     Attributes:
         differences: number of side differences 0, 1, ... that have a plane of their own (see
@@ -31,7 +41,8 @@ class LoopTables(NamedTuple):
         interior_23: initiation of 2x3 loops, asymmetry included.
         far: energy of what cannot be: ``INF``, or the largest int16.
         largest: no energy below is further from 0 than this, but for ``hairpin``.
-        energies: int16 or int32, one table after another:
+        energies: int16 or int32, the four blocks one after another, the words of j changing first.
+            In each of them
 
             - for each word i..i+1 a row of ``ROW2``: the share of a pair (i, j) in the loop that it
               closes, by word(j-1..j) and column ``CLOSES_*``; from ``INT00`` on stacks, by
@@ -42,11 +53,19 @@ class LoopTables(NamedTuple):
             - from ``WORDS4`` on, for each word i..i+3 a row of ``ROW4``: the loops with two
               unpaired bases on the 5' side and 1, 2 on the 3' side, from ``INT21`` and
               ``INT22`` on.
-            - from ``ENCLOSED`` on the share of a pair (p, q) in the loop around it, by
-              4 S[p-1] + S[p], 5 S[q] + S[q+1] (``EDGE`` for a neighbour that does not exist) and
-              column ``INNER_*``.
+
+            Behind them, from ``ENCLOSED`` on, the share of a pair (p, q) in the loop around it, by
+            S[p-1], S[p], S[q], S[q+1] (``EDGE`` for a neighbour that does not exist) and column
+            ``INNER_*``.
+        left: uint32 (3, 625), where in ``energies`` the rows of words of 2, 3 and 4 bases from i on
+            begin, by their codes read in base 5. What stands there of words that begin with an
+            unknown letter means nothing: no pair has such words.
+        right: uint32 (3, 625), what the words up to j add to that, likewise, from j on; those of 2
+            count ``COLUMNS`` times where columns are many. (With such a word that holds an unknown
+            letter, stacks and bulges read whatever stands there: nothing is paired inside.)
         hairpin: int32 (MAX_LENGTH + 1,), hairpin initiation by unpaired nucleotides.
-        special_words: int64 (n,), words of the special hairpins, closing pair included, by length;
+        special_words: int64 (n,), the special hairpins, closing pair included, by length: their
+            codes read in base 5;
             special_energies: int32 (n,); those of length s stand at
             ``special_first[s]:special_first[s + 1]``.
         bulge, interior: int32 (31,), initiation by unpaired nucleotides; asymmetry: int32 (31,), by
@@ -65,6 +84,8 @@ class LoopTables(NamedTuple):
     far: int
     largest: int
     energies: Cells
+    left: npt.NDArray[np.uint32]
+    right: npt.NDArray[np.uint32]
     hairpin: Table
     special_words: npt.NDArray[np.int64]
     special_energies: Table
@@ -82,7 +103,7 @@ class LoopTables(NamedTuple):
 CLOSES_HAIRPIN, CLOSES_TRILOOP, CLOSES_GENERIC, CLOSES_1N, CLOSES_23 = range(5)
 CLOSES_BULGE, CLOSES_MULTI = range(5, 7)
 INNER_GENERIC, INNER_1N, INNER_23, INNER_BULGE, INNER_MULTI, INNER_EXTERIOR = range(6)
-EDGE = 4
+EDGE = 5
 """Code of the missing neighbour beyond either end of a sequence."""
 
 WINDOWS = (4, 8, 16)
@@ -100,22 +121,56 @@ INT21, INT22 = 0, 64
 ROW4 = INT22 + 256
 WORDS3 = 16 * ROW2
 WORDS4 = WORDS3 + 64 * ROW3
-ENCLOSED = WORDS4 + 256 * ROW4
+BLOCK = WORDS4 + 256 * ROW4
+ENCLOSED = 4 * BLOCK
 """Where the tables stand in ``LoopTables.energies``, and how long their rows are."""
+_LONGEST_WORD = 4
 
 
-def _words(width: int) -> list[npt.NDArray[np.int64]]:
-    """Return the letters of all words: ``width`` arrays of shape (4 ** width,)."""
-    words = np.arange(4**width)
-    return [(words >> 2 * (width - 1 - k)) & 3 for k in range(width)]
+def _letters(width: int, base: int) -> list[npt.NDArray[np.int64]]:
+    """Return the letters of all words: ``width`` arrays of shape (base ** width,)."""
+    return list(np.indices((base,) * width).reshape(width, -1))
 
 
-def _facing(left: int, right: int) -> tuple[list[Any], list[Any]]:
+def _words(width: int, unknown: bool) -> list[npt.NDArray[np.int64]]:
+    """Return the letters of the words of one kind by number: ``width`` arrays (4 ** width,).
+
+    Beyond the last word with an unknown letter stand words of nothing else, which do not pair.
+    """
+    if not unknown:
+        return _letters(width, BASES - 1)
+    words = np.full((width, (BASES - 1) ** width), UNKNOWN)
+    held = _held(width)
+    words[:, : held.size] = np.array(_letters(width, BASES))[:, held]
+    return list(words)
+
+
+def _held(width: int) -> npt.NDArray[np.int64]:
+    """Return the words that hold unknown letters, but for the first, by number; in base 5."""
+    first, *others = _letters(width, BASES)
+    return np.flatnonzero((first != UNKNOWN) & (np.array(others) == UNKNOWN).any(axis=0))
+
+
+def _facing(left: int, right: int, unknown: tuple[bool, bool]) -> tuple[list[Any], list[Any]]:
     """Return the letters of all word pairs, shaped to broadcast to (4 ** left, 4 ** right).
 
     Both lists are in the order of the sequence.
     """
-    return [x[:, None] for x in _words(left)], [x[None, :] for x in reversed(_words(right))]
+    five, three = _words(left, unknown[0]), _words(right, unknown[1])
+    return [x[:, None] for x in five], [x[None, :] for x in reversed(three)]
+
+
+def _places() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Return ``left`` and ``right`` of :class:`LoopTables`."""
+    left, right = np.zeros((2, _LONGEST_WORD - 1, BASES**_LONGEST_WORD), np.uint32)
+    rows = ((0, ROW2, COLUMNS), (WORDS3, ROW3, 1), (WORDS4, ROW4, 1))
+    for k, (begin, row, times) in enumerate(rows):
+        known = np.flatnonzero((np.array(_letters(k + 2, BASES)) != UNKNOWN).all(axis=0))
+        for block, words in enumerate((known, _held(k + 2))):
+            number = np.arange(words.size)
+            left[k, words] = 2 * block * BLOCK + begin + row * number
+            right[k, words] = block * BLOCK // times + number
+    return left, right
 
 
 @lru_cache(maxsize=4)
@@ -128,14 +183,18 @@ def loop_tables(e: EnergyParameters, dtype: type[np.int16] | type[np.int32]) -> 
     """
     words, energies, first = _special_hairpins(e)
     differences, taps, costs, reach = _all_taps(e)
+    left, right = _places()
+    whole = _energies(e)
     far = int(_narrowed(np.array([INF]), dtype)[0])
     return LoopTables(
         differences=differences,
         multi_base=e.multi_base,
         interior_23=int(e.interior[5]) + e.ninio,
         far=far,
-        largest=_largest(e, costs),
-        energies=_narrowed(_energies(e), dtype),
+        largest=_largest(e, whole, costs),
+        energies=_narrowed(whole, dtype),
+        left=left,
+        right=right,
         hairpin=np.array([e.loop(e.hairpin, n) for n in range(MAX_LENGTH + 1)], np.int32),
         special_words=words,
         special_energies=energies,
@@ -155,13 +214,12 @@ def _narrowed(energies: Any, dtype: type[np.int16] | type[np.int32]) -> Cells:
     return cells
 
 
-def _largest(e: EnergyParameters, costs: Table) -> int:
+def _largest(e: EnergyParameters, whole: Table, costs: Table) -> int:
     """Return the largest magnitude among all energies but hairpin initiation.
 
     A loop that is looked up whole may be ``INF``, and then cannot be. What a pair adds to a loop
     counts even if it is: each pair must be able to close a hairpin.
     """
-    whole = _energies(e)
     inside = (e.mismatch_hairpin, e.mismatch_interior, e.mismatch_interior_1n)
     outside = (e.mismatch_interior_23, e.mismatch_multi, e.mismatch_exterior, e.dangle5, e.dangle3)
     special = np.array([*e.special_hairpins.values(), int(e.interior[5]) + e.ninio])
@@ -172,12 +230,17 @@ def _largest(e: EnergyParameters, costs: Table) -> int:
 
 def _energies(e: EnergyParameters) -> Table:
     """Fill ``LoopTables.energies``, with ``INF`` where there is no loop."""
-    small = _small_interior_loops(e)
-    rows2 = [_closing(e).reshape(16, -1), small["int00"], small["int01"]]
+    blocks = [_block(e, (five, three)) for five in (False, True) for three in (False, True)]
+    return np.concatenate([*blocks, _enclosed(e).ravel()])
+
+
+def _block(e: EnergyParameters, unknown: tuple[bool, bool]) -> Table:
+    """Fill one block: whether the words of i, and those of j, hold unknown letters."""
+    small = _small_interior_loops(e, unknown)
+    rows2 = [_closing(e, unknown).reshape(16, -1), small["int00"], small["int01"]]
     rows3 = [small["int10"], small["int11"], small["int12"]]
     rows4 = [small["int21"], small["int22"]]
-    tables = [np.hstack(rows) for rows in (rows2, rows3, rows4)]
-    return np.concatenate([table.ravel() for table in (*tables, _enclosed(e))])
+    return np.concatenate([np.hstack(rows).ravel() for rows in (rows2, rows3, rows4)])
 
 
 def _where_paired(energies: Any, *pairs: tuple[Any, Any]) -> Table:
@@ -192,9 +255,9 @@ def _terminal(e: EnergyParameters, pair_type: Any) -> Any:
     return np.where(pair_type > PAIRS.index("GC"), e.terminal_au, 0)
 
 
-def _closing(e: EnergyParameters) -> Table:
+def _closing(e: EnergyParameters, unknown: tuple[bool, bool]) -> Table:
     """Return what a pair (i, j) adds to the loop that it closes, by the words of its two ends."""
-    (i, i1), (j1, j) = _facing(2, 2)
+    (i, i1), (j1, j) = _facing(2, 2, unknown)
     pair, back = PAIR_TYPE[i, j], PAIR_TYPE[j, i]
     columns = {
         CLOSES_HAIRPIN: e.mismatch_hairpin[pair, i1, j1],
@@ -220,11 +283,11 @@ def _enclosed(e: EnergyParameters) -> Table:
     A pair at an end of the sequence has no loop around it, and what it adds is never asked for: 0,
     for the kernel adds without looking.
     """
-    before, p, q, after = np.ogrid[:5, :4, :4, :5]
+    before, p, q, after = np.ogrid[:6, :BASES, :BASES, :6]
     pair, back = PAIR_TYPE[p, q], PAIR_TYPE[q, p]
     no_before, no_after = before == EDGE, after == EDGE
     # The clipped neighbours of the edges are looked up and then thrown away.
-    b, a = np.minimum(before, 3), np.minimum(after, 3)
+    b, a = np.minimum(before, UNKNOWN), np.minimum(after, UNKNOWN)
     outside = np.where(
         no_before,
         np.where(no_after, 0, e.dangle3[pair, a]),
@@ -237,14 +300,14 @@ def _enclosed(e: EnergyParameters) -> Table:
         INNER_BULGE: _terminal(e, back),
         INNER_MULTI: e.multi_stem + e.mismatch_multi[pair, b, a] + _terminal(e, pair),
     }
-    table = np.full((5, 4, 4, 5, COLUMNS), INF, np.int32)
+    table = np.full((6, BASES, BASES, 6, COLUMNS), INF, np.int32)
     for column, energies in columns.items():
         table[..., column] = np.where(no_before | no_after, 0, np.where(pair < 0, INF, energies))
     table[..., INNER_EXTERIOR] = np.where(pair < 0, INF, outside + _terminal(e, pair))
     return table
 
 
-def _small_interior_loops(e: EnergyParameters) -> dict[str, Table]:
+def _small_interior_loops(e: EnergyParameters, unknown: tuple[bool, bool]) -> dict[str, Table]:
     """Return the loops that are looked up whole, by the words from i to p and from q to j."""
 
     def energies(left: list[Any], right: list[Any]) -> Any:
@@ -265,7 +328,7 @@ def _small_interior_loops(e: EnergyParameters) -> dict[str, Table]:
 
     tables = {}
     for before, after in ((0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2)):
-        left, right = _facing(before + 2, after + 2)
+        left, right = _facing(before + 2, after + 2, unknown)
         tables[f"int{before}{after}"] = _where_paired(
             energies(left, right), (left[0], right[-1]), (right[0], left[-1])
         )
@@ -277,7 +340,7 @@ def _special_hairpins(
 ) -> tuple[npt.NDArray[np.int64], Table, npt.NDArray[np.int64]]:
     """Return words, energies and the first entry of each length, in order of length."""
     loops = sorted((s for s in e.special_hairpins if set(s) <= set(ALPHABET)), key=len)
-    words = [sum(ALPHABET.index(x) << 2 * k for k, x in enumerate(reversed(s))) for s in loops]
+    words = [sum(ALPHABET.index(x) * BASES**k for k, x in enumerate(reversed(s))) for s in loops]
     lengths = np.array([len(s) for s in loops], np.int64)
     return (
         np.array(words, np.int64),

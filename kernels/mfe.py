@@ -46,7 +46,8 @@ def fold_batch(
     """Fold many sequences; releases the GIL, so that threads may fold different batches.
 
     Args:
-        codes: uint8 (sum of lengths,), values 0-3 only, all sequences one after another.
+        codes: uint8 (sum of lengths,), values 0-4, all sequences one after another. Unknown letters
+            pair with nothing, and stand beside pairs as ViennaRNA's ``N`` does.
         offsets: int64 (N + 1,), borders of the sequences in ``codes``.
         parameters: energies, from :func:`premir.kernels.energies.current_parameters`.
 
@@ -55,16 +56,16 @@ def fold_batch(
         free energies, int32 (N,), dcal/mol. Both as ``RNA.fold_compound(sequence, md).mfe()``.
 
     Raises:
-        ValueError: a letter other than A, C, G, U, a sequence too long for an int16 pair table, or
-            offsets that are not the borders of ``codes``.
+        ValueError: a code above 4, a sequence too long for an int16 pair table, or offsets that are
+            not the borders of ``codes``.
     """
     codes = np.ascontiguousarray(codes, np.uint8)
     offsets = np.ascontiguousarray(offsets, np.int64)
     lengths = np.diff(offsets)
     if offsets.size == 0 or offsets[0] != 0 or offsets[-1] != codes.size or np.any(lengths < 0):
         raise ValueError("offsets must rise from 0 to the number of codes")
-    if np.any(codes >= UNKNOWN):
-        raise ValueError("a sequence with a letter other than A, C, G, U cannot be folded")
+    if np.any(codes > UNKNOWN):
+        raise ValueError(f"a code above {UNKNOWN} is no letter")
     longest = int(lengths.max(initial=0))
     if longest > MAX_LENGTH:
         raise ValueError(f"a sequence of {longest} nt is longer than {MAX_LENGTH}")

@@ -39,7 +39,7 @@ import numpy.typing as npt
 from premir.kernels._jit import part
 from premir.kernels._lanes import WIDTH, add, least, load, lowest, spread, store
 from premir.kernels.codes import Codes
-from premir.kernels.energies import INF, MAX_LOOP, MIN_HAIRPIN, PAIR_TYPE, Table
+from premir.kernels.energies import BASES, INF, MAX_LOOP, MIN_HAIRPIN, PAIR_TYPE, Table
 from premir.kernels.loop_tables import (
     BEGINS,
     CLOSES_1N,
@@ -65,12 +65,7 @@ from premir.kernels.loop_tables import (
     INT12,
     INT21,
     INT22,
-    ROW2,
-    ROW3,
-    ROW4,
     WINDOWS,
-    WORDS3,
-    WORDS4,
     Cells,
     LoopTables,
 )
@@ -88,7 +83,9 @@ _MARGIN = 2
 """Rows of INF before span 0, so that the 2x2 loop of the smallest spans needs no test."""
 
 
-_PARTNERS_OF = tuple(sum(1 << j for j in range(4) if PAIR_TYPE[i, j] >= 0) for i in range(4))
+_PARTNERS_OF = tuple(
+    sum(1 << j for j in range(BASES) if PAIR_TYPE[i, j] >= 0) for i in range(BASES)
+)
 """By letter, a bit for each letter that it pairs with."""
 
 
@@ -128,7 +125,6 @@ _LEFT2, _LEFT3, _LEFT4, _BEFORE, _RIGHT2, _RIGHT3, _RIGHT4, _AFTER = range(8)
 """Words by position, for looking up energies: rows of the words that begin there and of a pair's
 outer neighbour, columns of the words that end there and of the other neighbour."""
 _WORDS_AT = 8
-_LEFT_ROWS, _LEFT_WIDTHS = (0, WORDS3, WORDS4), (ROW2, ROW3, ROW4)
 _LETTER, _PARTNERS, _PAIRED = range(3)
 """Lists by position: letters, bits of the letters that they pair with, starts that pair."""
 _N_LISTS = 3
@@ -245,7 +241,7 @@ def _derive_planes(planes: Cells, differences: int, span: int, cells: int, strid
 
 
 @part
-def _read_words(codes: Codes, words: _Lists, lists: _Lists) -> None:
+def _read_words(codes: Codes, tables: LoopTables, words: _Lists, lists: _Lists) -> None:
     """Fill the lists that look up energies by the letters at a position."""
     n = codes.size
     for i in range(n):
@@ -254,15 +250,15 @@ def _read_words(codes: Codes, words: _Lists, lists: _Lists) -> None:
         before = int(codes[i - 1]) if i > 0 else EDGE
         after = int(codes[i + 1]) if i + 1 < n else EDGE
         at = _WORDS_AT * i
-        words[at + _BEFORE] = ENCLOSED + (4 * before + letter) * 20 * COLUMNS
-        words[at + _AFTER] = (5 * letter + after) * COLUMNS
+        words[at + _BEFORE] = ENCLOSED + (BASES * before + letter) * BASES * (EDGE + 1) * COLUMNS
+        words[at + _AFTER] = ((EDGE + 1) * letter + after) * COLUMNS
         # Beyond the ends stands whatever letter: no pair has such words.
         left = right = letter
         for k in range(1, 4):
-            left = 4 * left + (int(codes[i + k]) if i + k < n else 0)
-            right = 4 * right + (int(codes[i - k]) if i >= k else 0)
-            words[at + _LEFT2 + k - 1] = _LEFT_ROWS[k - 1] + left * _LEFT_WIDTHS[k - 1]
-            words[at + _RIGHT2 + k - 1] = right
+            left = BASES * left + (int(codes[i + k]) if i + k < n else 0)
+            right = BASES * right + (int(codes[i - k]) if i >= k else 0)
+            words[at + _LEFT2 + k - 1] = tables.left[k - 1, left]
+            words[at + _RIGHT2 + k - 1] = tables.right[k - 1, right]
 
 
 @part
@@ -292,7 +288,7 @@ def _special_hairpin(codes: Codes, tables: LoopTables, i: int, j: int) -> int:
     if length <= _LONGEST_SPECIAL and first[length] < first[length + 1]:
         word = 0
         for x in range(i, j + 1):
-            word = 4 * word + int(codes[x])
+            word = BASES * word + int(codes[x])
         for k in range(first[length], first[length + 1]):
             if words[k] == word:
                 return int(energies[k])
@@ -404,7 +400,7 @@ def _fill(codes: Codes, tables: LoopTables, work: Workspace, floor: int) -> bool
     first_flank = differences + len(WINDOWS)
     n = codes.size
     stride = _stride(n)
-    _read_words(codes, work.words, work.lists)
+    _read_words(codes, tables, work.words, work.lists)
     pair[: _at(_SHORTEST, 0, stride)] = far
     # All of it: lanes beyond the cells of a row read what stands there, which should not be so low
     # for a sequence folded before.
@@ -638,6 +634,7 @@ def signature(dtype: str) -> str:
         **dict.fromkeys(("differences", "multi_base", "interior_23", "far", "largest"), "int64"),
         **dict.fromkeys(("energies", "costs"), f"const {cells}"),
         **dict.fromkeys(("special_words", "special_first"), "const int64[::1]"),
+        **dict.fromkeys(("left", "right"), "const uint32[:, ::1]"),
         **{"taps": "const int32[:, ::1]", "reach": "const int64[:, ::1]"},
     }
     tables = ", ".join(const.get(field, "const int32[::1]") for field in LoopTables._fields)

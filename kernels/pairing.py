@@ -8,6 +8,8 @@ inside the hairpin or -1) hold all hairpins one after another, hairpin n at
 0     pairing matrix: the MFE in kcal/mol at (i, j) and (j, i) of each pair, else 0
 1-4   row one-hots: nucleotide i is A, C, G, U
 5-8   column one-hots: nucleotide j is A, C, G, U
+
+An unknown letter has zeros in its own one-hots: channels 1-4 of its row, 5-8 of its column.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ Offsets: TypeAlias = npt.NDArray[np.int64]
 Energies: TypeAlias = npt.NDArray[np.int32]
 
 CHANNELS = 9
-FEATURE_SCHEMA = "do2018-v1"
-"""Name of the tensor's definition; shards and models carry it and must agree."""
+FEATURE_SCHEMA = "do2018-v2"
+"""Name of the tensor's definition, which shards and models carry."""
+WITHOUT_UNKNOWN = "do2018-v1"
+"""The same of hairpins without unknown letters, the only ones that it knew."""
 MAX_LENGTH = 32767
 """Longest hairpin whose partner indices fit the int16 pair table, in nt."""
 
@@ -122,9 +126,10 @@ def _fill_tensors(
         energy = np.float32(mfe[n] / 100.0)
         for i in range(length):
             code = codes[start + i]
-            for k in range(length):
-                out[n, 1 + code, i, k] = one
-                out[n, 5 + code, k, i] = one
+            if code < UNKNOWN:
+                for k in range(length):
+                    out[n, 1 + code, i, k] = one
+                    out[n, 5 + code, k, i] = one
             j = pairs[start + i]
             if j >= 0:
                 out[n, 0, i, j] = energy
@@ -133,10 +138,10 @@ def _fill_tensors(
 def pairing_tensors(
     codes: Codes, pairs: Pairs, mfe: Energies, offsets: Offsets, width: int | None = None
 ) -> npt.NDArray[np.float32]:
-    """Expand a packed batch into dense pairing tensors (feature schema ``do2018-v1``).
+    """Expand a packed batch into dense pairing tensors (feature schema ``do2018-v2``).
 
     Args:
-        codes: uint8 (sum of lengths,), values 0-3 only.
+        codes: uint8 (sum of lengths,), values 0-4.
         pairs: int16 (sum of lengths,), partner inside the hairpin or -1.
         mfe: int32 (N,), dcal/mol.
         offsets: int64 (N + 1,), borders of the hairpins.
@@ -146,10 +151,10 @@ def pairing_tensors(
         float32 (N, 9, width, width), zero beyond each hairpin.
 
     Raises:
-        ValueError: a letter other than A, C, G, U, or a hairpin longer than ``width``.
+        ValueError: a code above 4, or a hairpin longer than ``width``.
     """
-    if np.any(codes >= UNKNOWN):
-        raise ValueError("a hairpin with a letter other than A, C, G, U has no pairing tensor")
+    if np.any(codes > UNKNOWN):
+        raise ValueError(f"a code above {UNKNOWN} is no letter")
     longest = int(np.diff(offsets).max(initial=0))
     width = longest if width is None else width
     if longest > width:
@@ -160,7 +165,7 @@ def pairing_tensors(
 
 
 def pack_tensor(tensor: npt.NDArray[np.float32]) -> tuple[Codes, Pairs, int]:
-    """Invert :func:`pairing_tensors` for one hairpin; nothing is lost.
+    """Invert :func:`pairing_tensors` for one hairpin; nothing is lost if any letter is known.
 
     Args:
         tensor: float32 (9, W, W), zero beyond the hairpin's length.
@@ -170,9 +175,9 @@ def pack_tensor(tensor: npt.NDArray[np.float32]) -> tuple[Codes, Pairs, int]:
     """
     if tensor.shape[-1] == 0:
         return np.empty(0, np.uint8), np.empty(0, np.int16), 0
-    rows = tensor[1:5, :, 0]
-    length = int(rows.sum())
-    codes = rows[:, :length].argmax(axis=0).astype(np.uint8)
+    length = int(tensor[1:5].any(axis=(0, 1)).sum())
+    rows = tensor[1:5, :length, 0]
+    codes = np.where(rows.any(axis=0), rows.argmax(axis=0), UNKNOWN).astype(np.uint8)
     matrix = tensor[0, :length]
     paired = matrix.any(axis=1)
     pairs = np.where(paired, (matrix != 0).argmax(axis=1), -1).astype(np.int16)

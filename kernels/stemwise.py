@@ -154,7 +154,7 @@ def fill_columns(codes: Codes, pairs: Pairs, offsets: Offsets, starts: _I64, out
     """Write the columns of packed hairpins, each as a row.
 
     Args:
-        codes: uint8 (T,), packed hairpins; codes above 3 are unknown letters.
+        codes: uint8 (T,), packed hairpins; unknown letters are none of the four.
         pairs: int16 (T,), partner inside the hairpin or -1.
         offsets: int64 (N + 1,).
         starts: int64 (N,), row of the first column of each; :func:`count_columns` says how many
@@ -264,12 +264,13 @@ def _repeats(codes: Codes, out: _I32) -> None:
     longest, run = 0, 0
     for k in range(size):
         run = run + 1 if k > 0 and codes[k] == codes[k - 1] else 1
+        run = run if codes[k] < 4 else 0
         longest = max(longest, run)
     out[1] = longest
     for period in range(1, min(_PERIODS, size - 1) + 1):
         same = 0
         for k in range(period, size):
-            same += codes[k] == codes[k - period]
+            same += codes[k] == codes[k - period] and codes[k] < 4
         share = 1000 * same // (size - period)
         if share > out[3]:
             out[2], out[3] = period, share
@@ -368,7 +369,8 @@ def numbers_of(codes: Codes, pairs: Pairs, mfe: Energies, offsets: Offsets) -> _
     """Describe folds by plain numbers.
 
     Args:
-        codes: uint8 (T,), packed hairpins; codes above 3 are unknown letters.
+        codes: uint8 (T,), packed hairpins; unknown letters are none of the four, and repeat
+            nothing.
         pairs: int16 (T,), partner inside the hairpin or -1.
         mfe: int32 (N,), dcal/mol.
         offsets: int64 (N + 1,).

@@ -22,6 +22,8 @@ from premir.kernels.codes import Codes
 from premir.kernels.pairing import Energies, Offsets, Pairs
 
 _Real: TypeAlias = npt.NDArray[Any]
+_LETTERS = 4
+"""Channels of the letters of a row, and of those of a column."""
 _SIGNATURE = (
     "void(const uint8[::1], const int16[::1], const int32[::1], const int64[::1], "
     "const {0}[:, :, :, ::1], int64, int64, {0}[:, :, :, ::1])"
@@ -41,7 +43,8 @@ def _convolve(
     """Add the convolution of each hairpin's pairing tensor to ``out``.
 
     Args:
-        codes: uint8 (T,), packed hairpins (:mod:`premir.kernels.pairing`), values 0-3.
+        codes: uint8 (T,), packed hairpins (:mod:`premir.kernels.pairing`); unknown letters add
+            nothing.
         pairs: int16 (T,).
         mfe: int32 (N,), dcal/mol.
         offsets: int64 (N + 1,).
@@ -52,9 +55,10 @@ def _convolve(
             ``(length + 2 * padding - size) // stride + 1`` outputs.
     """
     size, width, channels = weight.shape[1], out.shape[1], out.shape[3]
-    # sums[0, c, a, k]: first k columns of row a; sums[1, c, b, k]: first k rows of column b.
-    sums = np.zeros((2, 4, size, size + 1, channels), out.dtype)
-    for c in range(4):
+    # sums[0, c, a, k]: first k columns of row a; sums[1, c, b, k]: first k rows of column b. Those
+    # of unknown letters stay zero.
+    sums = np.zeros((2, _LETTERS + 1, size, size + 1, channels), out.dtype)
+    for c in range(_LETTERS):
         for a in range(size):
             for k in range(size):
                 for o in range(channels):
@@ -133,7 +137,7 @@ def _backward(
         out: (9, size, size, channels), changed in place.
     """
     size, width, channels = out.shape[1], gradient.shape[1], out.shape[3]
-    sums = np.zeros((2, 4, size, size + 1, channels), out.dtype)
+    sums = np.zeros((2, _LETTERS + 1, size, size + 1, channels), out.dtype)
     lines = np.empty((2, width, channels), out.dtype)
     middle = np.empty((2, width, channels), out.dtype)
     for n in range(mfe.size):
@@ -179,7 +183,8 @@ def _backward(
                     for o in range(channels):
                         target[o] += energy * gradient[n, p, q, o]
     # A prefix sum holds all kernel entries before its end: each gets what came to later sums.
-    for c in range(4):
+    # What came to those of unknown letters belongs to none.
+    for c in range(_LETTERS):
         for a in range(size):
             for k in range(size - 1, -1, -1):
                 for o in range(channels):

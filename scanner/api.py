@@ -273,6 +273,7 @@ def candidates(
     extractor: Literal["stems", "windows"] = "stems",
     max_span: int | None = None,
     context_nt: int = 0,
+    unknown_letters: float = 0.0,
     folder: Literal["kernel", "viennarna"] = "kernel",
 ) -> Iterator[Candidate]:
     """Find the candidates of a sequence or genome on both strands, and fold them.
@@ -283,6 +284,7 @@ def candidates(
         extractor: how candidates are found.
         max_span: longest hairpin in nt; the preset's by default.
         context_nt: nucleotides to fold on both sides of each.
+        unknown_letters: share of letters other than A, C, G, T, U that what is folded may hold.
         folder: what folds them.
 
     Yields:
@@ -296,8 +298,15 @@ def candidates(
     _check("folder", folder, ("kernel", "viennarna"))
     _check_range("max_span", max_span, 40, 1000)
     _check_range("context_nt", context_nt, 0, 200)
+    _check_range("unknown_letters", unknown_letters, 0, 1)
     own = PRESETS[preset]
-    own = replace(own, kind=extractor, max_span=max_span or own.max_span, context_nt=context_nt)
+    own = replace(
+        own,
+        kind=extractor,
+        max_span=max_span or own.max_span,
+        context_nt=context_nt,
+        unknown_letters=unknown_letters,
+    )
     folds = make_folder(folder, processes=0)
     with _opened(genome) as letters:
         for found in candidates_of(letters, own, folds):

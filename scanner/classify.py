@@ -49,6 +49,7 @@ def classify(
     check_writable(out)
     # A file is checked as a whole before time is spent on it; a stream comes only once.
     total = None if is_stream(sequences) else sum(1 for _ in hairpin_records(sequences, say=False))
+    records = hairpin_records(sequences, unknown_letters=model.unknown_letters)
     classifier = _Classifier(model)
     folder = make_folder(folder_name, processes=threads)
     try:
@@ -59,7 +60,7 @@ def classify(
             writing(out) as handle,
         ):
             handle.write(_HEADER)
-            for block in _blocks(hairpin_records(sequences), _BLOCK_NT * threads):
+            for block in _blocks(records, _BLOCK_NT * threads):
                 handle.writelines(classifier.rows(block, folder))
                 progress.advance(len(block), classifier.positives)
     finally:

@@ -118,12 +118,8 @@ def work_directory(options: ScanOptions) -> Iterator[Path]:
 def extractor_of(search: Search) -> Extractor:
     """Return how a scan finds candidates."""
     preset = PRESETS[search.preset]
-    return replace(
-        preset,
-        kind=search.extractor,
-        max_span=search.max_span or preset.max_span,
-        context_nt=search.model.context_nt if search.model is not None else 0,
-    )
+    extractor = replace(preset, kind=search.extractor, max_span=search.max_span or preset.max_span)
+    return search.model.reading(extractor) if search.model is not None else extractor
 
 
 def circles_of(search: Search) -> Circles:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
+from premir.kernels.codes import UNKNOWN
 from premir.scanner.find.hairpins import Hairpins
 
 Locus = tuple[str, int, int, str, str]
@@ -242,10 +243,13 @@ def random_pairs(rng: np.random.Generator, length: int, *, min_loop: int = 3) ->
     return pairs
 
 
-def random_hairpins(rng: np.random.Generator, lengths: Iterable[int]) -> Hairpins:
+def random_hairpins(
+    rng: np.random.Generator, lengths: Iterable[int], unknown: float = 0.0
+) -> Hairpins:
     """Random folds of these lengths (0 is allowed), packed; paired letters fit each other.
 
-    The MFE is negative where anything is paired and 0 otherwise, as in folds.
+    About so large a share of the unpaired letters is unknown. The MFE is negative where anything is
+    paired and 0 otherwise, as in folds.
     """
     sizes = [int(length) for length in lengths]
     codes = np.zeros(sum(sizes), np.uint8)
@@ -263,4 +267,13 @@ def random_hairpins(rng: np.random.Generator, lengths: Iterable[int]) -> Hairpin
         partners[offsets[n] : offsets[n + 1]] = pairs
         if max(pairs, default=-1) >= 0:
             mfe[n] = -int(rng.integers(10, 9_000))
+    if unknown:
+        codes[(partners < 0) & (rng.random(codes.size) < unknown)] = UNKNOWN
     return Hairpins(codes, partners, mfe, offsets)
+
+
+def with_unknown(rng: np.random.Generator, text: str, share: float) -> str:
+    """A sequence with about so many of its letters unknown."""
+    return "".join("N" if hit else letter for hit, letter in zip(
+        rng.random(len(text)) < share, text, strict=True
+    ))  # fmt: skip

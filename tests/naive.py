@@ -89,12 +89,10 @@ def pairing_tensor(codes: list[int], pairs: list[int], mfe: int, width: int) -> 
 def pack_tensor(tensor: Tensor) -> tuple[list[int], list[int], int]:
     """Codes, partners and MFE (dcal/mol) of one dense tensor, padding left out."""
     width = len(tensor[0])
-    codes = []
-    for i in range(width):
-        here = [letter for letter in range(4) if tensor[1 + letter][i][0] == 1]
-        if not here:
-            break
-        codes.append(here[0])
+    rows = [[letter for letter in range(4) if tensor[1 + letter][i][0] == 1] for i in range(width)]
+    # A known letter's row is as long as the hairpin.
+    length = max((sum(tensor[1 + own[0]][i]) for i, own in enumerate(rows) if own), default=0)
+    codes = [own[0] if own else 4 for own in rows[: int(length)]]
     pairs = [-1] * len(codes)
     energy = 0.0
     for i in range(len(codes)):
@@ -253,8 +251,9 @@ def convolve_tensor(codes, pairs, mfe, weight, stride, padding):
     for i in range(length):
         for j in range(length):
             tensor[0, i + padding, j + padding] = mfe / 100 if pairs[i] == j else 0
-            tensor[1 + codes[i], i + padding, j + padding] = 1
-            tensor[5 + codes[j], i + padding, j + padding] = 1
+            for first, code in ((1, codes[i]), (5, codes[j])):
+                if code < 4:
+                    tensor[first + code, i + padding, j + padding] = 1
     width = max(0, (length + 2 * padding - size) // stride + 1)
     out = np.zeros((width, width, weight.shape[3]))
     for p in range(width):
@@ -428,7 +427,8 @@ def fold_numbers(sequence, pairs, mfe, periods=24):
 
     words = [sequence[k : k + 3] for k in range(size - 2)]
     repeats = [
-        (per_thousand(sum(a == b for a, b in zip(sequence, sequence[p:], strict=False)), size - p),
+        (per_thousand(sum(a == b != "N" for a, b in zip(sequence, sequence[p:], strict=False)),
+                      size - p),
          -p)
         for p in range(1, min(periods, size - 1) + 1)
     ]  # fmt: skip
@@ -448,7 +448,9 @@ def fold_numbers(sequence, pairs, mfe, periods=24):
         "different 3-mers per thousand": per_thousand(
             len({word for word in words if set(word) <= set(LETTERS)}), min(64, size - 2)
         ),
-        "longest homopolymer": max(len(list(run)) for _, run in itertools.groupby(sequence)),
+        "longest homopolymer": max(
+            len(list(run)) if letter != "N" else 0 for letter, run in itertools.groupby(sequence)
+        ),
         "best tandem period": -period,
         "letters that repeat at it per thousand": share,
     }  # fmt: skip

@@ -14,9 +14,10 @@ import pytest
 
 import premir.scanner
 import premir.train
+from premir.kernels.pairing import dot_bracket
 from premir.scanner import PremirError, candidates, fold, load_model, read_hits, read_shard, scan
 from premir.scanner.cli import main
-from premir.scanner.errors import InputError
+from premir.scanner.errors import InputError, ModelError
 from premir.train import judge_model, train_genome_network, train_network
 from premir.train.cli import main as train_main
 
@@ -122,6 +123,9 @@ def test_candidates_are_those_of_a_scan(genome, tmp_path):
     assert hairpins.mfe[0] / 100 == one.mfe
     text = {"chr2": builders.default_hits_genome()[0]["chr2"]}
     assert list(candidates(text, context_nt=5)) == [x for x in found if x.contig == "chr2"]
+    hidden = one.sequence[:40] + "N" + one.sequence[41:]
+    assert all("N" not in x.sequence for x in candidates(hidden))
+    assert any("N" in x.sequence for x in candidates(hidden, unknown_letters=0.02))
 
 
 def test_fold_and_score_take_sequences_in_any_case():
@@ -132,8 +136,13 @@ def test_fold_and_score_take_sequences_in_any_case():
     assert np.abs(model.select(sequences) - model.score(sequences)).max() < 1e-3
     assert fold([]).mfe.size == 0
     assert fold(sequences, folder="viennarna").mfe.tolist() == fold(sequences).mfe.tolist()
-    with pytest.raises(InputError, match="sequence 2: letter 'N' at 3"):
-        fold(["ACGU", "ACNU"])
+    with pytest.raises(InputError, match="sequence 2: letter '-' at 3"):
+        fold(["ACGU", "AC-U"])
+    unknown = fold(["ggggrNaacccc"])
+    assert unknown.unknown.tolist() == [2]
+    assert dot_bracket(unknown.pairs) == "((((....))))"
+    with pytest.raises(ModelError, match=r"up to 0 % of letters other .*; one has 2 of them"):
+        model.score(unknown)
     with pytest.raises(InputError, match="sequence 1: has 0 nt"):
         fold([""])
 

@@ -15,7 +15,7 @@ import logging
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from premir.kernels.pairing import Pairs, terminal_loop
 from premir.kernels.sites import CELLS
 from premir.scanner.errors import InputError
 from premir.scanner.files import sha256
-from premir.scanner.find.candidates import PRESETS, Extractor, candidates_of
+from premir.scanner.find.candidates import PRESETS, candidates_of
 from premir.scanner.find.folding import KernelFolder
 from premir.scanner.genome.letters import open_genome
 from premir.scanner.report.evidence.arms.cuts import BOTH, Cuts, Sites, write_cuts
@@ -130,8 +130,7 @@ def _best_candidates(planted: Planted) -> Iterator[tuple[int, tuple[Codes, Pairs
 
     Of several candidates the one with the lowest stem energy comes last.
     """
-    context = load_model(DEFAULT_MODEL).context_nt
-    extractor: Extractor = replace(PRESETS["animal"], context_nt=context)
+    extractor = load_model(DEFAULT_MODEL).reading(PRESETS["animal"])
     with open_genome(planted.fasta) as genome:
         for found in candidates_of(
             genome, extractor, KernelFolder(), lambda loci, *_: matching(planted, loci)

@@ -113,8 +113,7 @@ def survey(path: Path, model: Model) -> Surveyed:
 
 def candidates_for(model: Model, genome: OpenGenome) -> Iterator[Candidates]:
     """Find and fold the candidates of a genome that a scan with a model would."""
-    extractor = replace(PRESETS[preset_of(model)], context_nt=model.context_nt)
-    return candidates_of(genome, extractor, KernelFolder())
+    return candidates_of(genome, model.reading(PRESETS[preset_of(model)]), KernelFolder())
 
 
 def plant_in(

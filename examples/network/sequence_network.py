@@ -15,7 +15,8 @@ from premir.scanner.score.networks.network import Network
 
 LETTERS = 4
 CHANNELS = LETTERS + 3
-"""One of A, C, G, U; and one of: unpaired, paired with what follows, with what came before."""
+"""One of A, C, G, U, or none if unknown; and one of: unpaired, paired with what follows, with what
+came before."""
 
 
 class SequenceConvNet(Network):
@@ -64,6 +65,7 @@ class SequenceConvNet(Network):
         position = torch.arange(record.numel(), device=record.device) - batch.offsets[record]
         bracket = 1 * (batch.pairs > position) + 2 * ((batch.pairs >= 0) & (batch.pairs < position))
         channels = torch.zeros(count, CHANNELS, width, dtype=batch.dtype, device=record.device)
-        channels[record, batch.codes.long(), position] = 1.0
+        letter = batch.codes.clamp(max=LETTERS - 1).long()
+        channels[record, letter, position] = (batch.codes < LETTERS).to(batch.dtype)
         channels[record, LETTERS + bracket, position] = 1.0
-        return channels, channels[:, :LETTERS].sum(dim=1, keepdim=True)
+        return channels, channels[:, LETTERS:].sum(dim=1, keepdim=True)

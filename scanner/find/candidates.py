@@ -42,6 +42,7 @@ class Extractor:
             miRBase, from which networks learn, rarely end in a pair; with 3 nt the ends of
             candidates lie nearest to theirs (``stem_costs.json`` has the distances).
         context_nt: nucleotides folded on both sides with each candidate.
+        unknown_letters: share of letters other than A, C, G, T, U that what is folded may hold.
         costs: what the stem scan finds.
     """
 
@@ -52,6 +53,7 @@ class Extractor:
     radius: int = 20
     overhang: int = 3
     context_nt: int = 0
+    unknown_letters: float = 0.0
     costs: StemCosts = ANIMAL
 
     @property
@@ -101,7 +103,7 @@ class Candidates:
         found: how many there were, before some were kept.
         passed_over: what of the tile could hold or be no candidate, counted by reason:
             ``short_contigs``, shorter than any candidate; ``unknown_letters``, others than A, C, G,
-            T, U; ``with_unknown_letters``, stem-loops or windows that hold such letters.
+            T, U; ``with_unknown_letters``, stem-loops or windows that hold too many such letters.
         seconds: of CPU that it took, by stage.
     """
 
@@ -155,7 +157,8 @@ def candidates_of_tile(
         keep: chooses those that are worth folding; all where None.
 
     Returns:
-        The candidates that are kept. Those with a letter other than A, C, G, T, U are left out.
+        The candidates that are kept. Those with too many letters other than A, C, G, T, U are left
+        out.
     """
     started = time.thread_time()
     pieces = Pieces.read(store, tile, extractor.halo)
@@ -198,18 +201,18 @@ def _find(pieces: Pieces, extractor: Extractor) -> tuple[Loci, Codes, Offsets, d
 def _on_strand(pieces: Pieces, strand: int, extractor: Extractor) -> tuple[Loci, int]:
     """Candidates of one strand by position, with coordinates in ``pieces.codes``.
 
-    How many were none, as they hold unknown letters, comes with them.
+    How many were none, as they hold too many unknown letters, comes with them.
     """
     find = _windows if extractor.kind == "windows" else _stems
-    start, end, energy = find(pieces, strand, extractor)
-    known = pieces.known(start, end)
-    unknown = int(pieces.belong(start[~known], end[~known]).sum())
-    start, end, energy = start[known], end[known], energy[known]
+    first, last, energy = find(pieces, strand, extractor)
+    start, end, most = first, last, extractor.unknown_letters
     if extractor.kind == "stems":
-        start, end = pieces.widened(start, end, extractor.overhang)
-    own = pieces.belong(start, end)
-    start, end, energy = start[own], end[own], energy[own]
-    left, right = pieces.widened(start, end, extractor.context_nt)
+        start, end = pieces.widened(start, end, extractor.overhang, most)
+    left, right = pieces.widened(start, end, extractor.context_nt, most)
+    known = pieces.known(left, right, most)
+    unknown = int(pieces.belong(first[~known], last[~known]).sum())
+    own = known & pieces.belong(start, end)
+    start, end, left, right, energy = start[own], end[own], left[own], right[own], energy[own]
     loci = Loci(
         contig=pieces.spans.contig[pieces.holding(start)].astype(np.int32),
         start=start,

@@ -24,6 +24,7 @@ from premir.scanner.errors import FoldError, InputError
 from premir.scanner.find import viennarna
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.find.processes import start_worker
+from premir.scanner.genome.fasta import AMBIGUOUS
 from premir.scanner.genome.hairpin_records import LONGEST
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Folder(Protocol):
     clock: Callable[[], float]
 
     def fold(self, codes: Codes, offsets: Offsets) -> Hairpins:
-        """Fold each sequence ``codes[offsets[n]:offsets[n + 1]]``; values 0-3 only."""
+        """Fold each sequence ``codes[offsets[n]:offsets[n + 1]]``; unknown letters do not pair."""
         ...
 
     def close(self) -> None:
@@ -240,7 +241,8 @@ def fold(sequences: Iterable[str], folder: str = "kernel") -> Hairpins:
     """Fold sequences as they are.
 
     Args:
-        sequences: of A, C, G, U or T, in either case.
+        sequences: of A, C, G, U or T, and N or another IUPAC code for a letter that is not known
+            and does not pair; in either case.
         folder: what folds them, ``kernel`` or ``viennarna``.
 
     Returns:
@@ -252,10 +254,9 @@ def fold(sequences: Iterable[str], folder: str = "kernel") -> Hairpins:
     encoded = []
     for number, sequence in enumerate(sequences, 1):
         codes = encode(sequence)
-        unknown = np.flatnonzero(codes == UNKNOWN)
-        if unknown.size:
-            letter = sequence[int(unknown[0])]
-            raise InputError(f"sequence {number}: letter {letter!r} at {unknown[0] + 1}")
+        for place in np.flatnonzero(codes == UNKNOWN):
+            if (letter := sequence[int(place)]) not in AMBIGUOUS:
+                raise InputError(f"sequence {number}: letter {letter!r} at {place + 1}")
         if not 0 < codes.size <= LONGEST:
             raise InputError(f"sequence {number}: has {codes.size} nt; expected 1 to {LONGEST}")
         encoded.append(codes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.codes import Codes
+from premir.kernels.codes import UNKNOWN, Codes
 from premir.kernels.pairing import Energies, Offsets, Pairs, pack
 
 
@@ -17,7 +17,7 @@ class Hairpins:
     """Folded hairpins, packed (see :mod:`premir.kernels.pairing`).
 
     Attributes:
-        codes: uint8 (sum of lengths,), values 0-3.
+        codes: uint8 (sum of lengths,), values 0-4.
         pairs: int16 (sum of lengths,), partner inside the hairpin or -1.
         mfe: int32 (N,), dcal/mol.
         offsets: int64 (N + 1,), borders of the hairpins in ``codes`` and ``pairs``.
@@ -35,6 +35,13 @@ class Hairpins:
     def lengths(self) -> npt.NDArray[np.int64]:
         """Length of each hairpin, int64 (N,), in nt."""
         return np.diff(self.offsets)
+
+    @property
+    def unknown(self) -> npt.NDArray[np.int64]:
+        """How many letters of each are not known, int64 (N,)."""
+        before = np.zeros(self.codes.size + 1, np.int64)
+        np.cumsum(self.codes == UNKNOWN, out=before[1:])
+        return before[self.offsets[1:]] - before[self.offsets[:-1]]
 
     def take(self, index: npt.NDArray[np.int64] | Sequence[int]) -> Hairpins:
         """Return the hairpins at ``index``, packed in that order."""

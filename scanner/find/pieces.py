@@ -69,17 +69,26 @@ class Pieces:
         """Return the index of the piece that holds each position in ``codes``."""
         return np.searchsorted(self.borders, position, side="right") - 1
 
-    def known(self, start: _I64, end: _I64) -> npt.NDArray[np.bool_]:
-        """Whether intervals hold only A, C, G, T and U."""
-        answer: npt.NDArray[np.bool_] = self.unknown_before[end] == self.unknown_before[start]
+    def known(self, start: _I64, end: _I64, unknown: float = 0.0) -> npt.NDArray[np.bool_]:
+        """Whether no more than a share of the letters of intervals is not A, C, G, T or U."""
+        held = self.unknown_before[end] - self.unknown_before[start]
+        answer: npt.NDArray[np.bool_] = held <= unknown * (end - start)
         return answer
 
-    def widened(self, start: _I64, end: _I64, by: int) -> tuple[_I64, _I64]:
-        """Extend intervals on both sides, clipped at the ends of pieces and at unknown letters."""
-        left, right = start.copy(), end.copy()
+    def widened(self, start: _I64, end: _I64, by: int, unknown: float = 0.0) -> tuple[_I64, _I64]:
+        """Extend intervals on both sides, clipped at the ends of pieces.
+
+        Where more than a share of the letters would be unknown, they are clipped at the first
+        unknown letter on either side as well.
+        """
         piece = self.holding(start)
         first, last = self.borders[piece], self.borders[piece + 1]
+        left, right = np.maximum(start - by, first), np.minimum(end + by, last)
+        cut = np.flatnonzero(~self.known(left, right, unknown))
+        left[cut], right[cut] = start[cut], end[cut]
         for _ in range(by):
-            left -= (left > first) & self.known(np.maximum(left - 1, 0), left)
-            right += (right < last) & self.known(right, np.minimum(right + 1, self.codes.size))
+            one = left[cut] - 1
+            left[cut] -= (one >= first[cut]) & self.known(np.maximum(one, 0), one + 1)
+            one = right[cut] + 1
+            right[cut] += (one <= last[cut]) & self.known(one - 1, np.minimum(one, last[cut]))
         return left, right

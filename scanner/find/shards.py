@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from premir.kernels.codes import UNKNOWN
 from premir.kernels.pairing import FEATURE_SCHEMA, MAX_LENGTH, Offsets, Pairs, pairing_tensors
 from premir.scanner.errors import ShardError
 from premir.scanner.files import whole_file
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 _Columns: TypeAlias = dict[str, type[np.generic]]
 
 FORMAT = "premir-shard"
-VERSION = 1
-_LAST_CODE = 3
+VERSION = 2
 _MOST_INFLATED = 1100
 """Bytes that one byte of a file can stand for: gzip reaches 1,032."""
 _BLOCK = 512
@@ -263,8 +263,10 @@ def _hairpin_fault(hairpins: Hairpins) -> str | None:
         return "columns of hairpins differ in length"
     if offsets[0] != 0 or offsets[-1] != codes.size or (offsets[1:] < offsets[:-1]).any():
         return f"offsets do not rise from 0 to the number of codes, {codes.size}"
-    if codes.max(initial=0) > _LAST_CODE:
-        return f"a code is above {_LAST_CODE}"
+    if codes.max(initial=0) > UNKNOWN:
+        return f"a code is above {UNKNOWN}"
+    if (pairs[codes == UNKNOWN] >= 0).any():
+        return "an unknown letter has a partner"
     if pairs.min(initial=-1) < -1:
         return "a partner is below -1"
     if hairpins.lengths.max(initial=0) > MAX_LENGTH:

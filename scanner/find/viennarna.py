@@ -15,7 +15,7 @@ def version() -> str:
 
 
 def fold(sequences: Sequence[str]) -> list[tuple[str, int]]:
-    """Fold sequences of A, C, G, U one after another; the bindings hold the GIL meanwhile.
+    """Fold sequences of A, C, G, U, N one after another; the bindings hold the GIL meanwhile.
 
     Args:
         sequences: upper-case RNA without any other letter.

@@ -13,6 +13,8 @@ from premir.scanner.genome.findings import Accepted, Faults
 
 _ORDINARY = b"ACGTUNacgtun\n"
 _AMBIGUOUS = b"RYSWKMBDHVryswkmbdhv"
+AMBIGUOUS = f"Nn{_AMBIGUOUS.decode()}"
+"""Letters that stand for several nucleotides: one that is not known."""
 _UNKNOWN = b"Xx-."
 """Letters that mean what N means: masked by RepeatMasker (-x), a gap of an alignment."""
 _NUCLEOTIDES = _ORDINARY[:-1] + _AMBIGUOUS + _UNKNOWN

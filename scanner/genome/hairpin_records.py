@@ -42,12 +42,15 @@ class HairpinRecord:
     remark: str = ""
 
 
-def hairpin_records(path: Path, *, say: bool = True) -> Iterator[HairpinRecord]:
+def hairpin_records(
+    path: Path, *, say: bool = True, unknown_letters: float = 0.0
+) -> Iterator[HairpinRecord]:
     """Read a FASTA file record by record; no more than ``LONGEST`` letters of one are held.
 
     Args:
         path: FASTA (see :func:`premir.scanner.genome.fasta.fasta_pieces`).
         say: whether to log what was accepted in the file.
+        unknown_letters: share of letters other than A, C, G, T, U that a record may hold.
 
     Raises:
         InputError: as :func:`premir.scanner.genome.fasta.fasta_pieces`.
@@ -59,7 +62,7 @@ def hairpin_records(path: Path, *, say: bool = True) -> Iterator[HairpinRecord]:
             length += len(letters)
             if length <= LONGEST:
                 held.append(letters)
-        yield _record(name, length, b"".join(held))
+        yield _record(name, length, b"".join(held), unknown_letters)
 
 
 def left_out(kinds: Counter[str]) -> str:
@@ -67,15 +70,18 @@ def left_out(kinds: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
 
 
-def _record(name: str, length: int, letters: bytes) -> HairpinRecord:
+def _record(name: str, length: int, letters: bytes, unknown_letters: float) -> HairpinRecord:
     if length == 0:
         return HairpinRecord(name, length, None, _EMPTY, "no sequence")
     if length > LONGEST:
         return HairpinRecord(name, length, None, _TOO_LONG, f"{length} nt, longer than {LONGEST}")
     codes = encode(letters)
     unknown = np.flatnonzero(codes == UNKNOWN)
-    if unknown.size:
+    if unknown.size > unknown_letters * length:
         first = int(unknown[0])
-        remark = f"letter {chr(letters[first])} at {first + 1} cannot be folded"
-        return HairpinRecord(name, length, None, _UNKNOWN, remark)
+        kind, remark = _UNKNOWN, f"letter {chr(letters[first])} at {first + 1} cannot be folded"
+        if unknown_letters:
+            kind = f"with more than {100 * unknown_letters:g} % of unknown letters"
+            remark = f"{unknown.size} unknown letters"
+        return HairpinRecord(name, length, None, kind, remark)
     return HairpinRecord(name, length, codes)

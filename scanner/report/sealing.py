@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner import __version__
 from premir.scanner.errors import printable
 from premir.scanner.find import viennarna
@@ -261,14 +260,16 @@ def _provenance(
     extractor, search = job.extractor, options.search
     floor = f" floor {job.floor:g}" if job.floor > -math.inf else ""
     limit = "".join(f" max_{name} {value}" for name, value in search.limits.items())
+    unknown = extractor.unknown_letters
     return [
-        f"premir {__version__}, ViennaRNA {viennarna.version()}, {FEATURE_SCHEMA}",
+        f"premir {__version__}, ViennaRNA {viennarna.version()}, {model.card['feature_schema']}",
         # What the shell calls a pipe (63, stdin) says nothing about the genome.
         f"genome {'-' if is_stream(genome.source) else printable(genome.source.name)}",
         f"model {printable(model.name)} sha256 {model.digest}",
         f"gates {f'sha256 {job.gates.digest}' if job.gates else 'none'}{floor}",
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
+        *([f"unknown_letters {unknown:g}"] if unknown else []),
         f"known {_known(search.known)}",
         f"kin {'weigh' if search.kin else 'none'}",
         *([f"circular {printable(','.join(sorted(search.circular)))}"] if search.circular else []),

@@ -77,6 +77,7 @@ class Card(TypedDict, total=False):
     network: str
     feature_schema: str
     context_nt: int
+    unknown_letters: float
     min_prob: float
     weights_sha256: str
     calibration: Calibration
@@ -186,6 +187,7 @@ _FIELDS = {
     "network": _NAME,
     "feature_schema": _NAME,
     "context_nt": _whole(0, 200),
+    "unknown_letters": _PROBABILITY,
     "min_prob": _PROBABILITY,
     "weights_sha256": _DIGEST,
     "calibration": _TABLE,
@@ -226,6 +228,7 @@ _INFLATION = {
 _KIN = {"share": _SHARES}
 _OPTIONAL = frozenset(
     {
+        "unknown_letters",
         "min_prob",
         "calibration",
         "cross_fit",

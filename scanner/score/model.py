@@ -19,6 +19,7 @@ from premir.scanner.score.card import CARD, MEMBERS, WEIGHTS, Card, read_card
 if TYPE_CHECKING:
     import torch
 
+    from premir.scanner.find.candidates import Extractor
     from premir.scanner.find.hairpins import Hairpins
     from premir.scanner.score.crossfit import CrossFit, Places
     from premir.scanner.score.false_calls import FalseCalls
@@ -77,6 +78,15 @@ class Model:
     def context_nt(self) -> int:
         """Nucleotides folded on both sides of a candidate."""
         return self.card["context_nt"]
+
+    @property
+    def unknown_letters(self) -> float:
+        """Share of letters other than A, C, G, T, U that a hairpin may hold, context included."""
+        return float(self.card.get("unknown_letters", 0))
+
+    def reading(self, extractor: Extractor) -> Extractor:
+        """Return an extractor with the context and the unknown letters that it reads."""
+        return replace(extractor, context_nt=self.context_nt, unknown_letters=self.unknown_letters)
 
     @property
     def longest(self) -> int:
@@ -236,7 +246,7 @@ class Model:
 
         Raises:
             ModelError: as :meth:`networks`, or sums of the weights overflow, or a hairpin is longer
-                than :attr:`longest`.
+                than :attr:`longest` or holds more unknown letters than :attr:`unknown_letters`.
         """
         import torch
 
@@ -290,6 +300,12 @@ class Model:
         if longest > self.longest:
             raise ModelError(
                 f"{self.name}: reads hairpins of up to {self.longest} nt; one has {longest}"
+            )
+        unknown = hairpins.unknown
+        if (unknown > self.unknown_letters * hairpins.lengths).any():
+            raise ModelError(
+                f"{self.name}: reads hairpins with up to {100 * self.unknown_letters:g} % of "
+                f"letters other than A, C, G, T, U; one has {unknown.max()} of them"
             )
         return hairpins
 

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from premir.kernels.pairing import FEATURE_SCHEMA
+from premir.kernels.pairing import FEATURE_SCHEMA, WITHOUT_UNKNOWN
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256, whole_file, write_json
 from premir.scanner.score.card import (
@@ -49,10 +49,15 @@ def load_networks(
     if sha256(path) != model.digest:
         raise ModelError(f"{path}: digest differs from the card's; fetch or train the model again")
     classes = network_classes(model)
-    if card["feature_schema"] != FEATURE_SCHEMA:
+    if card["feature_schema"] not in (FEATURE_SCHEMA, WITHOUT_UNKNOWN):
         raise ModelError(
             f"{model.directory / CARD}: made for feature schema {card['feature_schema']!r}, "
             f"this premir computes {FEATURE_SCHEMA!r}"
+        )
+    if model.unknown_letters and card["feature_schema"] == WITHOUT_UNKNOWN:
+        raise ModelError(
+            f"{model.directory / CARD}: unknown_letters is {model.unknown_letters:g}; expected 0 "
+            f"with feature schema {WITHOUT_UNKNOWN!r}, which has no such letters"
         )
     networks = tuple(each() for each in classes)
     tensors = _read_weights(path, _tensors(networks))

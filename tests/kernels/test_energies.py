@@ -23,7 +23,10 @@ def viennarna() -> Iterator[Any]:
 
 
 def assert_as_in_viennarna(e: EnergyParameters) -> None:
-    """Compare with the rescaled parameters that the bindings show (they show no mismatches)."""
+    """Compare with the rescaled parameters that the bindings show (they show no mismatches).
+
+    The first base of ViennaRNA is that of an unknown letter, which is the last of ours.
+    """
     expected = RNA.param(RNA.md())
     assert e.temperature == expected.temperature
     assert e.log_slope == expected.lxc
@@ -32,10 +35,10 @@ def assert_as_in_viennarna(e: EnergyParameters) -> None:
     assert e.bulge.tolist() == list(expected.bulge)
     assert e.interior.tolist() == list(expected.internal_loop)
     assert [row.tolist() for row in e.dangle5] == [
-        list(expected.dangle5[t])[1:] for t in range(1, 7)
+        [*list(expected.dangle5[t])[1:], expected.dangle5[t][0]] for t in range(1, 7)
     ]
     assert [row.tolist() for row in e.dangle3] == [
-        list(expected.dangle3[t])[1:] for t in range(1, 7)
+        [*list(expected.dangle3[t])[1:], expected.dangle3[t][0]] for t in range(1, 7)
     ]
     assert (e.multi_base, e.multi_closing) == (expected.MLbase, expected.MLclosing)
     assert {e.multi_stem} == set(expected.MLintern)
@@ -91,6 +94,13 @@ def test_symmetry_of_small_loops() -> None:
     assert np.array_equal(e.stack, e.stack.T)
     assert np.array_equal(e.int11, e.int11.transpose(1, 0, 3, 2))
     assert np.array_equal(e.int22, e.int22.transpose(1, 0, 4, 5, 2, 3))
+
+
+def test_an_unknown_letter_in_a_loop_of_two_by_two_costs_the_most() -> None:
+    loops = current_parameters().int22
+    assert loops.shape == (6, 6, 5, 5, 5, 5)
+    assert loops[0, 1, 4, 0, 2, 4] == loops[0, 1, :4, 0, 2, :4].max()
+    assert loops[3, 2, 1, 4, 4, 4] == loops[3, 2, 1, :4, :4, :4].max()
 
 
 @pytest.mark.parametrize(

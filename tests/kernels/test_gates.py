@@ -24,7 +24,7 @@ from premir.kernels.pairing import pack
 SHIFTS = range(-4, 5)
 
 
-def candidates(seed, count=8):
+def candidates(seed, count=8, unknown=0.0):
     """Hairpins and random sequences, with contexts of their own on both sides."""
     rng = np.random.default_rng(seed)
     sequences = []
@@ -36,6 +36,7 @@ def candidates(seed, count=8):
         )
     before = rng.integers(0, 21, count)
     after = rng.integers(0, 21, count)
+    sequences = [builders.with_unknown(rng, text, unknown) for text in sequences]
     codes, offsets = pack([encode(text) for text in sequences])
     return codes, offsets, before, after, rng.integers(-9000, 0, count).astype(np.int16)
 
@@ -44,10 +45,10 @@ def texts(codes, offsets):
     return [decode(codes[a:b]) for a, b in itertools.pairwise(offsets)]
 
 
-@given(seed=st.integers(0, 10_000))
+@given(seed=st.integers(0, 10_000), unknown=st.sampled_from([0, 0.05, 0.5]))
 @settings(max_examples=25, deadline=None)
-def test_stem_features_equal_the_naive_ones(seed):
-    codes, offsets, before, after, energy = candidates(seed)
+def test_stem_features_equal_the_naive_ones(seed, unknown):
+    codes, offsets, before, after, energy = candidates(seed, unknown=unknown)
     found = stem_features(codes, offsets, before, after, energy)
     assert found.shape == (8, STEM_FEATURES)
     for n, text in enumerate(texts(codes, offsets)):
@@ -57,10 +58,10 @@ def test_stem_features_equal_the_naive_ones(seed):
         assert found[n].tolist() == expected
 
 
-@given(seed=st.integers(0, 10_000))
+@given(seed=st.integers(0, 10_000), unknown=st.sampled_from([0, 0.05, 0.5]))
 @settings(max_examples=25, deadline=None)
-def test_fold_features_equal_the_naive_ones(seed):
-    codes, offsets, before, after, _ = candidates(seed)
+def test_fold_features_equal_the_naive_ones(seed, unknown):
+    codes, offsets, before, after, _ = candidates(seed, unknown=unknown)
     pairs, mfe = fold_batch(codes, offsets, current_parameters())
     found = fold_features(codes, pairs, mfe, offsets, before, after)
     assert found.shape == (8, FOLD_FEATURES)

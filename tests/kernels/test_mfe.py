@@ -32,7 +32,7 @@ RNA = pytest.importorskip("RNA")
 DATA = Path(os.environ.get("PREMIR_DATA", Path(__file__).parents[3] / "shared" / "data"))
 JIT = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]  # numba sets it when it starts
 compiled_only = pytest.mark.skipif(not JIT, reason="too slow without the compiler")
-sequences = st.text("ACGU", max_size=60 if JIT else 20)
+sequences = st.text("ACGUN", max_size=60 if JIT else 20)
 
 
 @cache
@@ -74,6 +74,11 @@ def assert_like_viennarna(parameters: EnergyParameters, batch: Sequence[str]) ->
     for sequence, (structure, mfe) in zip(batch, fold(parameters, *batch), strict=True):
         assert (structure, mfe) == rna_fold(sequence), sequence
         assert energy_of_structure(sequence, structure, parameters) == mfe, sequence
+
+
+def with_unknown(sequence: str, share: float, rng: random.Random) -> str:
+    """Return a sequence with about so many of its letters unknown."""
+    return "".join("N" if rng.random() < share else letter for letter in sequence)
 
 
 def random_sequences(
@@ -181,6 +186,52 @@ def test_largest_interior_loops(parameters: EnergyParameters) -> None:
 
 
 @compiled_only
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.4])
+def test_unknown_letters_are_folded_as_viennarna_folds_them(
+    parameters: EnergyParameters, share: float
+) -> None:
+    rng = random.Random(21)
+    batch = [hairpin(rng, rng.randint(12, 60), rng.randint(3, 20), 8) for _ in range(100)]
+    batch += random_sequences(22, 60, 5, 150) + ["GGGG" + "GAAA" * 3 + "CCCC"]
+    assert_like_viennarna(parameters, [with_unknown(each, share, rng) for each in batch])
+
+
+def unknown_in_every_place(sequence: str) -> list[str]:
+    return [sequence[:k] + "N" + sequence[k + 1 :] for k in range(len(sequence))]
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        "AGGCGAAAGCCA",
+        "GGCCUUCGGGCC",  # a special loop, which with an unknown letter is none
+        "GGACGCAGGCAAAGCCUAGCGUCC",
+        "GGGAGGGACCGCAAAGCGGAGGAUGCAAAGCAUCCAGGGGAAACCCCAUCCCAAUCCC",
+        "GGGGAACCGAAAGGACCCC",
+        "N",
+        "NNNNNNNNNN",
+        "GNNNNC",
+    ],
+)
+def test_an_unknown_letter_in_every_place(parameters: EnergyParameters, sequence: str) -> None:
+    assert_like_viennarna(parameters, unknown_in_every_place(sequence))
+
+
+@compiled_only
+def test_every_loop_of_two_letters_beside_unknown_ones(parameters: EnergyParameters) -> None:
+    """2x2 loops stand in no parameter file with unknown letters."""
+    batch = [
+        f"GGCC{left}G{inner}GAAA{outer}C{right}GGCC"
+        for left in ("NA", "CN", "NN", "AC")
+        for right in ("NG", "UN", "NN", "CA")
+        for inner, outer in (("GC", "GC"), ("AC", "GU"), ("UC", "GG"))
+    ]
+    assert_like_viennarna(parameters, batch)
+    structures = [structure for structure, _ in fold(parameters, *batch)]
+    assert sum("(..(" in each and ")..)" in each for each in structures) > len(batch) // 2
+
+
+@compiled_only
 def test_random_sequences(parameters: EnergyParameters) -> None:
     assert_like_viennarna(parameters, random_sequences(1, 250, 5, 150))
 
@@ -208,7 +259,9 @@ def test_low_complexity(first: str, second: str, third: str) -> None:
 @pytest.mark.parametrize("temperature", [5.0, 25.0, 60.0, 90.0, 120.0])
 def test_other_temperatures(viennarna: Any, temperature: float) -> None:
     viennarna.cvar.temperature = temperature
-    assert_like_viennarna(current_parameters(temperature), random_sequences(4, 40, 20, 120))
+    rng = random.Random(23)
+    batch = [with_unknown(each, 0.05, rng) for each in random_sequences(4, 40, 20, 120)]
+    assert_like_viennarna(current_parameters(temperature), batch)
 
 
 @compiled_only
@@ -217,7 +270,10 @@ def test_other_temperatures(viennarna: Any, temperature: float) -> None:
 )
 def test_other_parameter_files(viennarna: Any, name: str) -> None:
     getattr(viennarna, f"params_load_{name}")()
-    assert_like_viennarna(current_parameters(), random_sequences(6, 40, 20, 120))
+    batch = random_sequences(6, 40, 20, 120)
+    rng = random.Random(24)
+    batch += [with_unknown(each, 0.05, rng) for each in batch]
+    assert_like_viennarna(current_parameters(), batch)
 
 
 @compiled_only
@@ -363,7 +419,6 @@ def test_where_no_int16_fits_all_is_folded_in_int32(viennarna: Any, folded_wide:
 @pytest.mark.parametrize(
     "sequence, offsets, message",
     [
-        ("ACGN", [0, 4], "other than A, C, G, U"),
         ("ACGU", [0, 3], "offsets must rise"),
         ("ACGU", [1, 4], "offsets must rise"),
         ("ACGU", [0, 3, 2, 4], "offsets must rise"),
@@ -376,6 +431,11 @@ def test_refuses(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         fold_batch(encode(sequence), np.array(offsets, np.int64), parameters)
+
+
+def test_refuses_what_is_no_letter(parameters: EnergyParameters) -> None:
+    with pytest.raises(ValueError, match="a code above 4 is no letter"):
+        fold_batch(np.array([0, 5], np.uint8), np.array([0, 2], np.int64), parameters)
 
 
 def test_check_fold() -> None:
@@ -402,4 +462,5 @@ def test_real_hairpins(parameters: EnergyParameters, name: str) -> None:
         pytest.skip(f"no {path}: set PREMIR_DATA to the data folder")
     found = [letters.replace("T", "U") for _, letters in read_records(path)]
     some = [s for s in found[:: len(found) // 60] if len(s) <= 200 and set(s) <= set("ACGU")]
-    assert_like_viennarna(parameters, some)
+    rng = random.Random(25)
+    assert_like_viennarna(parameters, some + [with_unknown(s, 0.03, rng) for s in some])

@@ -64,9 +64,9 @@ def assert_alike(sequences):
         assert found[2] == expected[2]
 
 
-@given(seed=st.integers(0, 10_000))
+@given(seed=st.integers(0, 10_000), unknown=st.sampled_from([0, 0.05, 0.5]))
 @settings(max_examples=40, deadline=None)
-def test_columns_and_numbers_equal_the_naive_ones(seed):
+def test_columns_and_numbers_equal_the_naive_ones(seed, unknown):
     rng = np.random.default_rng(seed)
     sequences = [builders.random_sequence(rng, int(size)) for size in rng.integers(1, 200, 4)]
     sequences += [
@@ -75,12 +75,23 @@ def test_columns_and_numbers_equal_the_naive_ones(seed):
         + builders.random_sequence(rng, int(rng.integers(0, 25)))
         for _ in range(4)
     ]
-    assert_alike(sequences)
+    assert_alike([builders.with_unknown(rng, text, unknown) for text in sequences])
 
 
 @pytest.mark.parametrize(
     "sequence",
-    ["A", "ACGU", "A" * 50, "GGGGAAAACCCC", "GGGGAAACCCC", "UGUGUGUGUGUGUGUGUGUGUGUGU", BRANCHED],
+    [
+        "N",
+        "NNNNNNNN",
+        "GGGGNANACCCC",
+        "A",
+        "ACGU",
+        "A" * 50,
+        "GGGGAAAACCCC",
+        "GGGGAAACCCC",
+        "UGUGUGUGUGUGUGUGUGUGUGUGU",
+        BRANCHED,
+    ],
 )
 def test_odd_folds_are_described(sequence):
     assert_alike([sequence])

@@ -37,7 +37,7 @@ def out_width(length, size, stride, padding):
 @settings(max_examples=60, deadline=None)
 def test_equals_the_obvious_convolution(seed, lengths, size, stride, padding):
     rng = np.random.default_rng(seed)
-    hairpins = builders.random_hairpins(rng, lengths)
+    hairpins = builders.random_hairpins(rng, lengths, unknown=0.2)
     weight = rng.normal(size=(9, size, size, 3))
     width = max(0, out_width(max(lengths), size, stride, padding))
     out = np.zeros((len(lengths), width, width, 3))
@@ -58,7 +58,7 @@ def test_equals_the_obvious_convolution(seed, lengths, size, stride, padding):
 def test_gradient_is_the_adjoint(size, stride, padding):
     # <conv(w), g> = <w, backward(g)> for any w and g: the convolution is linear in its kernel.
     rng = np.random.default_rng(0)
-    hairpins = builders.random_hairpins(rng, LENGTHS)
+    hairpins = builders.random_hairpins(rng, LENGTHS, unknown=0.2)
     width = out_width(max(LENGTHS), size, stride, padding)
     for channel in range(9):
         weight = np.zeros((9, size, size, 8), np.float32)

@@ -136,6 +136,12 @@ def test_overhang_beside_contig_ends_and_unknown_letters() -> None:
     assert spans["ends"] == (0, len(stem))
     assert spans["known"] == (50, 50 + len(stem))
     assert spans["free"] == (9 - Extractor().overhang, 9 + len(stem) + Extractor().overhang)
+    one = {"x": "A" * 8 + "N" + stem + "A" * 9}
+    (clipped,) = (row[1:3] for row in rows_of(one, Extractor()) if row[3] == "+")
+    assert clipped == (9, 9 + len(stem) + Extractor().overhang)
+    admitting = Extractor(unknown_letters=0.02)
+    (whole,) = (row[1:3] for row in rows_of(one, admitting) if row[3] == "+")
+    assert whole == spans["free"]
 
 
 @pytest.mark.parametrize("kind", ["stems", "windows"])
@@ -163,6 +169,52 @@ def test_what_is_passed_over_is_counted_by_reason(kind: str) -> None:
     for size in (7, 40, 433):
         assert counts(genome, size) == found
     assert +counts({"a": flank + stem + flank}) == Counter()
+
+
+def sprinkled(sequences: dict[str, str], share: float) -> dict[str, str]:
+    rng = np.random.default_rng(9)
+    return {name: builders.with_unknown(rng, text, share) for name, text in sequences.items()}
+
+
+def reach(text: str, start: int, end: int, by: int, share: float) -> tuple[int, int]:
+    """An interval with ``by`` letters on both sides, or as far as letters are known."""
+    low, high = max(0, start - by), min(len(text), end + by)
+    if text[low:high].count("N") <= share * (high - low):
+        return low, high
+    first, last = start, end
+    while first > low and text[first - 1] != "N":
+        first -= 1
+    while last < high and text[last] != "N":
+        last += 1
+    return first, last
+
+
+@pytest.mark.parametrize("kind", ["stems", "windows"])
+def test_candidates_hold_as_many_unknown_letters_as_they_may(
+    sequences: dict[str, str], kind: str
+) -> None:
+    """The same for every tile size and on both strands."""
+    few = sprinkled(sequences, 0.006)
+    extractor = replace(LOOSE["animal"], kind=kind, context_nt=17, unknown_letters=0.02)
+    expected = rows_of(few, extractor)
+    for name, start, end, strand, _, folded in expected:
+        first, last = reach(few[name], start, end, 17, 0.02)
+        text = few[name][first:last]
+        text = text if strand == "+" else builders.reverse_complement(text)
+        assert folded == text.replace("T", "U")
+        assert folded.count("N") <= 0.02 * len(folded)
+    held = [row[5].count("N") for row in expected]
+    assert {0, 1, 2} <= set(held)
+    none = rows_of(few, replace(extractor, unknown_letters=0.0))
+    assert all("N" not in row[5] for row in none)
+    assert len(none) < len(expected)
+    assert rows_of(few, extractor, 1_000) == expected
+    if kind == "stems":
+        opposite = {name: builders.reverse_complement(text) for name, text in few.items()}
+        mirrored = [
+            (row[0], len(few[row[0]]) - row[2], row[5]) for row in rows_of(opposite, extractor)
+        ]
+        assert sorted(mirrored) == sorted((row[0], row[1], row[5]) for row in expected)
 
 
 @pytest.mark.parametrize("preset", ["animal", "plant", "virus"])

@@ -25,7 +25,7 @@ LENGTHS = [45, 398, 93, 161, 48, 370, 97, 61]
 
 @pytest.fixture(scope="module")
 def hairpins():
-    return builders.random_hairpins(np.random.default_rng(5), LENGTHS)
+    return builders.random_hairpins(np.random.default_rng(5), LENGTHS, unknown=0.05)
 
 
 def make(seed=1, dtype=torch.float64):
@@ -128,7 +128,8 @@ def test_the_dense_path_is_the_whole_maps(hairpins):
 
 
 def test_scores_do_not_depend_on_company(hairpins, tmp_path):
-    card = {"name": "fixed", "description": "", "feature_schema": "do2018-v1", "context_nt": 0}
+    card = {"name": "fixed", "description": "", "feature_schema": "do2018-v2", "context_nt": 0}
+    card["unknown_letters"] = 1
     saved = make(dtype=torch.float32)
     model = load_model(str(save_model(tmp_path / "model", [saved], card).directory))
     assert model.kinds == ("fixed",)

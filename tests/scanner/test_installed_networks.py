@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import builders
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 import torch
 from data_sets import ROOT
 
+from premir.kernels.pairing import FEATURE_SCHEMA
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.networks import NETWORKS
+from premir.scanner.score.networks.batches import PairingBatch
 from premir.scanner.score.networks.installed import GROUP, installed_networks
 from premir.scanner.score.shipped import load_model
 from premir.scanner.score.weights import save_model
@@ -36,19 +39,21 @@ def test_the_example_is_one_and_serves_as_ours_do(packages, tmp_path, monkeypatc
     found = installed_networks()
     assert list(found) == ["sequence"]
     torch.manual_seed(0)
-    network = found["sequence"]().eval()
+    network: Any = found["sequence"]().eval()
     rng = np.random.default_rng(0)
-    hairpins = builders.random_hairpins(rng, [45, 300, 60, 60, 61])
+    hairpins = builders.random_hairpins(rng, [45, 300, 60, 60, 61], unknown=0.05)
     cpu = torch.device("cpu")
     together = batch_log_odds(network, hairpins, device=cpu)
     alone = [batch_log_odds(network, hairpins.take([n]), device=cpu)[0] for n in range(5)]
     np.testing.assert_allclose(together, alone, atol=1e-6)
     assert np.unique(together.round(4)).size == 5
+    _, inside = network._letters(PairingBatch.build(hairpins, device=cpu))
+    assert inside.sum(dim=(1, 2)).tolist() == hairpins.lengths.tolist()  # unknown letters too
 
     monkeypatch.setitem(NETWORKS, "sequence", found["sequence"])
     card = {"name": "mine", "description": "", "network": "sequence", "context_nt": 0}
-    schema = load_model("do2018-human-test-variable").card["feature_schema"]
-    save_model(tmp_path / "model", [network], {**card, "feature_schema": schema})
+    card |= {"feature_schema": FEATURE_SCHEMA, "unknown_letters": 1}
+    save_model(tmp_path / "model", [network], card)
     np.testing.assert_allclose(
         load_model(str(tmp_path / "model")).score(hairpins), together, atol=1e-5
     )

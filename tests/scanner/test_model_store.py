@@ -332,7 +332,8 @@ def test_damaged_weights_are_refused(copy):
 @pytest.mark.parametrize(
     "field, message",
     [
-        ({"feature_schema": "do2018-v2"}, "made for feature schema 'do2018-v2', this premir"),
+        ({"feature_schema": "do2018-v3"}, "made for feature schema 'do2018-v3', this premir"),
+        ({"unknown_letters": 0.02}, "unknown_letters is 0.02; expected 0 with feature schema"),
         ({"network": "enormous"}, "unknown network 'enormous'"),
     ],
 )

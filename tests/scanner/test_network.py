@@ -24,7 +24,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def hairpins():
-    return builders.random_hairpins(np.random.default_rng(5), LENGTHS)
+    return builders.random_hairpins(np.random.default_rng(5), LENGTHS, unknown=0.05)
 
 
 def alone(network, tensor):

@@ -27,7 +27,7 @@ def network():
 @pytest.fixture
 def hairpins():
     rng = np.random.default_rng(0)
-    return builders.random_hairpins(rng, [45, 60, 61, 62, 130, 399, 400])
+    return builders.random_hairpins(rng, [45, 60, 61, 62, 130, 399, 400], unknown=0.05)
 
 
 def kinds(pairs):
@@ -56,7 +56,9 @@ def lstm(layer, seen):
 
 
 def naive_log_odds(network, codes, pairs):
-    seen = np.eye(LETTERS)[[4 * a + k for a, k in zip(codes, kinds(pairs), strict=True)]]
+    seen = np.eye(LETTERS + 4, LETTERS)[
+        [4 * a + k for a, k in zip(codes, kinds(pairs), strict=True)]
+    ]
     seen = lstm(network.lstm2, lstm(network.lstm1, seen))
     layers = [network.attention, network.fc1, network.fc2, network.fc3]
     (a, a0), *rest = (

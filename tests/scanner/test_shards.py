@@ -76,8 +76,9 @@ def test_reader_for_other_programs(tmp_path):
     "attribute, value, message",
     [
         ("format", "cooler", "format is 'cooler'; this premir reads 'premir-shard'"),
-        ("version", 99, "version is 99; this premir reads 1"),
-        ("feature_schema", "do2018-v2", "feature_schema is 'do2018-v2'; this premir reads"),
+        ("version", 99, "version is 99; this premir reads 2"),
+        ("version", 1, "version is 1; this premir reads 2"),
+        ("feature_schema", "do2018-v3", "feature_schema is 'do2018-v3'; this premir reads"),
         ("format", None, "format is None; this premir reads 'premir-shard'"),
     ],
 )
@@ -153,8 +154,9 @@ def small(tmp_path):
         ({"offsets": [0, 9]}, "columns of hairpins differ in length"),
         ({"offsets": []}, "columns of hairpins differ in length"),
         ({"codes": [0] * 8}, "columns of hairpins differ in length"),
-        ({"codes": {3: 4}}, "a code is above 3"),
-        ({"codes": {3: 255}}, "a code is above 3"),
+        ({"codes": {3: 5}}, "a code is above 4"),
+        ({"codes": {3: 255}}, "a code is above 4"),
+        ({"codes": {3: 4}}, "an unknown letter has a partner"),
         ({"pairs": {2: -2}}, "a partner is below -1"),
         ({"pairs": {0: 5}}, "a partner lies beyond the end of its hairpin"),
         ({"pairs": {5: 4}}, "a partner lies beyond the end of its hairpin"),
@@ -275,5 +277,5 @@ def test_odd_headers_are_refused(small):
     for value in (np.array([1, 1]), 1.0, b"1"):
         with h5py.File(small, "r+") as file:
             file.attrs["version"] = value
-        with pytest.raises(ShardError, match=r"version is .*; this premir reads 1"):
+        with pytest.raises(ShardError, match=r"version is .*; this premir reads 2"):
             shards.read_loci(small)

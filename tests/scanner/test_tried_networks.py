@@ -59,7 +59,7 @@ def made(name):
 
 @pytest.fixture(scope="module")
 def hairpins():
-    return builders.random_hairpins(np.random.default_rng(5), LENGTHS)
+    return builders.random_hairpins(np.random.default_rng(5), LENGTHS, unknown=0.05)
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from premir.kernels.codes import decode, encode, reverse_complement
+from premir.kernels.codes import UNKNOWN, decode, encode, reverse_complement
 from premir.kernels.pairing import pack
 from premir.scanner.cli import main as scan_main
 from premir.scanner.errors import InputError, PlanMismatchError
@@ -50,6 +50,7 @@ from premir.train.genome.stream import (
     balanced,
     mutated,
     shortened,
+    with_unknown_letters,
 )
 from premir.train.genome.trainer import GenomeTrainer
 from premir.train.precursors import Precursor
@@ -73,6 +74,7 @@ adapt_samples = 64
 batch = 16
 mutation = 0.3
 shortened = 0.5
+unknown_letters = 0.02
 genome_balance = 0.5
 learning_rate = 0.3  # it rises over 200 steps, of which there are ten
 
@@ -129,6 +131,8 @@ def sources(data, tmp_path_factory):
             f"no network 'leaf': there is {', '.join(NETWORKS)}",
         ),
         (('["stem", "variable"]', "[]"), "networks must name one to 16"),
+        (("unknown_letters = 0.02", "unknown_letters = 2"), "must be a number from 0 to 1"),
+        (("unknown_letters = 0.02", "unknown_letters = '2 %'"), "must be a number from 0 to 1"),
         (("demo.fa", "absent.fa"), "no such file"),
         (('genome = "demo.fa"\n', ""), "give mirbase, or fasta, or bed with genome"),
         (("name =", "name"), "cannot be read as TOML"),
@@ -427,6 +431,28 @@ def test_context_that_is_cut_back_is_folded_anew():
     assert shortened(hairpins, 0.0, 20, folder, rng) is hairpins
 
 
+def test_unknown_letters_are_few_and_folded_with():
+    rng = np.random.default_rng(4)
+    folder = KernelFolder()
+    sequences = [rng.integers(0, 4, size).astype(np.uint8) for size in rng.integers(40, 160, 300)]
+    hairpins = folder.fold(*pack(sequences))
+    changed = with_unknown_letters(hairpins, 0.02, folder, np.random.default_rng(1))
+    assert changed.lengths.tolist() == hairpins.lengths.tolist()
+    assert (changed.unknown <= 0.02 * changed.lengths).all()
+    assert set(changed.unknown.tolist()) == {0, 1, 2, 3}
+    assert 0.2 < (changed.unknown > 0).mean() < 0.35  # of every other one none to all that may be
+    known = changed.codes != UNKNOWN
+    assert changed.codes[known].tolist() == hairpins.codes[known].tolist()
+    again = folder.fold(changed.codes, changed.offsets)
+    assert again.differing(changed) == []
+    assert hairpins.differing(changed)
+    same = with_unknown_letters(hairpins, 0.02, folder, np.random.default_rng(1))
+    assert same.codes.tolist() == changed.codes.tolist()
+    assert with_unknown_letters(hairpins, 0.0, folder, rng) is hairpins
+    drawn = mutated(changed, 0.5, rng)
+    assert ((drawn.codes == UNKNOWN) == ~known).all()
+
+
 def test_genomes_weigh_alike_where_asked(sources):
     sizes = np.array([each.candidates for each in sources.negatives])
     assert np.ptp(sizes) > 0
@@ -600,6 +626,8 @@ def test_from_a_configuration_to_a_scan(data, trained, tmp_path, capsys):
     assert spec.context_nt == 20
     assert 0 < spec.card["min_prob"] < 1
     assert spec.card["samples"] == 2 * 160
+    assert spec.unknown_letters == 0.02
+    assert np.isfinite(spec.score(["GGGGCUAGCUAGGAUCCNAAAGGAUCUUAGCUAGCCCCAAAACUAGCUAGG"])).all()
     assert spec.kinds == ("stem", "variable")
     digest = hashlib.sha256((data / "background.fa").read_bytes()).hexdigest()
     assert (
@@ -653,6 +681,7 @@ def contents(folder):
         (("planted = 2", "planted = 1"), "planted is 2, not 1"),
         (("tandem_repeats = 20", "tandem_repeats = 0"), "tandem_repeats is 20, not 0"),
         (("mutation = 0.3", "mutation = 0.2"), "mutation is 0.3, not 0.2"),
+        (("unknown_letters = 0.02", ""), "unknown_letters is 0.02, not 0.0"),
         (
             ('["stem", "variable"]', '["stem"]'),
             r"networks is \['stem', 'variable'\], not \['stem'\]",

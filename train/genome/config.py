@@ -152,6 +152,8 @@ class GenomeConfig:
             power: 0 for all candidates alike, 1 for all genomes alike.
         shortened: share of hairpins whose context is cut back, by up to all of it on either side,
             and which are folded anew: candidates near the end of a sequence.
+        unknown_letters: up to this share of the letters of every other hairpin is made unknown, and
+            it is folded anew; the model's card says that it admits so many.
         mutation: up to this share of the letters of every other hairpin is drawn anew; pairs stay
             pairs, so that the fold can stay.
         learning_rate: after a short rise; the running mean of the weights stands in for its fall.
@@ -184,6 +186,7 @@ class GenomeConfig:
     family_balance: float = 0.5
     genome_balance: float = 0.0
     shortened: float = 0.0
+    unknown_letters: float = 0.0
     mutation: float = 0.0
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
@@ -328,6 +331,9 @@ def _check(path: Path, config: GenomeConfig) -> None:
         raise InputError(f"{path}: preset must be one of {', '.join(PRESETS)}")
     if not 0 < len(config.networks) <= MOST_MEMBERS:
         raise InputError(f"{path}: networks must name one to {MOST_MEMBERS}")
+    most = config.unknown_letters
+    if not isinstance(most, int | float) or not 0 <= most <= 1:
+        raise InputError(f"{path}: unknown_letters must be a number from 0 to 1")
     if not config.known or not config.backgrounds:
         raise InputError(f"{path}: needs at least one [[known]] and one [[backgrounds]]")
     for known in config.known:

@@ -76,6 +76,7 @@ def train_genome(
         "network": MEMBERS.join(kinds * folds),
         "feature_schema": FEATURE_SCHEMA,
         "context_nt": config.context_nt,
+        "unknown_letters": config.unknown_letters,
     }
     check_new_card(out / CARD, head)
     digests = source_digests(config, adapt)

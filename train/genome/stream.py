@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from premir.kernels.codes import UNKNOWN, Codes
 from premir.kernels.pairing import pack
 from premir.scanner.find.folding import Folder
 from premir.scanner.find.hairpins import Hairpins, concatenate
@@ -155,9 +156,40 @@ def shortened(
     if not chosen.any():
         return hairpins
     pieces = [hairpins.codes[a:b] for a, b in zip(first[chosen], last[chosen], strict=True)]
-    whole = hairpins.take(np.flatnonzero(~chosen))
-    anew = folder.fold(*pack(pieces))
-    place = np.empty(count, np.int64)
+    return _replaced(hairpins, chosen, pieces, folder)
+
+
+def with_unknown_letters(
+    hairpins: Hairpins, most: float, folder: Folder, rng: np.random.Generator
+) -> Hairpins:
+    """Make some letters of every other hairpin unknown, and fold these hairpins anew.
+
+    Args:
+        hairpins: N hairpins.
+        most: largest share of unknown letters; how many there are is uniform, from none on.
+        folder: folds them.
+        rng: decides everything.
+    """
+    lengths = hairpins.lengths
+    number = rng.integers(0, np.floor(most * lengths).astype(np.int64) + 1)
+    number *= rng.random(len(hairpins)) < 0.5
+    chosen = number > 0
+    if not chosen.any():
+        return hairpins
+    pieces = []
+    for n in np.flatnonzero(chosen).tolist():
+        codes = hairpins[n][0].copy()
+        codes[rng.choice(codes.size, number[n], replace=False)] = UNKNOWN
+        pieces.append(codes)
+    return _replaced(hairpins, chosen, pieces, folder)
+
+
+def _replaced(
+    hairpins: Hairpins, chosen: npt.NDArray[np.bool_], pieces: Sequence[Codes], folder: Folder
+) -> Hairpins:
+    """Put folds of other sequences in the places of those that are chosen."""
+    whole, anew = hairpins.take(np.flatnonzero(~chosen)), folder.fold(*pack(pieces))
+    place = np.empty(chosen.size, np.int64)
     place[~chosen], place[chosen] = np.arange(len(whole)), len(whole) + np.arange(len(anew))
     return concatenate([whole, anew]).take(place)
 
@@ -165,7 +197,8 @@ def shortened(
 def mutated(hairpins: Hairpins, most: float, rng: np.random.Generator) -> Hairpins:
     """Draw some letters of every other hairpin anew, unpaired ones freely and pairs as pairs.
 
-    The fold is kept as it is, so that what is learned is the shape rather than the letters.
+    Unknown letters stay unknown. The fold is kept as it is, so that what is learned is the shape
+    rather than the letters.
 
     Args:
         hairpins: N hairpins.
@@ -178,7 +211,7 @@ def mutated(hairpins: Hairpins, most: float, rng: np.random.Generator) -> Hairpi
     hit = rng.random(codes.size) < np.repeat(share, lengths)
     base = np.repeat(hairpins.offsets[:-1], lengths)
     partner = base + hairpins.pairs
-    alone = hit & (hairpins.pairs < 0)
+    alone = hit & (hairpins.pairs < 0) & (codes < UNKNOWN)
     codes[alone] = rng.integers(0, 4, int(alone.sum()), dtype=np.uint8)
     first = np.flatnonzero(hit & (hairpins.pairs >= 0) & (partner > np.arange(codes.size)))
     drawn = _PAIRS[rng.choice(len(_PAIRS), first.size, p=_PAIR_SHARES)]

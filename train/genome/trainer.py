@@ -23,7 +23,12 @@ from premir.train.averaging import follow_weights
 from premir.train.checkpoint import History, load_checkpoint, save_checkpoint
 from premir.train.collapse import check_finite
 from premir.train.genome.config import GenomeConfig
-from premir.train.genome.stream import Stream, mutated, shortened
+from premir.train.genome.stream import (
+    Stream,
+    mutated,
+    shortened,
+    with_unknown_letters,
+)
 
 _ROUND = 20_000
 """Hairpins trained on between checkpoints."""
@@ -44,7 +49,7 @@ class GenomeTrainer:
         positives: known hairpins.
         negatives: background candidates.
         device: where to compute.
-        folder: folds what is cut back.
+        folder: folds what is cut back, or has unknown letters.
         kind: key of :data:`premir.scanner.score.networks.NETWORKS`.
         member: which of the model's networks it is; each takes a path of its own.
         start: weights to start from, of an earlier network; None to start anew.
@@ -108,6 +113,8 @@ class GenomeTrainer:
                 hairpins = shortened(
                     hairpins, config.shortened, config.context_nt, self.folder, rng
                 )
+            if config.unknown_letters:
+                hairpins = with_unknown_letters(hairpins, config.unknown_letters, self.folder, rng)
             if config.mutation:
                 hairpins = mutated(hairpins, config.mutation, rng)
             for group in self.optimizer.param_groups:

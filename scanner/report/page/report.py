@@ -202,10 +202,12 @@ def _passed_over(scanned: Scanned) -> Iterator[str]:
     """Say what of the genome could hold no candidate, or be none."""
     extractor = scanned.job.extractor
     kind = "windows" if extractor.kind == "windows" else "stem-loops"
+    most = extractor.unknown_letters
+    too_many = f"more than {100 * most:g} % of unknown letters" if most else "unknown letters"
     for reason, what in (
         ("short_contigs", f"contigs shorter than {extractor.min_span} nt"),
         ("unknown_letters", "unknown letters"),
-        ("with_unknown_letters", f"{kind} that hold unknown letters"),
+        ("with_unknown_letters", f"{kind} that hold {too_many}"),
     ):
         if number := scanned.tally.passed_over[reason]:
             yield f"{number:,} {what}"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from premir.kernels.codes import UNKNOWN
 from premir.kernels.pairing import CHANNELS
 from premir.kernels.tensorconv import (
     convolve_tensors,
@@ -115,11 +116,11 @@ class PairingBatch:
         # An unpaired nucleotide writes a zero into its own row, where nothing else is.
         energy = self.mfe[record].to(self.dtype) / 100.0 * (self.pairs >= 0)
         tensors[record, 0, position, self.pairs.clamp(min=0).long()] = energy
-        one_hot = tensors.new_zeros(count, 4, width)
+        one_hot = tensors.new_zeros(count, UNKNOWN + 1, width)
         one_hot[record, self.codes.long(), position] = 1.0
-        inside = one_hot.sum(dim=1)
-        tensors[:, 1:5] = one_hot.unsqueeze(3) * inside[:, None, None, :]
-        tensors[:, 5:9] = one_hot.unsqueeze(2) * inside[:, None, :, None]
+        inside, known = one_hot.sum(dim=1), one_hot[:, :UNKNOWN]
+        tensors[:, 1:5] = known.unsqueeze(3) * inside[:, None, None, :]
+        tensors[:, 5:9] = known.unsqueeze(2) * inside[:, None, :, None]
         return tensors
 
 

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from premir.kernels.codes import UNKNOWN
 from premir.scanner.score.networks.batches import PairingBatch
 from premir.scanner.score.networks.network import Network
 
 LONGEST = 400
 LETTERS = 16
-"""Four nucleotides by four kinds of place: opens a pair, closes one, unpaired, in the loop."""
+"""Four nucleotides by four kinds of place: opens a pair, closes one, unpaired, in the loop. Unknown
+letters are none of them."""
 _DROPOUT = 0.1
 
 
@@ -67,7 +69,9 @@ class RecurrentNet(Network):
         )
         position = torch.arange(record.numel(), device=device) - batch.offsets[record]
         seen = torch.zeros(count, width, LETTERS, dtype=batch.dtype, device=device)
-        seen[record, position, 4 * batch.codes.long() + _kinds(batch, record)] = 1.0
+        known = batch.codes < UNKNOWN
+        letter = 4 * batch.codes.clamp(max=UNKNOWN - 1).long() + _kinds(batch, record)
+        seen[record, position, letter] = known.to(batch.dtype)
         lengths = torch.from_numpy(batch.host_lengths)
         for lstm in (self.lstm1, self.lstm2):
             seen = _along(lstm, self._thinned(seen), lengths)
