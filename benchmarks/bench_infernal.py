@@ -8,11 +8,8 @@ python benchmarks/bench_infernal.py ../shared/data/genomes/celegans_dev/genome.f
 What is scanned are windows of the genome: 1 kb around each locus (truth and neutral), and random
 ones of 10 kb, both from a fixed seed. For each ``--clade`` the hairpins of the library that premir
 ships and ``--known-clade`` chooses are taken twice: as they are by premir (``--kin none``, as there
-is no genome to look for kin in), and as covariance models by cmsearch (Infernal), one for each
-family: aligned by mafft, with the consensus structure of ViennaRNA's alifold, by cmbuild. cmsearch
-wants statistics that cmcalibrate needs minutes for, model by model. It gets those of one model
-(cmcalibrate -L 0.01) for all: they decide about E-values, which nobody reads here, and about the
-last filter; calls are ranked by their scores in bits.
+is no genome to look for kin in), and as covariance models of families (``family_models.py``) by
+cmsearch, whose calls are ranked by their scores in bits.
 
 A call is true where it covers half of a locus on its strand and their mid-points are at most 25 nt
 apart, and left aside where it shares half of the shorter one with some locus of either list. Calls
@@ -39,16 +36,14 @@ from typing import Any
 import numpy as np
 import pytest
 import record
-import RNA
 from bench_whole import command
+from family_models import PROGRAMS, build
 
 from premir.scanner import read_hits
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.report.evidence.known.clades import of_clades
-from premir.scanner.report.evidence.known.library import KnownHairpin
 from premir.scanner.report.evidence.known.reading import shipped
 
-PROGRAMS = ("mafft", "cmbuild", "cmcalibrate", "cmsearch")
 SEED = 20180
 AROUND = 1_000
 RANDOM = 10_000
@@ -58,8 +53,6 @@ LEAST_PROB = "0.193535"
 """Of what premir reports: that from which it compares with known hairpins."""
 RATES = (1.0, 10.0)
 BITS = (15, 20, 25, 30)
-_LAST_OF_HEADER = "EFP7GF"
-"""The line of a model that those of cmcalibrate follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,52 +126,6 @@ def cut(
     return where
 
 
-def stockholm(family: str, members: Sequence[KnownHairpin], folder: Path) -> str:
-    """Align the hairpins of a family, with their consensus structure."""
-    rows = {each.name: each.letters for each in members}
-    if len(rows) > 1:
-        fasta = folder / "family.fa"
-        fasta.write_text("".join(f">{name}\n{text}\n" for name, text in rows.items()))
-        words = ["mafft", "--quiet", "--auto", str(fasta)]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        records = (record.split("\n", 1) for record in done.stdout.split(">")[1:])
-        rows = {name: text.replace("\n", "").upper() for name, text in records}
-    structure, _ = RNA.fold_compound(list(rows.values())).mfe()
-    lines = ["# STOCKHOLM 1.0", f"#=GF ID {family}"]
-    lines += [f"{name} {text}" for name, text in rows.items()]
-    return "\n".join([*lines, f"#=GC SS_cons {structure}", "//", ""])
-
-
-def build(known: Sequence[KnownHairpin], models: Path) -> dict[str, Any]:
-    """Build a covariance model of each family; all have the statistics of the first."""
-    families = defaultdict(list)
-    for each in known:
-        families[each.family].append(each)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        alignments = models.with_suffix(".sto")
-        alignments.write_text(
-            "".join(stockholm(name, families[name], folder) for name in sorted(families))
-        )
-        built = command(["cmbuild", "-F", str(models), str(alignments)], 1.0)
-        one = folder / "one.cm"
-        model_and_filter = models.read_text().split("//\n")[:2]
-        one.write_text("".join(f"{part}//\n" for part in model_and_filter))
-        calibrated = command(["cmcalibrate", "--cpu", "0", "-L", "0.01", str(one)], 1.0)
-        told = [line for line in one.read_text().splitlines() if line.startswith("ECM")]
-    lines = []
-    for line in models.read_text().splitlines():
-        lines.append(line)
-        lines += told if line.startswith(_LAST_OF_HEADER) else []
-    models.write_text("\n".join([*lines, ""]))
-    return {
-        "families": len(families),
-        "hairpins": len(known),
-        "cpu_seconds_cmbuild": round(built["cpu_seconds"], 2),
-        "cpu_seconds_cmcalibrate_a_model": round(calibrated["cpu_seconds"], 2),
-    }
-
-
 def search(models: Path, fasta: Path, table: Path, megabases: float) -> float:
     """Search with all models; returns CPU seconds."""
     words = ["cmsearch", "--cpu", "0", "--noali", "-T", str(LEAST_BITS), "--tblout", str(table)]
@@ -235,9 +182,9 @@ def judge(
         if not found and not any(call.shares_half(each) for each in beside):
             false.append(call.score)
     ranked = np.sort(false)[::-1]
-    found = np.sort(best[np.isfinite(best)])[::-1]
-    rates = np.searchsorted(-ranked, -found, "right") / megabases
-    at = np.arange(1, found.size + 1)
+    reached = np.sort(best[np.isfinite(best)])[::-1]
+    rates = np.searchsorted(-ranked, -reached, "right") / megabases
+    at = np.arange(1, reached.size + 1)
     return {
         "recall_before_a_false_call": float((rates == 0).sum() / len(truth)),
         **{
@@ -248,12 +195,12 @@ def judge(
             f"false_per_mb_at_recall_{share}": float(
                 rates[np.ceil(share * len(truth)).astype(int) - 1]
             )
-            if found.size >= share * len(truth)
+            if reached.size >= share * len(truth)
             else None
             for share in (0.3, 0.5)
         },
         "average_precision": float((at / (at + rates * megabases)).sum() / len(truth)),
-        "recall": found.size / len(truth),
+        "recall": reached.size / len(truth),
         "false_per_mb": len(false) / megabases,
     }
 

@@ -57,7 +57,8 @@ def of_clades(library: Library, asked: Sequence[str]) -> Library:
     """
     own = [clades_of(each.name) for each in library.known]
     there = {clade.lower(): clade for clades in own for clade in clades}
-    taken, left_out = set(), set()
+    taken: set[str] = set()
+    left_out: set[str] = set()
     for text in asked:
         wanted = text.removeprefix(WITHOUT)
         clade = there.get(wanted.lower())
