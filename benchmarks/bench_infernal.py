@@ -9,7 +9,8 @@ What is scanned are windows of the genome: 1 kb around each locus (truth and neu
 ones of 10 kb, both from a fixed seed. For each ``--clade`` the hairpins of the library that premir
 ships and ``--known-clade`` chooses are taken twice: as they are by premir (``--kin none``, as there
 is no genome to look for kin in), and as covariance models of families (``family_models.py``) by
-cmsearch, whose calls are ranked by their scores in bits.
+cmsearch, whose filters are set as for the whole genome (``--FZ``) and whose calls are ranked by
+their scores in bits. Models that an earlier run left in ``--keep`` are taken as they are.
 
 A call is true where it covers half of a locus on its strand and their mid-points are at most 25 nt
 apart, and left aside where it shares half of the shorter one with some locus of either list. Calls
@@ -126,10 +127,10 @@ def cut(
     return where
 
 
-def search(models: Path, fasta: Path, table: Path, megabases: float) -> float:
+def search(models: Path, fasta: Path, table: Path, *options: str) -> float:
     """Search with all models; returns CPU seconds."""
     words = ["cmsearch", "--cpu", "0", "--noali", "-T", str(LEAST_BITS), "--tblout", str(table)]
-    done = command([*words, str(models), str(fasta)], megabases)
+    done = command([*words, *options, str(models), str(fasta)], 1.0)
     if done["exit_code"]:
         raise RuntimeError(f"cmsearch ended with {done['exit_code']}")
     return float(done["cpu_seconds"])
@@ -206,17 +207,19 @@ def judge(
 
 
 def confirmed(
-    models: Path, fasta: Path, places: Sequence[Place], loci: Sequence[Sequence[Place]]
+    models: Path,
+    fasta: Path,
+    places: Sequence[Place],
+    loci: Sequence[Sequence[Place]],
 ) -> dict[str, Any]:
     """Ask models about hits of premir, with their 20 nt on either side."""
     with tempfile.TemporaryDirectory() as temporary:
         table = Path(temporary) / "confirm.tbl"
         megabases = sum(len(text) for _, text in read_records(fasta)) / 1e6
-        seconds = search(models, fasta, table, megabases)
+        seconds = search(models, fasta, table, "--toponly")
         bits: dict[str, float] = defaultdict(float)
         for call in read_table(table):
-            if call.strand == "+":
-                bits[call.chrom] = max(bits[call.chrom], call.score)
+            bits[call.chrom] = max(bits[call.chrom], call.score)
     truth, neutral = loci
     names = [name for name, _ in read_records(fasta)]
     rows: dict[str, list[float]] = {"true": [], "false": []}
@@ -259,6 +262,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     fasta = args.keep / "windows.fa"
     where = cut(genome, windows, fasta)
     megabases = sum(end - start for _, start, end in windows) / 1e6
+    whole = sum(lengths.values()) / 1e6
 
     def judged(calls: Sequence[Place], seconds: float) -> dict[str, Any]:
         placed = [
@@ -280,27 +284,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number, clade in enumerate(args.clade):
         library = of_clades(shipped(), clade.split(","))
         models = args.keep / f"families-{number}.cm"
-        result[clade] = build(library.known, models)
+        told = models.with_suffix(".json")
+        if not told.exists():
+            told.write_text(json.dumps(build(library.known, models)))
+        result[clade] = json.loads(told.read_text())
         table = args.keep / f"calls-{number}.tbl"
-        seconds = search(models, fasta, table, megabases)
+        seconds = search(models, fasta, table, "--FZ", f"{2 * whole:g}")
         rows[f"cmsearch, {clade}"] = judged(read_table(table), seconds)
         rows[f"premir --known-clade {clade}"] = judged(
             *scanned(fasta, args.keep / f"hits-{number}.bed", megabases, "--known-clade", clade)
         )
-    told = {}
+    confirming = {}
     if args.confirm is not None:
         hits = [
             Place(x.chrom, x.start, x.end, x.strand)
             for x in read_hits(args.confirm.with_suffix(".bed"))
         ]
-        told = confirmed(args.keep / "families-0.cm", args.confirm, hits, (truth, neutral))
+        confirming = confirmed(args.keep / "families-0.cm", args.confirm, hits, (truth, neutral))
     version = subprocess.run(["cmsearch", "-h"], capture_output=True, text=True, check=True).stdout
     record.write(
         record.record(
             "infernal", ["numba", "torch", "viennarna"],
             {path.name: record.sha256(path) for path in (args.genome, args.truth, args.neutral)},
             infernal=version.splitlines()[1].strip("# "), megabases=megabases, windows=len(windows),
-            loci=len(truth), models=result, rows=rows, confirmed=told,
+            loci=len(truth), models=result, rows=rows, confirmed=confirming,
         ),
         args.out,
     )  # fmt: skip
