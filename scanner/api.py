@@ -60,6 +60,7 @@ def scan(
     max_copies: int | None = None,
     max_masked: float | None = None,
     known: Literal["none"] | Sequence[_Path] = (),
+    known_clade: Sequence[str] = (),
     kin: Literal["weigh", "none"] = "weigh",
     decoys: float | Literal["auto"] = 0,
     max_q: float | None = None,
@@ -110,6 +111,8 @@ def scan(
         max_masked: leave out hits with a larger share of soft-masked (lower-case) letters.
         known: FASTA files of precursors and matures that hits are compared with, or a library of
             ``premir-train known``; ``none`` for nothing; the families that premir ships by default.
+        known_clade: clades (``Nematoda``) or organisms (``cel``) whose known hairpins alone hits
+            are compared with; ``^`` before one leaves it out.
         kin: whether the places of the genome that resemble a hit, as they do repeats, are looked
             for and taken from its log odds.
         decoys: Mb of the genome to scan shuffled as well, to tell false calls by; ``auto`` for as
@@ -200,7 +203,11 @@ def scan(
         max_span=max_span,
         exhaustive=exhaustive,
         folder=folder,
-        known=chosen_library(loaded, [Path(each) for each in files]),
+        known=chosen_library(
+            loaded,
+            [Path(each) for each in files],
+            [known_clade] if isinstance(known_clade, str) else known_clade,
+        ),
         kin=kin == "weigh",
         reads=[Path(each) for each in reads],
         strand=strand,

@@ -152,6 +152,10 @@ def build_parser() -> Parser:
         "with these precursors and matures, named as in miRBase or MirGeneDB, or with a library of "
         "premir-train known; may be repeated; none: with nothing; default: the families that "
         "premir ships")  # fmt: skip
+    add("--known-clade", type=names, default=(), metavar="CLADE,...", help="compare only with "
+        "known hairpins of these clades (Nematoda, Mammalia ...) or organisms (cel, hsa ...), told "
+        "by the codes that their names begin with; ^ before a clade leaves it out: "
+        "^Nematoda")  # fmt: skip
     add("--kin", choices=["weigh", "none"], default="weigh", help="weigh: hits that many places of "
         "the genome resemble, as they do repeats, have lower log_odds, where the model's card "
         "knows what that is worth; none: they are not looked for; default: "
@@ -400,7 +404,9 @@ def scan_options(options: argparse.Namespace, model: Model, genome: Path) -> Sca
         max_span=options.max_span,
         exhaustive=options.exhaustive,
         folder=options.folder,
-        known=None if only_candidates else chosen_library(model, options.known),
+        known=None
+        if only_candidates
+        else chosen_library(model, options.known, options.known_clade),
         kin=options.kin == "weigh",
         reads=options.reads,
         strand=options.strand,

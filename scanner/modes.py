@@ -8,10 +8,10 @@ from collections.abc import Set
 from premir.scanner.command import refuse_unread
 
 _SCAN = frozenset(
-    "genome out format sort candidates summary report multiqc circular regions regions_file known "
-    "kin reads strand exclude mark feature_types decoys max_q model min_prob max_fp exhaustive "
-    "max_copies max_masked extractor preset max_span executor ray_address threads device "
-    "ray_timeout folder tile_size work_dir resume keep_work".split()
+    "genome out format sort candidates summary report multiqc circular regions regions_file "
+    "known known_clade kin reads strand exclude mark feature_types decoys max_q model min_prob "
+    "max_fp exhaustive max_copies max_masked extractor preset max_span executor ray_address "
+    "threads device ray_timeout folder tile_size work_dir resume keep_work".split()
 )
 _REGIONS = frozenset({"regions", "regions_file"})
 _ONE_PLACE = _REGIONS | {"out", "candidates", "summary", "work_dir"}
@@ -36,7 +36,7 @@ READ: dict[str, frozenset[str]] = {
 _WHERE: dict[str, frozenset[str]] = {
     "--candidates without --out": frozenset(
         "model min_prob max_fp exhaustive max_copies max_masked folder device sort format report "
-        "known kin reads strand exclude mark feature_types decoys max_q".split()
+        "known known_clade kin reads strand exclude mark feature_types decoys max_q".split()
     ),
     "--executor local": frozenset({"ray_address", "ray_timeout"}),
     "--extractor windows": frozenset({"max_span"}),

@@ -96,6 +96,7 @@ def test_wheel_holds_the_whole_tree(tmp_path):
         "*.j2",
         "*.toml",
         "premir-arms@1.json",
+        "clades.tsv",
         "premir-known@1.json.gz",
         "LICENCE.txt",
     )

@@ -21,9 +21,15 @@ from premir.scanner.errors import InputError
 from premir.scanner.files import sha256
 from premir.scanner.find.hairpins import gather
 from premir.scanner.genome.fasta import read_records
-from premir.scanner.report.evidence.known.library import Arm, BackgroundTail, KnownHairpin, Library
+from premir.scanner.report.evidence.known.library import (
+    Arm,
+    BackgroundTail,
+    KnownHairpin,
+    Library,
+    count_seeds,
+)
 from premir.scanner.report.evidence.known.names import species_of
-from premir.scanner.report.evidence.known.reading import count_seeds, write_library
+from premir.scanner.report.evidence.known.reading import write_library
 from premir.scanner.report.reading import read_hits
 from premir.train.genome.relatives import REPEATED, known_stretches
 from premir.train.precursors import DAPHNIA, NEMATODES, VIRUSES

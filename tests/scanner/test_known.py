@@ -9,11 +9,14 @@ from pathlib import Path
 import builders
 import numpy as np
 import pytest
+from data_sets import data_dir
 
 from premir.kernels.codes import encode
 from premir.kernels.pairing import pack
 from premir.scanner.cli import main
 from premir.scanner.errors import InputError
+from premir.scanner.genome.fasta import read_records
+from premir.scanner.report.evidence.known.clades import clades_of, lineages, of_clades
 from premir.scanner.report.evidence.known.compared import COMPARED_PER_MB, least_compared
 from premir.scanner.report.evidence.known.library import (
     HINGE,
@@ -170,11 +173,92 @@ def test_what_premir_ships_holds_families_of_animals_and_plants():
     assert library.calibration.penalties["mir-574"] > 0
 
 
+@pytest.mark.parametrize(
+    "name, clades",
+    [
+        ("cel-let-7", {"Nematoda", "Caenorhabditis", "cel"}),
+        ("Cel-Let-7_pre", {"Nematoda", "Caenorhabditis", "cel"}),
+        ("hsa-miR-92a-3p", {"Vertebrata", "Mammalia", "Primates", "hsa"}),
+        ("dma-mir-1", {"Mammalia", "Primates"}),  # of miRBase the aye-aye,
+        ("Dma-Mir-1_pre", {"Arthropoda", "Daphnia"}),  # of MirGeneDB a water flea
+        ("hvu-MIR156", {"Viridiplantae", "Poaceae"}),
+        ("Hvu-Mir-2022_pre", {"Cnidaria"}),
+        ("ebv-mir-BART1", {"Viruses", "Herpesviridae"}),
+        ("contig17", {"contig17"}),
+    ],
+)
+def test_names_say_of_which_clades_a_hairpin_is(name, clades):
+    found = clades_of(name)
+    assert clades <= set(found)
+    assert found[-1] == name.partition("-")[0].lower()
+
+
+def test_every_organism_of_what_premir_ships_has_clades():
+    assert {species_of(each.name) for each in shipped().known} <= set(lineages())
+    names = [clade for clades in lineages().values() for clade in clades]
+    assert not {name.lower() for name in names} & {code.lower() for code in lineages()}
+    # A clade lies in one other: the names before it are always the same.
+    before = {(name, clades[:n]) for clades in lineages().values() for n, name in enumerate(clades)}
+    assert len(before) == len(set(names))
+
+
+def test_every_organism_of_mirbase_and_mirgenedb_has_clades():
+    folder = data_dir("mirbase")
+    codes = set()
+    for name in ("hairpin.fa.gz", "mirgenedb_ALL_pre.fas.gz"):
+        codes |= {head.partition("-")[0] for head, _ in read_records(folder / name)}
+    assert {code for code in codes if len(clades_of(code)) == 1} == set()
+    assert {code.lower() for code in codes} == {code.lower() for code in lineages()}
+
+
+def names_of(library):
+    return {species_of(each.name) for each in library.known}
+
+
+def test_clades_are_taken_and_left_out():
+    nematodes = of_clades(shipped(), ["nematoda"])
+    worms = "asu bma cbn cbr cel crm hco hpo ppc prd str".split()
+    assert names_of(nematodes) == set(worms)
+    assert nematodes.name == "premir-known@1 of Nematoda"
+    others = of_clades(shipped(), ["^Nematoda"])
+    assert len(others.known) + len(nematodes.known) == len(shipped().known)
+    assert others.name == "premir-known@1 without Nematoda"
+    other_genera = of_clades(shipped(), ["^Caenorhabditis", "Arthropoda", "Nematoda", "^asu"])
+    assert names_of(other_genera) >= {"dme", "tca", "ppc", "hco"}
+    assert not names_of(other_genera) & {"cel", "cbr", "crm", "cbn", "asu", "hsa"}
+    assert other_genera.name == ("premir-known@1 of Arthropoda,Nematoda without Caenorhabditis,asu")
+    own, usual = nematodes.calibration, shipped().calibration
+    assert own.seeds == count_seeds(nematodes.known) < usual.seeds
+    assert own.share == pytest.approx(usual.share * own.seeds / usual.seeds)
+    assert len({each.digest for each in (nematodes, others, other_genera, shipped())}) == 4
+
+
+@pytest.mark.parametrize(
+    "asked, message",
+    [
+        (["Nematods"], "premir-known@1 has no hairpin of 'Nematods'; it has some of Acrogymno"),
+        (["Nematoda", "^Herpesviridae"], "no hairpin of 'Herpesviridae'"),
+        (["Drosophila", "^Insecta"], "no hairpin of 'Insecta'"),
+        (["Drosophila", "^Arthropoda"], "Drosophila,^Arthropoda leaves nothing of premir-known@1"),
+    ],
+)
+def test_clades_of_which_there_is_nothing_are_refused(tmp_path, capsys, asked, message):
+    (tmp_path / "g.fa").write_text(">c\nACGT\n")
+    line = [str(tmp_path / "g.fa"), "--out", str(tmp_path / "h.bed")]
+    assert main([*line, "--known-clade", ",".join(asked)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert message in said
+    assert main([*line, "--known", "none", "--known-clade", "Nematoda"]) == 2
+    assert "--known-clade does not go with --known none" in capsys.readouterr().err
+
+
 def test_models_without_a_curve_compare_with_nothing(tmp_path):
     model = load_model(HAIRPIN_MODEL)
     assert chosen_library(model) is None
     with pytest.raises(InputError, match=r"card of do2018.* has no false_calls_per_mb"):
         chosen_library(model, [fasta(tmp_path / "own.fa", hsa_let_7=LET_7)])
+    with pytest.raises(InputError, match=r"--known-clade: the card of do2018"):
+        chosen_library(model, clades=["Nematoda"])
     assert chosen_library(load_model(DEFAULT_MODEL), [Path("none")]) is None
     assert chosen_library(load_model(DEFAULT_MODEL)) is shipped()
 
@@ -277,3 +361,29 @@ def test_the_library_is_part_of_what_a_run_has_scored(own_family, tmp_path):
         line = [str(path), "--out", str(out), "-q", "--known", str(library), "--keep-work"]
         assert main([*line, "--work-dir", str(tmp_path / "work")]) == 0
         assert (below.name in {hit.name for hit in read_hits(out)}) == lifted
+
+
+def test_a_clade_is_part_of_what_a_run_has_scored(own_family, tmp_path):
+    """What only another clade's hairpin lifts is no hit, in one run directory, and is one again."""
+    _, path, hits, _ = own_family
+    everything = tmp_path / "all.bed"
+    low = ["--known", "none", "--min-prob", str(least_compared(load_model(DEFAULT_MODEL)))]
+    assert main([str(path), "--out", str(everything), "-q", *low]) == 0
+    taken = {hit.name for hit in hits}
+    left = [hit for hit in read_hits(everything) if hit.name not in taken]
+    below = max((hit for hit in left if hit.prob < min(h.prob for h in hits)), key=lambda h: h.prob)
+    library = fasta(tmp_path / "own.fa", cel_mir_5_1=LET_7, hsa_mir_9_1=below.sequence[20:-20])
+    written = {}
+    for clade, lifted in (("Nematoda", False), ("^Nematoda", True), ("Nematoda", False)):
+        out = tmp_path / "out.bed"
+        line = [str(path), "--out", str(out), "-q", "--known", str(library), "--known-clade", clade]
+        assert main([*line, "--report", str(tmp_path / "r.html"), "--keep-work"]) == 0
+        found = list(read_hits(out))
+        assert (below.name in {hit.name for hit in found}) == lifted
+        assert {hit.nearest for hit in found} <= {None, "hsa-mir-9-1" if lifted else "cel-mir-5-1"}
+        assert written.setdefault(clade, out.read_bytes()) == out.read_bytes()
+        name = "own.fa without Nematoda" if lifted else "own.fa of Nematoda"
+        assert f"## known {name} sha256 ".encode() in out.read_bytes()
+        summary = json.loads(out.with_name("out.bed.summary.json").read_text())
+        assert summary["known"] == name
+        assert f"{name}: 1 hairpin<" in (tmp_path / "r.html").read_text()

@@ -162,6 +162,9 @@ def _facts(hits: Hits, scanned: Scanned, model: Model) -> Iterator[tuple[str, st
             + f", folded with {model.context_nt} nt on both sides"
         ),
     )
+    if search.known is not None:
+        count = len(search.known.known)
+        yield "Known families", f"{search.known.name}: {count:,} hairpin{'s' * (count != 1)}"
     yield "Gates", f"off: {job.gates_off}" if job.gates is None else "on"
     yield (
         "From candidates to hits",

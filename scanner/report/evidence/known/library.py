@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from premir.kernels.codes import Codes, encode
 from premir.kernels.pairing import Offsets, pack
-from premir.kernels.similarity import NONE, KnownHairpins
+from premir.kernels.similarity import NONE, SEED, KnownHairpins
 from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.report.evidence.known.names import family_of
 
@@ -160,6 +160,11 @@ def index_of(known: Sequence[KnownHairpin]) -> KnownHairpins:
     for _, start, end in places:
         classes[start:end] = _MATURE
     return KnownHairpins.of(codes, offsets, classes, np.array(places, np.int64).reshape(-1, 3))
+
+
+def count_seeds(known: Sequence[KnownHairpin]) -> int:
+    """Return how many different seeds some known hairpins have."""
+    return len({mature[1 : 1 + SEED] for each in known for mature in each.matures})
 
 
 def weight_of(surprise: _F64) -> _F64:

@@ -13,12 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from premir.kernels.similarity import SEED
 from premir.scanner.errors import InputError
 from premir.scanner.files import whole_file
 from premir.scanner.genome.fasta import read_records
+from premir.scanner.report.evidence.known.clades import of_clades
 from premir.scanner.report.evidence.known.compared import least_compared
-from premir.scanner.report.evidence.known.library import Arm, BackgroundTail, KnownHairpin, Library
+from premir.scanner.report.evidence.known.library import (
+    Arm,
+    BackgroundTail,
+    KnownHairpin,
+    Library,
+    count_seeds,
+)
 from premir.scanner.report.evidence.known.names import family_of, species_of
 from premir.scanner.score.model import Model
 
@@ -42,30 +48,37 @@ NO_LIBRARY = "none"
 """In place of a file: compare with nothing."""
 
 
-def chosen_library(model: Model, paths: Sequence[Path] = ()) -> Library | None:
+def chosen_library(
+    model: Model, paths: Sequence[Path] = (), clades: Sequence[str] = ()
+) -> Library | None:
     """Return what the hits of a model are compared with.
 
     Args:
         model: scores them.
         paths: what was asked for; what premir ships where there is nothing.
+        clades: what of it counts (:func:`of_clades`); all of it where there is nothing.
 
     Returns:
         None where nothing is to be compared, or the model's card does not say which candidates are
         worth it and nobody asked.
 
     Raises:
-        InputError: a file cannot be used, or the card does not say it.
+        InputError: a file cannot be used, the card does not say it, or clades are asked for of
+            which there is nothing.
     """
     if [path.name for path in paths] == [NO_LIBRARY]:
+        if clades:
+            raise InputError(f"--known-clade does not go with --known {NO_LIBRARY}")
         return None
     if least_compared(model) is None:
-        if paths:
+        if paths or clades:
             raise InputError(
-                f"--known: the card of {model.name} has no false_calls_per_mb, which says what is "
-                "worth comparing; use another --model"
+                f"--known{'' if paths else '-clade'}: the card of {model.name} has no "
+                "false_calls_per_mb, which says what is worth comparing; use another --model"
             )
         return None
-    return load_library(paths) if paths else shipped()
+    library = load_library(paths) if paths else shipped()
+    return of_clades(library, clades) if clades else library
 
 
 def load_library(paths: Sequence[Path]) -> Library:
@@ -187,8 +200,3 @@ def from_fasta(paths: Iterable[Path]) -> list[KnownHairpin]:
 
 def _ends(letters: str) -> tuple[Arm, ...]:
     return (0, _CUT), (len(letters) - _CUT, len(letters))
-
-
-def count_seeds(known: Sequence[KnownHairpin]) -> int:
-    """Return how many different seeds some known hairpins have."""
-    return len({mature[1 : 1 + SEED] for each in known for mature in each.matures})
