@@ -24,6 +24,7 @@ from premir.scanner.find.hairpins import concatenate, join
 from premir.scanner.find.loci import Loci
 from premir.scanner.find.shards import read_hairpins, read_loci
 from premir.scanner.genome.fasta import read_records
+from premir.scanner.report.evidence.known.clades import phylum_of
 from premir.scanner.score.crossfit import CrossFit, Places
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.model import read_model
@@ -329,6 +330,32 @@ def test_contexts_differ_in_training_and_the_models_own_judges(sources):
     assert contexts(path for each in sources.positives for path in each.cuts.shards) == {10, 20}
     assert contexts(sources.known.cuts.shards) == {20}
     assert contexts(path for each in sources.held for path in each.cuts.shards) == {20}
+
+
+def test_large_phyla_count_less(sources):
+    names = sorted({name for each in sources.positives for name in each.groups})
+    phyla = {name: "Chordata" if n % 3 else "Arthropoda" for n, name in enumerate(names)}
+    known = [replace(each, phyla=tuple(map(phyla.get, each.groups))) for each in sources.positives]
+    families = np.concatenate(
+        [
+            np.array(each.groups)[read_loci(path).contig]
+            for each in known
+            for path in each.cuts.shards
+        ]
+    )
+    _, shares = balanced(known, 1.0, 1.0).load(np.random.default_rng(0))
+    assert shares is not None
+    for phylum in ("Arthropoda", "Chordata"):
+        own = [name for name in np.unique(families) if phyla[name] == phylum]
+        totals = [shares[families == name].sum() for name in own]
+        np.testing.assert_allclose(totals, 0.5 / len(own))
+
+
+def test_phyla_are_told_by_names(sources):
+    assert all(len(each.phyla) == len(each.groups) for each in sources.positives)
+    assert [phylum_of(name) for name in ("hsa-let-7a-1", "Dme-Bantam", "ath-MIR156a", "own-1")] == [
+        "Chordata", "Arthropoda", "", ""
+    ]  # fmt: skip
 
 
 def test_large_families_count_less(sources):

@@ -148,6 +148,8 @@ class GenomeConfig:
             as it then is, of many.
         hard_pool: how many candidates each of those is the most hairpin-like of.
         family_balance: a hairpin is drawn in proportion to its family's size to minus this power.
+        phylum_balance: and in proportion to what of that its phylum has in all to minus this power:
+            0 for phyla as they come, 1 for all alike.
         genome_balance: background is drawn in proportion to its genome's candidates to minus this
             power: 0 for all candidates alike, 1 for all genomes alike.
         shortened: share of hairpins whose context is cut back, by up to all of it on either side,
@@ -184,6 +186,7 @@ class GenomeConfig:
     hard_negatives: float = 0.0
     hard_pool: int = 6
     family_balance: float = 0.5
+    phylum_balance: float = 0.0
     genome_balance: float = 0.0
     shortened: float = 0.0
     unknown_letters: float = 0.0

@@ -155,7 +155,7 @@ def _trainers(
     fold: int,
 ) -> list[GenomeTrainer]:
     """Return the networks that have not seen one part of the genome to adapt to, untrained."""
-    positives = balanced(sources.positives, config.family_balance)
+    positives = balanced(sources.positives, config.family_balance, config.phylum_balance)
     negatives = background(
         sources.negatives,
         sources.adapted,

@@ -20,6 +20,7 @@ from premir.scanner.find.candidates import PRESETS, Extractor
 from premir.scanner.find.folding import Folder
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.genome.letters import open_genome
+from premir.scanner.report.evidence.known.clades import phylum_of
 from premir.train.genome.backgrounds import (
     Divided,
     Place,
@@ -59,11 +60,13 @@ class KnownCuts:
     Attributes:
         cuts: of a planted genome.
         groups: family of each of its contigs.
+        phyla: phylum of the organism that each is of; nothing where names do not tell.
         plantings: how often each hairpin was planted.
     """
 
     cuts: Cuts
     groups: tuple[str, ...]
+    phyla: tuple[str, ...] = ()
     plantings: int = 1
 
 
@@ -280,7 +283,8 @@ def prepare(
         whole = with_flanks(learned, config.own_flank, rng)
         planted = plant_known(work / f"known-{copy}.fa", whole, lending, rng)
         cuts = cut(planted.fasta, extractors, choice=Choice(matching, planted))
-        positives += [KnownCuts(each, planted.groups) for each in cuts]
+        phyla = tuple(phylum_of(each.name) for each in whole)
+        positives += [KnownCuts(each, planted.groups, phyla) for each in cuts]
     rng = np.random.default_rng([config.seed, 3])
     planted = plant_known(
         work / "known-held-out.fa", judges * config.judged_plantings, lending_held, rng
@@ -289,7 +293,7 @@ def prepare(
     return Sources(
         tuple(positives),
         tuple(negatives),
-        KnownCuts(judging, planted.groups, config.judged_plantings),
+        KnownCuts(judging, planted.groups, plantings=config.judged_plantings),
         tuple(held),
         tuple(adapted),
     )

@@ -75,25 +75,32 @@ class Stream:
         return chosen, hairpins
 
 
-def balanced(known: Sequence[KnownCuts], power: float) -> Stream:
-    """Return a stream of known hairpins in which large families count less.
+def balanced(
+    known: Sequence[KnownCuts], family_balance: float, phylum_balance: float = 0.0
+) -> Stream:
+    """Return a stream of known hairpins in which large families, and phyla, count less.
 
     Args:
         known: cuts of known hairpins.
-        power: each is drawn in proportion to its family's number of cuts to minus this power.
+        family_balance: each is drawn in proportion to its family's number of cuts to minus this
+            power;
+        phylum_balance: and to what of that its phylum has in all to minus this one.
     """
     shards: list[Path] = []
-    groups: list[npt.NDArray[np.str_]] = []
+    families: list[npt.NDArray[np.str_]] = []
+    phyla: list[npt.NDArray[np.str_]] = []
     for each in known:
-        names = np.array(each.groups)
         for path in each.cuts.shards:
+            contigs = read_loci(path).contig
             shards.append(path)
-            groups.append(names[read_loci(path).contig])
-    families, counts = np.unique(np.concatenate(groups), return_counts=True)
-    weights = [
-        counts[np.searchsorted(families, names)].astype(np.float64) ** -power for names in groups
-    ]
-    return Stream(shards, weights)
+            families.append(np.array(each.groups)[contigs])
+            phyla.append(np.array(each.phyla)[contigs])
+    ends = np.cumsum([names.size for names in families])
+    weights = np.ones(ends[-1])
+    for names, power in ((families, family_balance), (phyla, phylum_balance)):
+        _, group = np.unique(np.concatenate(names), return_inverse=True)
+        weights *= np.bincount(group, weights)[group] ** -power
+    return Stream(shards, np.split(weights, ends[:-1]))
 
 
 def background(

@@ -15,6 +15,10 @@ TABLE = Path(__file__).with_name("clades.tsv")
 """Codes of the organisms of miRBase 22.1 and MirGeneDB 2.1, by the clades that they are of, the
 widest first, as NCBI's taxonomy has them. Of codes that both use for different organisms, that of
 MirGeneDB stands with its capital (``Dma``, ``Hvu``)."""
+_PHYLA = frozenset(
+    "Porifera Cnidaria Xenacoelomorpha Nematoda Arthropoda Annelida Brachiopoda Mollusca Nemertea "
+    "Platyhelminthes Rotifera Chordata Echinodermata Hemichordata".split()
+)
 WITHOUT = "^"
 """Before a clade: leaves it out, as elsewhere in genomics."""
 
@@ -40,6 +44,15 @@ def clades_of(name: str) -> tuple[str, ...]:
     code = name.partition("-")[0]
     own = code.lower()
     return (*lineages().get(code, lineages().get(own, ())), own)
+
+
+def phylum_of(name: str) -> str:
+    """Return the phylum of a known hairpin of an animal; of others nothing.
+
+    Args:
+        name: as :func:`clades_of` reads it.
+    """
+    return next((clade for clade in clades_of(name) if clade in _PHYLA), "")
 
 
 def of_clades(library: Library, asked: Sequence[str]) -> Library:
