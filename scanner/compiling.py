@@ -12,7 +12,7 @@ from premir.kernels._jit_processes import fill_cache, import_kernels
 from premir.scanner.cores import available_cores
 
 if TYPE_CHECKING:
-    from premir.scanner.options import Search
+    from premir.scanner.options import ScanOptions, Search
     from premir.scanner.run.tasks import Job
 
 _log = logging.getLogger(__name__)
@@ -31,22 +31,21 @@ def compile_kernels() -> None:
         _log.info("all kernels are in the cache")
 
 
-def prepare_kernels(search: Search, job: Job, threads: int, *, decoys: bool) -> None:
+def prepare_kernels(options: ScanOptions, job: Job, *, decoys: bool) -> None:
     """Fill the cache with the kernels that a scan calls, before its threads wait for them.
 
     Args:
-        search: what is scanned, and for what.
+        options: settings of the scan.
         job: what its tiles have in common.
-        threads: how many the scan may keep busy.
         decoys: whether it has any.
     """
     import_kernels()
-    names = [name for name in kernels_of(search, job, decoys=decoys) if name in KERNELS]
+    names = [name for name in kernels_of(options, job, decoys=decoys) if name in KERNELS]
     with _one_by_one:  # of many scans at a time, the first prepares for all
-        fill_cache(names, min(threads, available_cores()))
+        fill_cache(names, min(options.execution.threads, available_cores()))
 
 
-def kernels_of(search: Search, job: Job, *, decoys: bool) -> Iterator[str]:
+def kernels_of(options: ScanOptions, job: Job, *, decoys: bool) -> Iterator[str]:
     """Name the kernels that a scan calls by itself, as :data:`premir.kernels._jit.KERNELS` does."""
     if job.extractor.kind == "stems":
         yield from ("stems._tilts", "stems._scan", "stems._select", "cutting._cut")
@@ -63,8 +62,14 @@ def kernels_of(search: Search, job: Job, *, decoys: bool) -> Iterator[str]:
         yield from ("stemwise._count_columns", "stemwise.fill_columns", "stemwise._fill_numbers")
     if set(job.model.kinds) != {"stem"}:
         yield from ("tensorconv._convolve", "tensorconv._convolve_wide")
-    if search.known is not None:
+    if options.search.known is not None:
         yield "similarity._nearest"
+    if options.execution.part is None:
+        yield from _of_hits(options.search)
+
+
+def _of_hits(search: Search) -> Iterator[str]:
+    """Name those that are called once all tiles are scored."""
     if search.kin:
         yield from ("kin._words", "kin._count")
     yield from ("overlaps._resolve", "pairing._parse_dot_bracket", "pairing._longest_stem")

@@ -85,7 +85,8 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             sweep_output(path)
         run = opened.run
         genome, regions, job = _bind(options, opened, say)
-        prepare_kernels(search, job, execution.threads, decoys=has_decoys(search))
+        if executor is not None:
+            prepare_kernels(options, job, decoys=has_decoys(search))
         done = Done()
         _do_tiles(options, genome, regions, job, shared, done)
         _note_quarantined(run, genome, done)

@@ -16,8 +16,8 @@ from premir.kernels._jit import KERNELS
 from premir.scanner import compiling, scanning
 from premir.scanner.cli import main
 
-def spy(search, job, threads, decoys):
-    said.update(compiling.kernels_of(search, job, decoys=decoys))
+def spy(options, job, decoys):
+    said.update(compiling.kernels_of(options, job, decoys=decoys))
 
 said = set()
 scanning.prepare_kernels = spy
@@ -32,8 +32,12 @@ if __name__ == "__main__":
 @pytest.mark.skipif(bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="nothing is compiled")
 @pytest.mark.parametrize(
     "options",
-    [["--decoys", "0.02"], ["--known", "none", "--kin", "none", "--exhaustive"]],
-    ids=["default and decoys", "less"],
+    [
+        ["--decoys", "0.02"],
+        ["--known", "none", "--kin", "none", "--exhaustive"],
+        ["--part", "1/1"],
+    ],
+    ids=["default and decoys", "less", "part"],
 )
 def test_what_a_scan_prepares_is_what_it_calls(tmp_path, options):
     compiling.compile_kernels()  # a kernel that had to be compiled would show those within it
