@@ -3,14 +3,14 @@ r"""What gates lose and save, by their floors, in families and genomes that they
 python benchmarks/bench_gates.py premir-animal@2 --data ../shared/data \
     --held ../shared/data/background/encode_vertebrates/genome.fa.gz \
     --judge ../shared/data/genomes/celegans_dev/genome.fa.gz \
-    --floors .7,.7 .5,.7 .4,.7 .25,.7 --out benchmarks/results/gates.json
+    --settings .7,.7,.005,.1 .5,.7,.005,.1 .4,.7,.005,.1 --out benchmarks/results/gates.json
 
 Gates are learned as ``premir-train gates`` learns them, from its genomes and the known precursors
 of half of the families, but for their cuts, which are placed by trees that have not seen a
 precursor's family. Precursors of the other half, planted in other genomes (``--held``), say what
 known precursors are lost: those of whose candidates none passes both gates; and of those that the
 model calls, those of whose calls none does. Genomes (``--judge``) say how much is folded and
-scored, and what is lost of all hits.
+scored, and what is lost of all hits. Settings that are in the output file already are done again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,15 @@ def survey_once(path: Path, model: Model, keep: Path | None) -> Surveyed:
     with np.load(keep / name) as kept:
         columns = {each: kept[each] for each in ("stem", "fold", "prob", "place")}
         return Surveyed(**columns, megabases=float(kept["megabases"]))
+
+
+class Settings(NamedTuple):
+    """What gates may lose and must keep, as ``premir-train gates`` has it."""
+
+    keep: float
+    keep_folded: float
+    loss: float
+    best_loss: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ def passes(surveyed: Surveyed, gates: dict[str, Gate]) -> _Mask:
 
 
 def row(
-    keep: tuple[float, float],
+    settings: Settings,
     model: Model,
     known: Planted,
     others: Planted,
@@ -128,10 +137,10 @@ def row(
         known.surveyed,
         backgrounds,
         model.min_prob,
-        loss=0.005,
+        loss=settings.loss,
         best_per_mb=_BEST_PER_MB,
-        best_loss=0.1,
-        keep=keep,
+        best_loss=settings.best_loss,
+        keep=(settings.keep, settings.keep_folded),
         seed=0,
     )
     passed, prob = passes(others.surveyed, gates), others.surveyed.prob
@@ -144,8 +153,7 @@ def row(
         there, gone = lost_of(others, passed, prob >= least)
         lost[name] = {"precursors": there, "lost": gone, "loss": round(gone / there, 5)}
     return {
-        "keep": keep[0],
-        "keep_folded": keep[1],
+        **settings._asdict(),
         "known": lost,
         "judged": {
             name: judge_gates(surveyed, gates, model.min_prob) for name, surveyed in judges.items()
@@ -162,7 +170,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--genomes", nargs="*", default=LENDERS, help="of DATA, to learn from")
     parser.add_argument("--held", nargs="+", type=Path, required=True, help="FASTA to plant in")
     parser.add_argument("--judge", nargs="*", type=Path, default=[], help="FASTA of genomes")
-    parser.add_argument("--floors", nargs="+", type=pair, required=True, metavar="KEEP,FOLDED")
+    parser.add_argument("--settings", nargs="+", type=settings_of, required=True,
+        metavar="KEEP,KEEP_FOLDED,LOSS,BEST_LOSS", help="as of premir-train gates")  # fmt: skip
     parser.add_argument("--planted", type=int, default=20_000, help="most precursors of a half")
     parser.add_argument("--surveys", type=Path, metavar="DIR", help="keep surveys of genomes here")
     parser.add_argument("--out", type=Path, help="write JSON here; default: to stdout")
@@ -176,26 +185,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     backgrounds = [survey_once(path, model, args.surveys) for path in genomes]
     judges = {path.parent.name: survey_once(path, model, args.surveys) for path in args.judge}
-    rows = []
-    for keep in args.floors:
-        rows.append(row(keep, model, known, others, backgrounds, judges))
-        sys.stderr.write(f"{json.dumps(rows[-1])}\n")
+    rows: dict[Settings, dict[str, Any]] = {}
+    if args.out is not None and args.out.exists():
+        before = json.loads(args.out.read_text(encoding="utf-8"))["rows"]
+        rows = {Settings(*(each[name] for name in Settings._fields)): each for each in before}
+    for settings in args.settings:
+        rows[settings] = row(settings, model, known, others, backgrounds, judges)
+        sys.stderr.write(f"{json.dumps(rows[settings])}\n")
         data = {
             "learned_from": list(args.genomes),
             "planted_in": [path.parent.name for path in args.held],
             "judges": list(judges),
         }
         result = record.record(
-            *("gates", ["numba", "numpy", "scikit-learn"], data), model=model.name, rows=rows
+            *("gates", ["numba", "numpy", "scikit-learn"], data),
+            model=model.name,
+            rows=list(rows.values()),
         )
         record.write(result, args.out)
     return 0
 
 
-def pair(text: str) -> tuple[float, float]:
-    """Read two shares."""
-    before, after = map(float, text.split(","))
-    return before, after
+def settings_of(text: str) -> Settings:
+    """Read settings of gates."""
+    return Settings(*map(float, text.split(",")))
 
 
 def test_bench_gates_on_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +220,7 @@ def test_bench_gates_on_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ebv = str(genome_file(data, "ebv"))
     command = ["do2018-crossspecies-new-variable", "--data", str(data), "--genomes", "hcmv"]
     command += ["--held", ebv, "--judge", ebv, "--planted", "40", "--surveys", str(tmp_path)]
-    assert main([*command, "--floors", "1,1", "0.3,0.4", "--out", str(out)]) == 0
+    assert main([*command, "--settings", "1,1,.005,.1", ".3,.4,.005,.1", "--out", str(out)]) == 0
     everything, few = json.loads(out.read_text())["rows"]
     calls, fewer = (each["known"]["that the model calls"] for each in (everything, few))
     assert 20 < calls["precursors"] == fewer["precursors"] <= 40
