@@ -179,8 +179,8 @@ def page(result: dict[str, Any]) -> str:
     lines += [
         f"| {row['genome']} | {row['megabases']:g} | {row['contigs']:,} | {row['tiles']:,} "
         f"| {row['candidates'] / row['megabases']:,.0f} | {row['hits']:,} "
-        f"| {row['peak_memory_mb']} | {row['peak_with_children_mb']} | {row['cpu_seconds']} "
-        f"| {row['cpu_seconds_per_mb']} |"
+        f"| {row['peak_memory_mb']} | {row.get('peak_with_children_mb', '')} "
+        f"| {row['cpu_seconds']} | {row['cpu_seconds_per_mb']} |"
         for row in result["rows"]
     ]
     return "\n".join(lines) + "\n"
