@@ -187,7 +187,8 @@ def _fold_features(
                 row[15] = largest
                 row[16] = skew
                 row[17] = longest_run
-                best[:] = steps
+                for at in range(_STEPS):  # a slice of two dimensions takes seconds to compile
+                    best[0, at], best[1, at] = steps[0, at], steps[1, at]
         row[18] = 1000 * row[9] // max(1, row[3])
         row[19] = 2000 * row[3] // max(1, size)
         for k in range(_STEPS):

@@ -20,7 +20,6 @@ energies of 2004 those that reach -285 kcal/mol (400 nt) or -290 (100 nt).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 
@@ -32,12 +31,7 @@ from premir.kernels.mfe_kernel import fold_all, signature, workspace
 from premir.kernels.pairing import MAX_LENGTH, Energies, Offsets, Pairs
 
 _fold_narrow = kernel(signature("int16"), name="_fold_narrow")(fold_all)
-
-
-@cache
-def _fold_wide() -> Callable[..., None]:
-    """Return the kernel in int32, compiled when the first sequence needs it."""
-    return kernel(signature("int32"), name="_fold_wide")(fold_all)
+_fold_wide = kernel(signature("int32"), name="_fold_wide")(fold_all)
 
 
 def fold_batch(
@@ -83,7 +77,7 @@ def fold_batch(
     if floor < 0:
         fold(_fold_narrow, narrow, floor)
     if np.any(mfe == INF):
-        fold(_fold_wide(), loop_tables(parameters, np.int32), -INF)
+        fold(_fold_wide, loop_tables(parameters, np.int32), -INF)
     return pairs, mfe
 
 

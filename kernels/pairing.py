@@ -215,7 +215,8 @@ def _longest_stem(pairs: Pairs, own: npt.NDArray[np.int64], out: npt.NDArray[np.
             count = _stem_around(pairs, last_open, k, own)
             if count > longest:
                 longest = count
-                out[:count] = own[:count]
+                for n in range(count):  # a slice of two dimensions takes seconds to compile
+                    out[n, 0], out[n, 1] = own[n, 0], own[n, 1]
     return longest
 
 

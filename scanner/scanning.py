@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+from premir.scanner.compiling import prepare_kernels
 from premir.scanner.errors import MissingTilesError
 from premir.scanner.files import as_json
 from premir.scanner.genome.circular import Circles, some
@@ -19,6 +20,7 @@ from premir.scanner.preparing import (
     FIRST_MARGIN,
     circles_of,
     decoy_tiles,
+    has_decoys,
     identity,
     make_job,
     work_directory,
@@ -83,6 +85,8 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
             sweep_output(path)
         run = opened.run
         genome, regions, job = _bind(options, opened, say)
+        if executor is not None:
+            prepare_kernels(options, job, decoys=has_decoys(search))
         done = Done()
         _do_tiles(options, genome, regions, job, shared, done)
         _note_quarantined(run, genome, done)

@@ -130,8 +130,11 @@ def _serve() -> None:
     import premir.scanner.run.executors.local
     import premir.scanner.scanning  # noqa: F401
     from premir.kernels.energies import current_parameters
+    from premir.scanner.compiling import compile_kernels
 
-    current_parameters()  # every scan has them then
+    # Every scan has them then, and takes no steps to get them.
+    current_parameters()
+    compile_kernels()
     orders = os.fdopen(os.dup(0))
     with tempfile.TemporaryDirectory() as folder:
         for number, line in enumerate(orders):

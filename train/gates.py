@@ -230,7 +230,7 @@ def build_gates(
     loss: float,
     best_per_mb: float,
     best_loss: float,
-    keep: float,
+    keep: tuple[float, float],
     planted: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -244,7 +244,8 @@ def build_gates(
         loss: allowed share of hits lost.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
         best_loss: allowed share of these lost by the gate before folding; the other keeps them all.
-        keep: least share of the genomes' candidates that each gate passes.
+        keep: least share of the genomes' candidates that the gate before folding passes, and of
+            those that reach it the gate after folding.
         planted: most known hairpins to plant.
         seed: decides everything.
 
@@ -290,7 +291,8 @@ def build_gates(
         "allowed_loss": loss,
         "best_per_mb": best_per_mb,
         "best_loss": best_loss,
-        "keep": keep,
+        "keep": keep[0],
+        "keep_folded": keep[1],
         "seed": seed,
         "judged": {
             path.parent.name + "/" + path.name: judge_gates(
@@ -310,7 +312,7 @@ def learn_gates(
     loss: float,
     best_per_mb: float,
     best_loss: float,
-    keep: float,
+    keep: tuple[float, float],
     seed: int,
 ) -> dict[str, Gate]:
     """Learn both gates, the second one from what passes the first.
@@ -322,7 +324,8 @@ def learn_gates(
         loss: allowed share of hits lost by both gates together.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
         best_loss: allowed share of these lost by the gate before folding; the other keeps them all.
-        keep: least share of the genomes' candidates that each gate passes.
+        keep: least share of the genomes' candidates that the gate before folding passes, and of
+            those that reach it the gate after folding.
         seed: decides everything.
 
     Raises:
@@ -344,14 +347,14 @@ def learn_gates(
     groups = [is_known & hit, ~is_known & best, ~is_known]
     gates: dict[str, Gate] = {}
     passed = np.ones(prob.size, np.bool_)
-    for name, share in _SHARES.items():
+    for (name, share), least in zip(_SHARES.items(), keep, strict=True):
         features = np.concatenate([getattr(part, name) for part in parts])[passed]
         gates[name] = build_gate(
             features,
             wanted[passed],
             [group[passed] for group in groups],
             place[passed],
-            allowed=[loss * share, best_loss * _BEST_SHARES[name], 1 - keep],
+            allowed=[loss * share, best_loss * _BEST_SHARES[name], 1 - least],
             seed=seed,
         )
         passed[passed] = gates[name].votes(features) >= gates[name].cut

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import ast
 import errno
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from numba.core import config
 
 from premir.kernels import __main__ as check
 from premir.kernels import _jit
+from premir.kernels import _jit_processes as processes
 from premir.kernels._jit import COMPILATION, kernel, part
 from premir.kernels._jit_cache import cache_for
 from premir.kernels.pairing import pack_tensor
@@ -24,6 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels"
 # The folders that hold the packages premir and the test helpers as this process found them.
 PATHS = [str(Path(_jit.__file__).parents[2]), str(ROOT / "tests")]
+compiled_only = pytest.mark.skipif(
+    bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="nothing is compiled"
+)
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "stencil", "generated_jit"}
 
 
@@ -85,6 +92,10 @@ def add_one(values: np.ndarray) -> int:
     return int(values.size)
 
 
+def size_of(values: np.ndarray) -> int:
+    return int(values.size)
+
+
 def test_kernel_computes_and_refuses_other_types() -> None:
     compiled = kernel("int64(int16[::1])")(add_one)
     values = np.zeros(3, np.int16)
@@ -99,6 +110,7 @@ def test_kernel_states_its_flags() -> None:
     if os.environ.get("NUMBA_DISABLE_JIT"):
         pytest.skip("nothing is compiled")
     compiled: Any = kernel("int64(int16[::1])")(add_one)
+    compiled(np.zeros(3, np.int16))
     flags = compiled.targetoptions
     assert (flags["nogil"], flags["error_model"]) == (True, "numpy")
     assert len(compiled.signatures) == 1
@@ -110,8 +122,9 @@ def test_kernel_lets_other_errors_through(monkeypatch: pytest.MonkeyPatch) -> No
         raise RuntimeError("out of registers")
 
     monkeypatch.setattr("premir.kernels._jit_cache.caching.FunctionCache", broken)
+    compiled = kernel("int64(int16[::1])")(add_one)
     with pytest.raises(RuntimeError, match=r"^out of registers$"):
-        kernel("int64(int16[::1])")(add_one)
+        compiled(np.zeros(3, np.int16))
 
 
 def test_one_warning_for_all_kernels_where_nothing_can_be_cached() -> None:
@@ -119,8 +132,9 @@ def test_one_warning_for_all_kernels_where_nothing_can_be_cached() -> None:
         "from numba.core import caching\n"
         "for cache in (caching.CompileResultCacheImpl, caching.CodeLibraryCacheImpl):\n"
         "    cache._locator_classes = []\n"
-        "from premir.kernels import codes, overlaps\n"
-        "assert codes.encode('ACG').tolist() == [0, 1, 2]\n"
+        "from premir.kernels import pairing\n"
+        "assert pairing.pair_table('(...)').size == 5\n"
+        "assert pairing.terminal_loop(pairing.pair_table('(...)')) == (1, 4)\n"
     )
     done = run("-c", script)
     assert done.returncode == 0, done.stderr
@@ -203,18 +217,136 @@ def test_what_is_compiled_is_counted_and_said_once(tmp_path: Path) -> None:
     script = (
         "import logging, sys\n"
         "logging.basicConfig(stream=sys.stderr, level=logging.INFO)\n"
-        "import premir.kernels.overlaps, premir.kernels.codes\n"
+        "from premir.kernels import pairing\n"
         "from premir.kernels._jit import COMPILATION\n"
+        "assert not COMPILATION.kernels\n"
+        "pairing.terminal_loop(pairing.pair_table('(...)'))\n"
         "print(COMPILATION.kernels, COMPILATION.seconds > 0)\n"
     )
     first, second = (run("-c", script, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     count, took_time = first.stdout.split()
-    assert int(count) >= 1
+    assert int(count) == 3  # two that are called, and one that one of them calls
     assert took_time == "True"
     assert first.stderr.count("compiling kernels for this machine") == 1
     assert second.stdout.split() == ["0", "False"]
     assert "compiling" not in second.stderr
+
+
+# Compiled when it is called
+
+
+@compiled_only
+def test_importing_all_kernels_compiles_none_and_reads_no_cache() -> None:
+    script = (
+        "from premir.kernels._jit import COMPILATION, KERNELS\n"
+        "from premir.kernels._jit_processes import import_kernels\n"
+        "import_kernels()\n"
+        "ready = [each for each in KERNELS.values() if each.overloads]\n"
+        "print(COMPILATION.kernels, len(KERNELS), len(ready))\n"
+    )
+    done = run("-c", script)
+    assert done.returncode == 0, done.stderr
+    compiled, kernels, ready = map(int, done.stdout.split())
+    assert (compiled, ready) == (0, 0)
+    assert kernels > 40
+
+
+@compiled_only
+def test_threads_that_call_a_kernel_first_compile_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    compiled = kernel("int64(int16[::1])")(add_one)
+    before, ready = COMPILATION.kernels, threading.Barrier(8)
+
+    def call(_: int) -> int:
+        values = np.zeros(3, np.int16)
+        ready.wait()
+        return compiled(values) + int(values.sum())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(call, range(8))) == [6] * 8
+    assert COMPILATION.kernels - before == 1
+
+
+@compiled_only
+def test_a_kernel_may_call_one_that_was_not_called_before() -> None:
+    inner = kernel("int64(const int16[::1])")(size_of)
+
+    def outer(values: np.ndarray) -> int:
+        return inner(values) + 1
+
+    assert kernel("int64(const int16[::1])")(outer)(np.zeros(3, np.int16)) == 4
+
+
+# Compiled by other processes
+
+SMALL = ["kmers._find", "stretches._find", "stemwise._gc"]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Kernels not yet taken from a cache that holds nothing, for this process and its children."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(processes, "_LEAST", 0.1)
+    processes.import_kernels()
+    known = ((name, _jit.KERNELS[name]) for name in SMALL)
+    fresh = {name: _jit.Kernel(each.py_func, each._signature) for name, each in known}
+    monkeypatch.setattr(processes, "KERNELS", fresh)
+    return fresh
+
+
+@compiled_only
+def test_processes_fill_the_cache(
+    tmp_path: Path, fresh: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    COMPILATION._announced = False
+    processes.fill_cache(SMALL, 2)
+    assert all(each.overloads for each in fresh.values())
+    assert not any(each._compiler_of_it for each in fresh.values())
+    (message,) = caplog.messages
+    assert message.endswith(", which happens once: 3 of them in 2 processes, 5 to 40 s")
+    assert len(list(tmp_path.rglob("*.nbc"))) == 3
+
+
+@compiled_only
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
+def test_what_processes_did_not_compile_is_compiled_when_it_is_called(
+    program: str, fresh: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    processes.fill_cache(SMALL, 2)
+    gc = fresh["stemwise._gc"]
+    assert not gc.overloads
+    assert gc(np.array([0, 1, 2], np.uint8), 0, 3) == 666  # per thousand
+
+
+@compiled_only
+@pytest.mark.usefixtures("fresh")
+def test_one_core_has_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_start", pytest.fail)
+    processes.fill_cache(SMALL, 1)
+
+
+@compiled_only
+@pytest.mark.usefixtures("fresh")
+def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+    process = processes._start(["mfe_kernel._fold_wide"])
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait() == 1
+    assert not list(tmp_path.rglob("*.nbc"))
+
+
+def test_shares_are_about_equal() -> None:
+    names = list(processes._SECONDS)
+    one, two = (sum(map(processes._SECONDS.__getitem__, s)) for s in processes.share_out(names, 2))
+    assert abs(one - two) < 1
+    assert sorted(itertools.chain(*processes.share_out(names, 4))) == sorted(names)
+    assert processes.share_out(names[-1:], 4) == processes.share_out([], 4) == []
 
 
 # python -m premir.kernels --check
@@ -310,8 +442,8 @@ def test_a_second_kernel_of_one_function_has_a_cache_of_its_own() -> None:
     first = kernel("int64(int16[::1])")(add_one)
     second = kernel("int64(int32[::1])", name="add_one_wide")(add_one)
     assert second(np.zeros(2, np.int32)) == 2
-    names = [compiled._cache._impl.filename_base for compiled in (first, second)]  # type: ignore[attr-defined]
-    assert names[0] != names[1]
+    names = {cache_for(each.py_func, print)._impl.filename_base for each in (first, second)}  # type: ignore[attr-defined, union-attr]
+    assert len(names) == 2
     assert second.__name__ == "add_one_wide"
 
 

@@ -324,13 +324,13 @@ def test_workspace_is_small(parameters: EnergyParameters) -> None:
 def folded_wide(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Indices of the sequences that are folded in int32."""
     found: list[int] = []
-    wide = module._fold_wide()
+    wide = module._fold_wide
 
     def spy(codes: Any, offsets: Any, which: Any, *rest: Any) -> None:
         found.extend(which.tolist())
         wide(codes, offsets, which, *rest)
 
-    monkeypatch.setattr(module, "_fold_wide", lambda: spy)
+    monkeypatch.setattr(module, "_fold_wide", spy)
     return found
 
 

@@ -248,7 +248,7 @@ def test_rows_are_vectorised_without_masked_loads(name: str) -> None:
         pytest.skip("nothing is compiled")
     row: Any = getattr(stems, name)
     again = numba.njit(nogil=True, error_model="numpy")(row.py_func)  # a cache holds no LLVM code
-    again.compile(row.signatures[0])
+    again.compile(row._signature)
     (code,) = again.inspect_llvm().values()
     assert re.search(r"<\d+ x i16>", code)
     assert "llvm.masked." not in code

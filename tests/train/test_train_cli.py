@@ -451,7 +451,16 @@ def options_of(name):
     return found
 
 
-REALS = {"learning_rate", "weight_decay", "dropout", "loss", "best_loss", "keep", "validation"}
+REALS = {
+    "learning_rate",
+    "weight_decay",
+    "dropout",
+    "loss",
+    "best_loss",
+    "keep",
+    "keep_folded",
+    "validation",
+}
 ALL = dict(pair for name in COMMANDS for pair in options_of(name).items())
 
 

@@ -25,8 +25,10 @@ def _add_options(parser: Parser) -> None:
         "genomes' best candidates as if they were hits; default: %(default)s")  # fmt: skip
     add("--best-loss", type=real(0, 1), default=0.1, metavar="SHARE", help="of these that may be "
         "lost before folding; default: %(default)s")  # fmt: skip
-    add("--keep", type=real(0, 1), default=0.7, metavar="SHARE", help="each gate passes at least "
-        "this share of the genomes' candidates; default: %(default)s")  # fmt: skip
+    add("--keep", type=real(0, 1), default=0.7, metavar="SHARE", help="the gate before folding "
+        "passes at least this share of the genomes' candidates; default: %(default)s")  # fmt: skip
+    add("--keep-folded", type=real(0, 1), metavar="SHARE", help="the gate after folding passes at "
+        "least this share of those; default: as --keep")  # fmt: skip
     groups.add_planting(parser)
 
 
@@ -43,7 +45,7 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
         loss=options.loss,
         best_per_mb=options.best_per_mb,
         best_loss=options.best_loss,
-        keep=options.keep,
+        keep=(options.keep, options.keep if options.keep_folded is None else options.keep_folded),
         planted=options.planted,
         seed=options.seed,
     )

@@ -1,7 +1,7 @@
 r"""Hairpins per second of the network on a device, beside the floor that arithmetic sets.
 
-python benchmarks/bench_gpu.py ../shared/data/benchmark/sequences/new_*.fa --device cuda \
-    --out benchmarks/results/gpu.json
+python benchmarks/bench_device.py ../shared/data/benchmark/sequences/new_*.fa --device cuda \
+    --out benchmarks/results/device-cuda.json
 
 The floor is the time of the network's multiply-adds at the rate of a large float32 matrix product
 measured in the same run. On a GPU the pairing tensors are built and convolved whole; on the CPU the
@@ -115,12 +115,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         torch.set_num_threads(threads)
     data = {path.name: record.sha256(path) for path in args.fasta}
-    record.write(record.record("gpu", ["torch"], data, **found), args.out)
+    record.write(record.record("device", ["torch"], data, **found), args.out)
     return 0
 
 
-def test_bench_gpu_on_tiny_input(tmp_path: Path) -> None:
-    fasta, out = tmp_path / "tiny.fa", tmp_path / "gpu.json"
+def test_bench_device_on_tiny_input(tmp_path: Path) -> None:
+    fasta, out = tmp_path / "tiny.fa", tmp_path / "device.json"
     fasta.write_text(">a\n" + "GGGGTTTTCCCC" * 4 + "\n>b\nGGGGTTTTCCCC\n")
     command = [str(fasta), "--device", "cpu", "--repeats", "1", "--side", "64", "--out", str(out)]
     assert main(command) == 0

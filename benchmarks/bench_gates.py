@@ -1,0 +1,234 @@
+r"""What gates lose and save, by their floors, in families and genomes that they did not learn from.
+
+python benchmarks/bench_gates.py premir-animal@2 --data ../shared/data \
+    --held ../shared/data/background/encode_vertebrates/genome.fa.gz \
+    --judge ../shared/data/genomes/celegans_dev/genome.fa.gz \
+    --settings .7,.7,.005,.1 .5,.7,.005,.1 .4,.7,.005,.1 --out benchmarks/results/gates.json
+
+Gates are learned as ``premir-train gates`` learns them, from its genomes and the known precursors
+of half of the families, but for their cuts, which are placed by trees that have not seen a
+precursor's family. Precursors of the other half, planted in other genomes (``--held``), say what
+known precursors are lost: those of whose candidates none passes both gates; and of those that the
+model calls, those of whose calls none does. Genomes (``--judge``) say how much is folded and
+scored, and what is lost of all hits. Settings that are in the output file already are done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import record
+
+from premir.scanner.find.candidates import KINDS
+from premir.scanner.find.loci import Loci
+from premir.scanner.genome.letters import open_genome
+from premir.scanner.report.evidence.known.compared import least_compared
+from premir.scanner.score.gating import Gate
+from premir.scanner.score.model import Model
+from premir.scanner.score.shipped import load_model
+from premir.train.gates import (
+    LENDERS,
+    Surveyed,
+    candidates_for,
+    judge_gates,
+    learn_gates,
+    plant_in,
+    preset_of,
+    survey,
+)
+from premir.train.genome.config import Known
+from premir.train.genome.sources import read_known
+from premir.train.precursors import Precursor, genome_file
+
+_BEST_PER_MB = 2.0
+"""As by default."""
+_Mask = npt.NDArray[np.bool_]
+
+
+def survey_once(path: Path, model: Model, keep: Path | None) -> Surveyed:
+    """Survey a genome, or read what an earlier run has kept of it."""
+    name = f"{path.parent.name}-{path.name}-{model.digest[:16]}.npz"
+    if keep is None or not (keep / name).exists():
+        found = survey(path, model)
+        if keep is None:
+            return found
+        columns = {each: getattr(found, each) for each in ("stem", "fold", "prob", "place")}
+        np.savez(keep / name, **columns, megabases=found.megabases)
+    with np.load(keep / name) as kept:
+        columns = {each: kept[each] for each in ("stem", "fold", "prob", "place")}
+        return Surveyed(**columns, megabases=float(kept["megabases"]))
+
+
+class Settings(NamedTuple):
+    """What gates may lose and must keep, as ``premir-train gates`` has it."""
+
+    keep: float
+    keep_folded: float
+    loss: float
+    best_loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Candidates of known precursors of half of the families, and of their flanks.
+
+    Attributes:
+        surveyed: their features; their places are the families of the precursors that they are
+            next to, so that trees that vote on them to place a cut have not seen the family.
+        precursor: int64 (N,), which precursor a candidate covers more than half of, or -1.
+    """
+
+    surveyed: Surveyed
+    precursor: npt.NDArray[np.int64]
+
+
+def plant(known: Sequence[Precursor], genomes: Sequence[Path], model: Model, most: int) -> Planted:
+    """Plant known precursors in genomes, and survey them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "planted.fa"
+        contig = plant_in(known, genomes, path, seed=0, limit=most)
+        surveyed = survey(path, model)
+        with open_genome(path) as genome:
+            loci = Loci.concatenate([each.loci for each in candidates_for(model, genome)])
+    named = {each.codes.tobytes(): each.family for each in known}
+    families = [named[contig.codes[a:b].tobytes()] for a, b in contig.hairpins]
+    numbers = np.unique(families, return_inverse=True)[1]
+    start, end = contig.loci.T
+    middle = (loci.start + loci.end) // 2
+    nearest = np.clip(np.searchsorted(start, middle, side="right") - 1, 0, None)
+    covered = np.minimum(loci.end, end[nearest]) - np.maximum(loci.start, start[nearest])
+    fits = (2 * covered > end[nearest] - start[nearest]) & (loci.strand > 0)
+    return Planted(replace(surveyed, place=numbers[nearest]), np.where(fits, nearest, -1))
+
+
+def lost_of(planted: Planted, passed: _Mask, wanted: _Mask) -> tuple[int, int]:
+    """Count precursors that have a wanted candidate, and those of which none of these passes."""
+    there = np.unique(planted.precursor[wanted & (planted.precursor >= 0)])
+    left = np.unique(planted.precursor[wanted & passed & (planted.precursor >= 0)])
+    return there.size, there.size - left.size
+
+
+def passes(surveyed: Surveyed, gates: dict[str, Gate]) -> _Mask:
+    """Which candidates pass both gates."""
+    folded = gates["stem"].votes(surveyed.stem) >= gates["stem"].cut
+    return folded & (gates["fold"].votes(surveyed.fold) >= gates["fold"].cut)
+
+
+def row(
+    settings: Settings,
+    model: Model,
+    known: Planted,
+    others: Planted,
+    backgrounds: Sequence[Surveyed],
+    judges: dict[str, Surveyed],
+) -> dict[str, Any]:
+    """Learn gates from known precursors and genomes, and judge them by others."""
+    gates = learn_gates(
+        known.surveyed,
+        backgrounds,
+        model.min_prob,
+        loss=settings.loss,
+        best_per_mb=_BEST_PER_MB,
+        best_loss=settings.best_loss,
+        keep=(settings.keep, settings.keep_folded),
+        seed=0,
+    )
+    passed, prob = passes(others.surveyed, gates), others.surveyed.prob
+    lost = {}
+    for name, least in (
+        ("with a candidate", 0.0),
+        ("that known families may lift", least_compared(model) or 0.0),
+        ("that the model calls", model.min_prob),
+    ):
+        there, gone = lost_of(others, passed, prob >= least)
+        lost[name] = {"precursors": there, "lost": gone, "loss": round(gone / there, 5)}
+    return {
+        **settings._asdict(),
+        "known": lost,
+        "judged": {
+            name: judge_gates(surveyed, gates, model.min_prob) for name, surveyed in judges.items()
+        },
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", metavar="MODEL", help="shipped model or model directory")
+    parser.add_argument("--data", type=Path, required=True, help="folder of genomes/ and mirbase/")
+    parser.add_argument("--genomes", nargs="*", default=LENDERS, help="of DATA, to learn from")
+    parser.add_argument("--held", nargs="+", type=Path, required=True, help="FASTA to plant in")
+    parser.add_argument("--judge", nargs="*", type=Path, default=[], help="FASTA of genomes")
+    parser.add_argument("--settings", nargs="+", type=settings_of, required=True,
+        metavar="KEEP,KEEP_FOLDED,LOSS,BEST_LOSS", help="as of premir-train gates")  # fmt: skip
+    parser.add_argument("--planted", type=int, default=20_000, help="most precursors of a half")
+    parser.add_argument("--surveys", type=Path, metavar="DIR", help="keep surveys of genomes here")
+    parser.add_argument("--out", type=Path, help="write JSON here; default: to stdout")
+    args = parser.parse_args(argv)
+    model = load_model(args.model)
+    genomes = [genome_file(args.data, name) for name in args.genomes]
+    everything = read_known([Known(mirbase=args.data, kind=KINDS[preset_of(model)])])
+    known, others = (
+        plant([each for each in everything if each.held_out == held], where, model, args.planted)
+        for held, where in ((False, genomes), (True, args.held))
+    )
+    backgrounds = [survey_once(path, model, args.surveys) for path in genomes]
+    judges = {path.parent.name: survey_once(path, model, args.surveys) for path in args.judge}
+    rows: dict[Settings, dict[str, Any]] = {}
+    if args.out is not None and args.out.exists():
+        before = json.loads(args.out.read_text(encoding="utf-8"))["rows"]
+        rows = {Settings(*(each[name] for name in Settings._fields)): each for each in before}
+    for settings in args.settings:
+        rows[settings] = row(settings, model, known, others, backgrounds, judges)
+        sys.stderr.write(f"{json.dumps(rows[settings])}\n")
+        data = {
+            "learned_from": list(args.genomes),
+            "planted_in": [path.parent.name for path in args.held],
+            "judges": list(judges),
+        }
+        result = record.record(
+            *("gates", ["numba", "numpy", "scikit-learn"], data),
+            model=model.name,
+            rows=list(rows.values()),
+        )
+        record.write(result, args.out)
+    return 0
+
+
+def settings_of(text: str) -> Settings:
+    """Read settings of gates."""
+    return Settings(*map(float, text.split(",")))
+
+
+def test_bench_gates_on_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import data_sets
+
+    monkeypatch.setattr("premir.train.gates._TREES", 10)
+    monkeypatch.setattr(sys.modules[__name__], "_BEST_PER_MB", 20.0)
+    data, out = data_sets.genomes_dir().parent, tmp_path / "gates.json"
+    ebv = str(genome_file(data, "ebv"))
+    command = ["do2018-crossspecies-new-variable", "--data", str(data), "--genomes", "hcmv"]
+    command += ["--held", ebv, "--judge", ebv, "--planted", "40", "--surveys", str(tmp_path)]
+    assert main([*command, "--settings", "1,1,.005,.1", ".3,.4,.005,.1", "--out", str(out)]) == 0
+    everything, few = json.loads(out.read_text())["rows"]
+    calls, fewer = (each["known"]["that the model calls"] for each in (everything, few))
+    assert 20 < calls["precursors"] == fewer["precursors"] <= 40
+    of_all, of_few = (each["judged"]["ebv"] for each in (everything, few))
+    assert (calls["lost"], of_all["loss"] < 0.005) == (0, True)
+    assert of_few["folded_per_mb"] < of_all["folded_per_mb"]
+    assert of_few["hits_lost"] > of_all["hits_lost"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
