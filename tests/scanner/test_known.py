@@ -24,11 +24,11 @@ from premir.scanner.report.evidence.known.library import (
     BackgroundTail,
     KnownHairpin,
     Library,
+    count_seeds,
 )
 from premir.scanner.report.evidence.known.names import family_of, species_of
 from premir.scanner.report.evidence.known.reading import (
     chosen_library,
-    count_seeds,
     from_fasta,
     load_library,
     read_made,
@@ -373,7 +373,7 @@ def test_a_clade_is_part_of_what_a_run_has_scored(own_family, tmp_path):
     left = [hit for hit in read_hits(everything) if hit.name not in taken]
     below = max((hit for hit in left if hit.prob < min(h.prob for h in hits)), key=lambda h: h.prob)
     library = fasta(tmp_path / "own.fa", cel_mir_5_1=LET_7, hsa_mir_9_1=below.sequence[20:-20])
-    written = {}
+    written: dict[str, bytes] = {}
     for clade, lifted in (("Nematoda", False), ("^Nematoda", True), ("Nematoda", False)):
         out = tmp_path / "out.bed"
         line = [str(path), "--out", str(out), "-q", "--known", str(library), "--known-clade", clade]
