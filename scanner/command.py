@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
@@ -109,12 +110,14 @@ def run_command(parser: Parser, argv: Sequence[str] | None, work: Work) -> int:
     """
     _open_streams()
     previous = signal.signal(signal.SIGTERM, _terminate)
+    unraisable, sys.unraisablehook = sys.unraisablehook, _raise_again
     try:
         return _run(parser, argv, work)
     except BrokenPipeError:  # whoever read our output has gone, and wants no complaint
         return _CLOSED_PIPE
     finally:
         signal.signal(signal.SIGTERM, previous)
+        sys.unraisablehook = unraisable
         _give_up_closed_streams()
 
 
@@ -154,12 +157,28 @@ def option_name(name: str) -> str:
     return "GENOME" if name == "genome" else f"--{name.replace('_', '-')}"
 
 
+_AGAIN_S = 0.05
+
+
 class _Terminated(BaseException):
     """SIGTERM arrived."""
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise _Terminated
+
+
+def _raise_again(ignored: sys.UnraisableHookArgs) -> None:
+    """Send a signal again that came while C code called Python, as compilers of kernels do.
+
+    Such code has no way to pass an exception on. It is given time to return.
+    """
+    if issubclass(ignored.exc_type, (KeyboardInterrupt, _Terminated)):
+        interrupted = issubclass(ignored.exc_type, KeyboardInterrupt)
+        signal_number = signal.SIGINT if interrupted else signal.SIGTERM
+        threading.Timer(_AGAIN_S, os.kill, (os.getpid(), signal_number)).start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def _run(parser: Parser, argv: Sequence[str] | None, work: Work) -> int:

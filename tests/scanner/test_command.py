@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import io
 import logging
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
+import threading
 
 import builders
 import pytest
@@ -213,6 +216,19 @@ def test_closed_and_full_streams(line, code, said):
     )
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.strip() == (f"premir-scan: {said}" if said else "")
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_comes_while_c_code_calls_python_is_heard(parser, number, code):
+    def work(_options, _given):
+        swallowing = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), number))
+        swallowing()
+        threading.Event().wait(60)
+        return 0
+
+    before = sys.unraisablehook
+    assert run_command(parser, [], work) == code
+    assert sys.unraisablehook is before
 
 
 def test_terminated(parser):

@@ -58,5 +58,6 @@ def test_compiling_again_finds_all_in_the_cache(caplog):
     compiling.compile_kernels()
     COMPILATION.kernels = 0
     caplog.set_level("INFO")
+    caplog.clear()
     compiling.compile_kernels()
     assert caplog.messages == ["all kernels are in the cache"]
