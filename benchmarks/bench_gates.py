@@ -42,6 +42,7 @@ from premir.train.gates import (
     candidates_for,
     judge_gates,
     learn_gates,
+    nearest_precursors,
     plant_in,
     preset_of,
     survey,
@@ -103,11 +104,8 @@ def plant(known: Sequence[Precursor], genomes: Sequence[Path], model: Model, mos
     named = {each.codes.tobytes(): each.family for each in known}
     families = [named[contig.codes[a:b].tobytes()] for a, b in contig.hairpins]
     numbers = np.unique(families, return_inverse=True)[1]
-    start, end = contig.loci.T
-    middle = (loci.start + loci.end) // 2
-    nearest = np.clip(np.searchsorted(start, middle, side="right") - 1, 0, None)
-    covered = np.minimum(loci.end, end[nearest]) - np.maximum(loci.start, start[nearest])
-    fits = (2 * covered > end[nearest] - start[nearest]) & (loci.strand > 0)
+    nearest, covers = nearest_precursors(loci, contig)
+    fits = covers & (loci.strand > 0)
     return Planted(replace(surveyed, place=numbers[nearest]), np.where(fits, nearest, -1))
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -110,7 +111,8 @@ def run_command(parser: Parser, argv: Sequence[str] | None, work: Work) -> int:
     """
     _open_streams()
     previous = signal.signal(signal.SIGTERM, _terminate)
-    unraisable, sys.unraisablehook = sys.unraisablehook, _raise_again
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = partial(_raise_again, unraisable)
     try:
         return _run(parser, argv, work)
     except BrokenPipeError:  # whoever read our output has gone, and wants no complaint
@@ -168,17 +170,18 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise _Terminated
 
 
-def _raise_again(ignored: sys.UnraisableHookArgs) -> None:
+def _raise_again(
+    otherwise: Callable[[sys.UnraisableHookArgs], object], ignored: sys.UnraisableHookArgs
+) -> None:
     """Send a signal again that came while C code called Python, as compilers of kernels do.
 
     Such code has no way to pass an exception on. It is given time to return.
     """
-    if issubclass(ignored.exc_type, (KeyboardInterrupt, _Terminated)):
-        interrupted = issubclass(ignored.exc_type, KeyboardInterrupt)
-        signal_number = signal.SIGINT if interrupted else signal.SIGTERM
-        threading.Timer(_AGAIN_S, os.kill, (os.getpid(), signal_number)).start()
-    else:
-        sys.__unraisablehook__(ignored)
+    for stop, number in ((KeyboardInterrupt, signal.SIGINT), (_Terminated, signal.SIGTERM)):
+        if issubclass(ignored.exc_type, stop):
+            threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number)).start()
+            return
+    otherwise(ignored)
 
 
 def _run(parser: Parser, argv: Sequence[str] | None, work: Work) -> int:

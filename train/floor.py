@@ -27,7 +27,7 @@ from premir.scanner.report.evidence.known.compared import least_compared
 from premir.scanner.score.card import CARD
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.model import Model, log_odds_of
-from premir.train.gates import candidates_for, plant_in, preset_of
+from premir.train.gates import candidates_for, nearest_precursors, plant_in, preset_of
 from premir.train.genome.backgrounds import held_out
 from premir.train.genome.config import Known
 from premir.train.genome.sources import read_known
@@ -120,11 +120,10 @@ def best_of_each(loci: Loci, log_odds: _F64, planted: PlantedContig) -> npt.NDAr
         int64 (M,), indices of candidates on the plus strand whose middle lies in the precursor and
         that cover more than half of it.
     """
-    start, end = planted.loci.T
+    own, covers = nearest_precursors(loci, planted)
+    start, end = planted.loci[own].T
     middle = (loci.start + loci.end) // 2
-    own = np.clip(np.searchsorted(start, middle, side="right") - 1, 0, None)
-    covered = np.minimum(loci.end, end[own]) - np.maximum(loci.start, start[own])
-    inside = (middle >= start[own]) & (middle < end[own]) & (2 * covered > end[own] - start[own])
+    inside = covers & (middle >= start) & (middle < end)
     fits = np.flatnonzero(inside & (loci.strand > 0))
     ranked = fits[np.argsort(-log_odds[fits], kind="stable")]
     return ranked[np.unique(own[ranked], return_index=True)[1]]

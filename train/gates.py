@@ -29,6 +29,7 @@ from premir.scanner.errors import InputError
 from premir.scanner.files import sha256, whole_file, write_json
 from premir.scanner.find.candidates import KINDS, PRESETS, Candidates, candidates_of
 from premir.scanner.find.folding import KernelFolder
+from premir.scanner.find.loci import Loci
 from premir.scanner.genome.letters import OpenGenome, open_genome
 from premir.scanner.score.card import CARD
 from premir.scanner.score.gating import GATES, Gate
@@ -133,6 +134,24 @@ def plant_in(
     letters = np.frombuffer(bytearray(b"ACGTN"), np.uint8)[planted.codes]
     out.write_bytes(b">planted\n" + letters.tobytes() + b"\n")
     return planted
+
+
+def nearest_precursors(loci: Loci, planted: PlantedContig) -> tuple[npt.NDArray[np.int64], _Mask]:
+    """Tell which planted precursors candidates are next to.
+
+    Args:
+        loci: N candidates of the contig with the planted hairpins.
+        planted: what stands in it.
+
+    Returns:
+        The last precursor that begins before a candidate's middle (else the first), int64 (N,), and
+        whether the candidate covers more than half of it.
+    """
+    start, end = planted.loci.T
+    middle = (loci.start + loci.end) // 2
+    nearest = np.clip(np.searchsorted(start, middle, side="right") - 1, 0, None)
+    covered = np.minimum(loci.end, end[nearest]) - np.maximum(loci.start, start[nearest])
+    return nearest, 2 * covered > end[nearest] - start[nearest]
 
 
 def grow_trees(features: Features, wanted: _Mask, seed: int) -> Gate:

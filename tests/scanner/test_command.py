@@ -231,6 +231,18 @@ def test_a_signal_that_comes_while_c_code_calls_python_is_heard(parser, number, 
     assert sys.unraisablehook is before
 
 
+def test_other_errors_in_callbacks_are_told_as_before(parser, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: told.append(ignored.exc_type))
+
+    def work(_options, _given):
+        ctypes.CFUNCTYPE(None)(lambda: [][0])()
+        return 0
+
+    assert run_command(parser, [], work) == 0
+    assert told == [IndexError]
+
+
 def test_terminated(parser):
     def work(_options, _given):
         os.kill(os.getpid(), 15)
