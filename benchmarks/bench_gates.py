@@ -6,10 +6,9 @@ python benchmarks/bench_gates.py premir-animal@2 --data ../shared/data \
     --settings .7,.7,.005,.1 .5,.7,.005,.1 .4,.7,.005,.1 --out benchmarks/results/gates.json
 
 Gates are learned as ``premir-train gates`` learns them, from its genomes and the known precursors
-of half of the families, but for their cuts, which are placed by trees that have not seen a
-precursor's family. Precursors of the other half, planted in other genomes (``--held``), say what
-known precursors are lost: those of whose candidates none passes both gates; and of those that the
-model calls, those of whose calls none does. Genomes (``--judge``) say how much is folded and
+of half of the families. Precursors of the other half, planted in other genomes (``--held``), say
+what known precursors are lost: those of whose candidates none passes both gates; and of those that
+the model calls, those of whose calls none does. Genomes (``--judge``) say how much is folded and
 scored, and what is lost of all hits. Settings that are in the output file already are done again.
 """
 
@@ -18,9 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,26 +27,23 @@ import pytest
 import record
 
 from premir.scanner.find.candidates import KINDS
-from premir.scanner.find.loci import Loci
-from premir.scanner.genome.letters import open_genome
 from premir.scanner.report.evidence.known.compared import least_compared
 from premir.scanner.score.gating import Gate
 from premir.scanner.score.model import Model
 from premir.scanner.score.shipped import load_model
 from premir.train.gates import (
     LENDERS,
+    Planted,
     Surveyed,
-    candidates_for,
     judge_gates,
     learn_gates,
-    nearest_precursors,
-    plant_in,
     preset_of,
     survey,
+    survey_planted,
 )
 from premir.train.genome.config import Known
 from premir.train.genome.sources import read_known
-from premir.train.precursors import Precursor, genome_file
+from premir.train.precursors import genome_file
 
 _BEST_PER_MB = 2.0
 """As by default."""
@@ -77,36 +71,6 @@ class Settings(NamedTuple):
     keep_folded: float
     loss: float
     best_loss: float
-
-
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """Candidates of known precursors of half of the families, and of their flanks.
-
-    Attributes:
-        surveyed: their features; their places are the families of the precursors that they are
-            next to, so that trees that vote on them to place a cut have not seen the family.
-        precursor: int64 (N,), which precursor a candidate covers more than half of, or -1.
-    """
-
-    surveyed: Surveyed
-    precursor: npt.NDArray[np.int64]
-
-
-def plant(known: Sequence[Precursor], genomes: Sequence[Path], model: Model, most: int) -> Planted:
-    """Plant known precursors in genomes, and survey them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "planted.fa"
-        contig = plant_in(known, genomes, path, seed=0, limit=most)
-        surveyed = survey(path, model)
-        with open_genome(path) as genome:
-            loci = Loci.concatenate([each.loci for each in candidates_for(model, genome)])
-    named = {each.codes.tobytes(): each.family for each in known}
-    families = [named[contig.codes[a:b].tobytes()] for a, b in contig.hairpins]
-    numbers = np.unique(families, return_inverse=True)[1]
-    nearest, covers = nearest_precursors(loci, contig)
-    fits = covers & (loci.strand > 0)
-    return Planted(replace(surveyed, place=numbers[nearest]), np.where(fits, nearest, -1))
 
 
 def lost_of(planted: Planted, passed: _Mask, wanted: _Mask) -> tuple[int, int]:
@@ -178,7 +142,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     genomes = [genome_file(args.data, name) for name in args.genomes]
     everything = read_known([Known(mirbase=args.data, kind=KINDS[preset_of(model)])])
     known, others = (
-        plant([each for each in everything if each.held_out == held], where, model, args.planted)
+        survey_planted(
+            [each for each in everything if each.held_out == held],
+            where,
+            model,
+            seed=0,
+            limit=args.planted,
+        )
         for held, where in ((False, genomes), (True, args.held))
     )
     backgrounds = [survey_once(path, model, args.surveys) for path in genomes]

@@ -5,10 +5,10 @@ what the exhaustive path finds in genomes and among known hairpins of the preset
 pieces of them (no nematode, no herpesvirus, no Brassicaceae; yeast and E. coli are judges and
 refused). A gate is a sum of votes of small trees; its cut keeps all but the allowed
 share of the hits among the planted hairpins, and of the genomes' best candidates, as trees vote
-that have not seen their chromosome. Such *best candidates* (2 per Mb by default, of which a tenth
-may be lost) are more than the hits, because hits of a genome unlike these may look like them. Trees
-learn to tell a broader set still. And a gate rejects no more than it must: of all of the genomes'
-candidates it keeps a fixed share.
+that have not seen the hairpin's family, or the candidate's stretch of a genome. Such *best
+candidates* (2 per Mb by default, of which a tenth may be lost) are more than the hits, because hits
+of a genome unlike these may look like them. Trees learn to tell a broader set still. And a gate
+rejects no more than it must: of all of the genomes' candidates it keeps a fixed share.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Surveyed:
         stem: features before folding.
         fold: features after it.
         prob: float64 (N,), probability.
-        place: int64 (N,), tells pieces of about 100 kb apart.
+        place: int64 (N,), tells pieces of about 100 kb apart, or families.
         megabases: size of the genome.
     """
 
@@ -91,7 +91,12 @@ def survey(path: Path, model: Model) -> Surveyed:
     Raises:
         InputError: the file cannot be used.
     """
-    stems, folds, probs, places = [], [], [], []
+    return _survey(path, model)[0]
+
+
+def _survey(path: Path, model: Model) -> tuple[Surveyed, Loci]:
+    """Survey a FASTA file; returns where its candidates lie, too."""
+    stems, folds, probs, places, everywhere = [], [], [], [], []
     with open_genome(path) as genome:
         for found in candidates_for(model, genome):
             loci, hairpins, contexts = found.loci, found.hairpins, found.loci.contexts()
@@ -102,14 +107,48 @@ def survey(path: Path, model: Model) -> Surveyed:
             probs.append(probabilities(model.select(hairpins).astype(np.float64)))
             contig = genome.contigs.offsets[loci.contig]
             places.append((contig + loci.start) // 100_000)
+            everywhere.append(loci)
         megabases = int(genome.contigs.lengths.sum()) / 1e6
-    return Surveyed(
+    surveyed = Surveyed(
         np.concatenate(stems),
         np.concatenate(folds),
         np.concatenate(probs),
         np.concatenate(places),
         megabases,
     )
+    return surveyed, Loci.concatenate(everywhere)
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Candidates of planted precursors, and of their flanks.
+
+    Attributes:
+        surveyed: their features; their places are the families of the precursors that they are
+            next to, so that trees that vote on them to place a cut have not seen the family.
+        precursors: how many were planted.
+        precursor: int64 (N,), which of them a candidate covers more than half of, or -1.
+    """
+
+    surveyed: Surveyed
+    precursors: int
+    precursor: npt.NDArray[np.int64]
+
+
+def survey_planted(
+    known: Sequence[Precursor], genomes: Sequence[Path], model: Model, *, seed: int, limit: int
+) -> Planted:
+    """Plant known precursors in pieces of genomes (:func:`plant_in`), and survey them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "planted.fa"
+        contig = plant_in(known, genomes, path, seed=seed, limit=limit)
+        surveyed, loci = _survey(path, model)
+    named = {each.codes.tobytes(): each.family for each in known}
+    families = [named[contig.codes[a:b].tobytes()] for a, b in contig.hairpins]
+    nearest, covers = nearest_precursors(loci, contig)
+    place = np.unique(families, return_inverse=True)[1][nearest]
+    precursor = np.where(covers & (loci.strand > 0), nearest, -1)
+    return Planted(replace(surveyed, place=place), len(contig.loci), precursor)
 
 
 def candidates_for(model: Model, genome: OpenGenome) -> Iterator[Candidates]:
@@ -279,17 +318,14 @@ def build_gates(
         if path.parent.name.startswith(_JUDGES):
             raise InputError(f"--genomes {path}: is a judge, and nothing may be learned from it")
     preset = preset_of(model)
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "planted.fa"
-        precursors = read_known([Known(mirbase=data, kind=KINDS[preset])])
-        count = len(plant_in(precursors, genomes, path, seed=seed, limit=planted).loci)
-        known = survey(path, model)
+    precursors = read_known([Known(mirbase=data, kind=KINDS[preset])])
+    known = survey_planted(precursors, genomes, model, seed=seed, limit=planted)
     backgrounds = []
     for name, path in zip(names, genomes, strict=True):
         backgrounds.append(survey(path, model))
         _log.info("%s: %d candidates", name, backgrounds[-1].prob.size)
     gates = learn_gates(
-        known,
+        known.surveyed,
         backgrounds,
         model.min_prob,
         loss=loss,
@@ -306,7 +342,7 @@ def build_gates(
         "max_span": PRESETS[preset].max_span,
         "min_prob": model.min_prob,
         "genomes": names,
-        "planted_hairpins": count,
+        "planted_hairpins": known.precursors,
         "allowed_loss": loss,
         "best_per_mb": best_per_mb,
         "best_loss": best_loss,

@@ -18,7 +18,7 @@ from premir.scanner.score.card import CARD
 from premir.scanner.score.gating import GATES
 from premir.scanner.score.shipped import load_model
 from premir.train.cli import main
-from premir.train.gates import build_gate, grow_trees, plant_in
+from premir.train.gates import build_gate, grow_trees, plant_in, survey_planted
 from premir.train.genome.config import Known
 from premir.train.genome.sources import read_known
 from premir.train.precursors import genome_file
@@ -43,18 +43,8 @@ def gated(tmp_path_factory, ebv):
     card = json.loads((directory / CARD).read_text())
     (directory / CARD).write_text(json.dumps({**card, "min_prob": 0.99}))
     options = ["--data", data_sets.genomes_dir().parent, "--genomes", ARABIDOPSIS]
-    options += [
-        "--judge",
-        ebv,
-        "--planted",
-        200,
-        "--loss",
-        0.05,
-        "--best-per-mb",
-        100,
-        "--keep",
-        0.3,
-    ]
+    options += ["--judge", ebv, "--planted", 600, "--loss", 0.05]
+    options += ["--best-per-mb", 20, "--keep", 0.3]
     assert main(["gates", str(directory), *map(str, options)]) == 0
     return directory
 
@@ -168,3 +158,19 @@ def test_planted_hairpins_stand_in_pieces_of_the_genomes(tmp_path, kind):
     assert header == ">planted"
     assert count == 20
     assert encode(sequence).size > 20 * (2 * 200 + 45)
+
+
+def test_trees_that_vote_on_a_planted_precursor_have_not_seen_its_family():
+    known = read_known([Known(mirbase=data_sets.genomes_dir().parent, kind="animal")])
+    planted = survey_planted(known, [ARABIDOPSIS], load_model(PAPER), seed=1, limit=40)
+    assert planted.precursors == 40
+    found = planted.precursor >= 0
+    assert np.unique(planted.precursor[found]).size > 30
+    place = planted.surveyed.place
+    of_precursor = {
+        precursor: set(place[planted.precursor == precursor].tolist())
+        for precursor in planted.precursor[found].tolist()
+    }
+    assert {len(places) for places in of_precursor.values()} == {1}
+    families = {each.family for each in known}
+    assert 1 < np.unique(place).size < min(len(families), planted.precursors)
