@@ -814,27 +814,30 @@ def test_a_training_that_learns_nothing_leaves_no_model(data, trained, tmp_path,
         assert not (out / "card.json").exists()
 
 
-def test_ablation_judges_each_variant_once_and_writes_a_table(data, tmp_path, monkeypatch, capsys):
-    kept = ("everything", "without mutation")
+def test_ablation_judges_each_repeat_of_each_variant_once_and_writes_a_table(
+    data, tmp_path, monkeypatch, capsys
+):
+    kept = ("everything", "without mutation", "background of the first four genomes")
     monkeypatch.setattr(ablation, "VARIANTS", {name: ablation.VARIANTS[name] for name in kept})
-    arguments = [
-        "--data",
-        data,
-        "--config",
-        data / "tiny.toml",
-        "--samples",
-        160,
-        "--out",
-        tmp_path,
-    ]
-    page = tmp_path / "page.md"
-    assert main(["ablation", *map(str, arguments), "--table", str(page)]) == 0
+    out, page = tmp_path / "out", tmp_path / "page.md"
+    arguments = ["--data", data, "--config", data / "tiny.toml", "--samples", 640, "--repeats", 2]
+    arguments += ["--out", out, "--table", page]
+    assert main(["ablation", *map(str, arguments)]) == 0
     results = json.loads(capsys.readouterr().out)
     assert list(results) == list(kept)
-    assert results["everything"] != results["without mutation"]
-    assert read_model(tmp_path / "without-mutation").card["settings"]["mutation"] == 0
+    assert [len(repeats) for repeats in results.values()] == [2, 2, 2]
+    everything = results["everything"]
+    assert everything[0] != everything[1]
+    assert everything != results["without mutation"]
+    model = read_model(out / "without-mutation" / "repeat-1")
+    assert (model.card["settings"]["mutation"], model.card["settings"]["repeat"]) == (0, 1)
     row = [line for line in page.read_text().splitlines() if line.startswith("| everything |")]
-    assert row[0].split(" | ")[1] == f"{results['everything']['false_per_mb_at_recall_0.3']:g}"
+    low, high = sorted(repeat["false_per_mb_at_recall_0.3"] for repeat in everything)
+    assert row[0].split(" | ")[1] == f"{(low + high) / 2:.4g} ({low:g} to {high:g})"
+    weights = [path for path in out.glob("*/*/weights.safetensors")]
+    made = {path: path.stat().st_mtime_ns for path in weights}
+    assert main(["ablation", *map(str, arguments)]) == 0
+    assert {path: path.stat().st_mtime_ns for path in weights} == made
 
 
 def test_concatenated_batches_are_packed():

@@ -17,6 +17,8 @@ def _add_options(parser: Parser) -> None:
     groups.add_sources(parser)
     add("--samples", type=whole(1), default=120_000, metavar="N", help="hairpins seen by each; "
         "default: %(default)s")  # fmt: skip
+    add("--repeats", type=whole(1), default=1, metavar="N", help="trainings of each variant, by "
+        "random paths of their own; default: %(default)s")  # fmt: skip
     add("--out", type=path, required=True, metavar="DIR", help="folder of the models and of "
         "results.json")  # fmt: skip
     add("--table", type=file_path, metavar="PAGE", help="Markdown page to write")
@@ -34,6 +36,7 @@ def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
         read_config(options.config or ANIMAL_CONFIG, options.data),
         options.out,
         samples=options.samples,
+        repeats=options.repeats,
         threads=options.threads,
         page=options.table,
     )
@@ -46,8 +49,9 @@ COMMAND = Command(
     "measure what each ingredient of a genome training buys",
     _add_options,
     _run,
-    description="The same genome training without one ingredient at a time. Every variant sees\n"
-    "the same number of hairpins from the same start, and is judged once, at its end, on held-out\n"
-    "families and contigs. A variant that is finished is not trained again.",
-    examples=("--data DATA --out ablation --table docs/results/genome-ablation.md",),
+    description="The same genome training without one ingredient at a time, of the\n"
+    "configuration's first network alone. Every variant sees the same number of hairpins, and is\n"
+    "judged once, at its end, on held-out families and contigs. A training that is finished is\n"
+    "not done again.",
+    examples=("--data DATA --out ablation --repeats 3 --table docs/results/genome-ablation.md",),
 )

@@ -163,6 +163,8 @@ class GenomeConfig:
         average: highest decay of the running mean of the weights, which is what is kept; before
             that it spans the last third of the training so far.
         seed: of everything random.
+        repeat: which of several trainings on the same sources it is; each takes a random path of
+            its own, and all are judged by the same.
     """
 
     name: str
@@ -195,6 +197,7 @@ class GenomeConfig:
     weight_decay: float = 1e-3
     average: float = 0.9999
     seed: int = 0
+    repeat: int = 0
     raw: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def sources(self) -> list[Source]:
@@ -337,6 +340,8 @@ def _check(path: Path, config: GenomeConfig) -> None:
     most = config.unknown_letters
     if not isinstance(most, int | float) or not 0 <= most <= 1:
         raise InputError(f"{path}: unknown_letters must be a number from 0 to 1")
+    if not isinstance(config.repeat, int) or config.repeat < 0:
+        raise InputError(f"{path}: repeat must be a whole number from 0 on")
     if not config.known or not config.backgrounds:
         raise InputError(f"{path}: needs at least one [[known]] and one [[backgrounds]]")
     for known in config.known:

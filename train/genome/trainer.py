@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from premir.scanner.find.folding import Folder
 from premir.scanner.find.hairpins import Hairpins, concatenate
+from premir.scanner.score.card import MOST_MEMBERS
 from premir.scanner.score.inference import batch_log_odds
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
@@ -70,7 +71,7 @@ class GenomeTrainer:
     history: History = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        torch.manual_seed(self.config.seed + 1_000_003 * self.member)
+        torch.manual_seed(self.config.seed + 1_000_003 * self._path)
         self.network = NETWORKS[self.kind]()
         if self.start is not None:
             self.network.load_state_dict(self.start.state_dict())
@@ -87,6 +88,11 @@ class GenomeTrainer:
         """Hairpins seen."""
         return sum(each["samples"] for each in self.history)
 
+    @property
+    def _path(self) -> int:
+        """Numbers the random paths: one for each network of each repeat."""
+        return self.member + MOST_MEMBERS * self.config.repeat
+
     def train_round(self) -> dict[str, Any]:
         """Train on the next hairpins; returns what is known of the round.
 
@@ -95,7 +101,7 @@ class GenomeTrainer:
         """
         wall, cpu = time.perf_counter(), time.process_time()
         config = self.config
-        rng = np.random.default_rng([config.seed, 4, len(self.history), self.member])
+        rng = np.random.default_rng([config.seed, 4, len(self.history), self._path])
         known, shares = self.positives.load(rng)
         background, odds = self.negatives.load(rng)
         ones = max(1, config.batch // (config.negatives_per_positive + 1))
