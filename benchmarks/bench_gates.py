@@ -1,6 +1,6 @@
 r"""What gates lose and save, by their floors, in families and genomes that they did not learn from.
 
-python benchmarks/bench_gates.py premir-animal@2 --data ../shared/data \
+python benchmarks/bench_gates.py premir-animal@3 --data ../shared/data \
     --held ../shared/data/background/encode_vertebrates/genome.fa.gz \
     --judge ../shared/data/genomes/celegans_dev/genome.fa.gz \
     --settings .7,.7,.005,.1 .5,.7,.005,.1 .4,.7,.005,.1 --out benchmarks/results/gates.json

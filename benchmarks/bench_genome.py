@@ -1,6 +1,6 @@
 r"""Networks on genomes: recall of known hairpins against false calls per Mb.
 
-python benchmarks/bench_genome.py celegans_dev --models premir-animal@2 adapted/ \
+python benchmarks/bench_genome.py celegans_dev --models premir-animal@3 adapted/ \
     --work cuts --out benchmarks/results/genome.json
 
 Candidates are cut and folded once for each context and kept in --work. All are scored (as with

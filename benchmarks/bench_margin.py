@@ -24,7 +24,7 @@ from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.score.inference import batch_log_odds, single_log_odds
 from premir.scanner.score.networks.network import Network
 
-MODELS = ("premir-animal@2", "premir-plant@1", "do2018-crossspecies-new-variable")
+MODELS = ("premir-animal@3", "premir-plant@1", "do2018-crossspecies-new-variable")
 _LOW_BITS = 13
 """Bits of a float32's mantissa that TF32 lacks."""
 
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def test_bench_margin_on_tiny_input(tmp_path: Path) -> None:
     fasta, out = tmp_path / "tiny.fa", tmp_path / "margin.json"
     fasta.write_text(">a\n" + "GGGGTTTTCCCC" * 4 + "\n>b\nGGGGTTTTCCCC\n>c\nGGACC\n")
-    assert main([str(fasta), "--models", "premir-animal@2", "--out", str(out)]) == 0
+    assert main([str(fasta), "--models", "premir-animal@3", "--out", str(out)]) == 0
     for found in json.loads(out.read_text())["largest_differences"].values():
         margin, tf32 = found.pop("margin"), found.pop("factors in TF32")
         assert max(found.values()) < margin / 100

@@ -1,7 +1,7 @@
 r"""From FASTA to BED side by side: premir, the naive pipeline, RNALfold, and peers, in one run.
 
 python benchmarks/bench_whole.py ../shared/data/genomes/celegans_dev/genome.fa.gz \
-    --hairpins ../shared/data/benchmark/sequences/new_pos.fa --model premir-animal@2 \
+    --hairpins ../shared/data/benchmark/sequences/new_pos.fa --model premir-animal@3 \
     --peer 'mirnafold=/opt/miRNAfold/run {genome} {out}' --out benchmarks/results/whole.json
 
 Times are CPU seconds, of one thread or of a command with all its processes, so that other work on

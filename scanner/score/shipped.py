@@ -11,12 +11,12 @@ from premir.scanner.score.card import CARD, WEIGHTS
 if TYPE_CHECKING:
     from premir.scanner.score.model import Model
 
-DEFAULT_MODEL = "premir-animal@2"
+DEFAULT_MODEL = "premir-animal@3"
 PLANT_MODEL = "premir-plant@1"
 """The default with the preset ``plant``."""
 HAIRPIN_MODEL = "do2018-crossspecies-new-variable"
 """For sequences without flanks: hairpins cut as those of the benchmark are."""
-RETIRED = {"premir-animal@1": "4ff7a80"}
+RETIRED = {"premir-animal@1": "4ff7a80", "premir-animal@2": "00637e5"}
 """Models of earlier releases that are shipped no longer, and the commit that has them."""
 SHIPPED = Path(__file__).parent / "models"
 

@@ -56,7 +56,7 @@ def test_the_models_own_threshold_is_the_default():
     "name, asked, message",
     [
         (DEFAULT_MODEL, (0.5, 1), "--max-fp and --min-prob both set the threshold"),
-        (DEFAULT_MODEL, (None, 0.001), "--max-fp 0.001: what premir-animal@2 was judged on is too"),
+        (DEFAULT_MODEL, (None, 0.001), "--max-fp 0.001: what premir-animal@3 was judged on is too"),
         (HAIRPIN_MODEL, (None, 1), "has no false_calls_per_mb, for it was not judged on genomes"),
     ],
 )

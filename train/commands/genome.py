@@ -24,7 +24,7 @@ COMMAND = Command(
     _add_options,
     _run,
     description="Train a network for scanning genomes: known hairpins against candidates of\n"
-    "genomes, from one configuration file. Without --config it is premir-animal@2's;\n"
+    "genomes, from one configuration file. Without --config it is premir-animal@3's;\n"
     "premir-train sources says what it reads, and where that comes from.",
     examples=("--data DATA --out my-model", "--data DATA --config mine.toml --out my-model"),
 )

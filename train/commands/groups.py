@@ -111,7 +111,7 @@ def add_sources(parser: Parser) -> None:
     add("--data", type=path, required=True, metavar="DIR", help="folder that the configuration's "
         "paths are relative to")  # fmt: skip
     add("--config", type=path, metavar="TOML", help="sources and settings; default: those of "
-        "premir-animal@2")  # fmt: skip
+        "premir-animal@3")  # fmt: skip
 
 
 def add_output(parser: Parser) -> None:

@@ -19,7 +19,7 @@ def _add_options(parser: Parser) -> None:
     add("--data", type=path, required=True, metavar="DIR", help="folder that the paths of --config "
         "are relative to")  # fmt: skip
     add("--config", type=path, metavar="TOML", help="what the model was trained on; default: that "
-        "of premir-animal@2")  # fmt: skip
+        "of premir-animal@3")  # fmt: skip
     add("--judge", nargs="*", type=path, default=[], metavar="FASTA", help="genomes without "
         "pre-miRNAs that nothing is fitted to, to judge by")  # fmt: skip
     add("--work", type=path, default=Path("premir-inflation"), metavar="DIR", help="folder for "

@@ -22,7 +22,7 @@ KINDS = ("animal", "plant")
 """Kinds of known hairpins in miRBase."""
 
 ANIMAL_CONFIG = Path(__file__).parent / "animal.toml"
-"""What ``premir-animal@2`` is trained on."""
+"""What ``premir-animal@3`` is trained on."""
 
 
 @dataclass(frozen=True, slots=True)

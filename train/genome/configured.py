@@ -31,7 +31,7 @@ def train_configured(
     """Read a configuration and train as it says.
 
     Args:
-        path: TOML file; that of premir-animal@2 where None.
+        path: TOML file; that of premir-animal@3 where None.
         data: folder that its paths are relative to.
         out: model directory; named by the configuration or the genome where None.
         seed: instead of the configuration's.
