@@ -43,7 +43,7 @@ from family_models import PROGRAMS, build
 from premir.scanner import read_hits
 from premir.scanner.genome.fasta import read_records
 from premir.scanner.report.evidence.known.clades import of_clades
-from premir.scanner.report.evidence.known.reading import shipped
+from premir.scanner.report.evidence.known.reading import members_of, shipped
 
 SEED = 20180
 AROUND = 1_000
@@ -282,7 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     result: dict[str, Any] = {}
     for number, clade in enumerate(args.clade):
-        library = of_clades(shipped(), clade.split(","))
+        library = of_clades(shipped(), members_of(shipped()), clade.split(","))
         models = args.keep / f"families-{number}.cm"
         told = models.with_suffix(".json")
         if not told.exists():
@@ -324,7 +324,7 @@ def test_bench_infernal_on_tiny_input(tmp_path: Path) -> None:
 
     rng = np.random.default_rng(5)
     letters = builders.random_sequence(rng, 6_000, 0.4)
-    (known, *_) = of_clades(shipped(), ["api"]).known
+    (known, *_) = of_clades(shipped(), members_of(shipped()), ["api"]).known
     hairpin = known.letters.replace("U", "T")
     genome = {"c": f"{letters[:3_000]}{hairpin}{letters[3_000:]}"}
     fasta = builders.write_fasta(tmp_path / "g.fa", genome)

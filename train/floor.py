@@ -137,12 +137,13 @@ def _scored(path: Path, model: Model) -> tuple[Loci, _F64, _F64, float]:
         for each in candidates_for(model, genome):
             assert each.hairpins is not None
             loci.append(each.loci)
-            first.append(batch_log_odds(model.networks()[0], each.hairpins, device=cpu))
-            whole.append(model.select(each.hairpins))
+            scores = [batch_log_odds(one, each.hairpins, device=cpu) for one in model.networks()]
+            first.append(scores[0].astype(np.float64))
+            whole.append(model.calibrated(np.mean(scores, axis=0, dtype=np.float64)))
         megabases = int(genome.contigs.lengths.sum()) / 1e6
     return (
         Loci.concatenate(loci),
-        np.concatenate(first).astype(np.float64),
-        np.concatenate(whole).astype(np.float64),
+        np.concatenate(first),
+        np.concatenate(whole),
         megabases,
     )

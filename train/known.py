@@ -30,6 +30,7 @@ from premir.scanner.report.evidence.known.library import (
 )
 from premir.scanner.report.evidence.known.names import species_of
 from premir.scanner.report.evidence.known.reading import write_library
+from premir.scanner.report.evidence.known.representatives import representatives
 from premir.scanner.report.reading import read_hits
 from premir.train.genome.relatives import REPEATED, known_stretches
 from premir.train.precursors import DAPHNIA, NEMATODES, VIRUSES
@@ -41,10 +42,6 @@ GROUPS = {"nematodes": NEMATODES, "daphnia": DAPHNIA}
 """Organisms that accuracy is measured on, by names that ``without`` takes."""
 FEWEST_GENERA = 2
 """A family counts where hairpins of so many genera have matures by experiment."""
-_ALIKE = 2
-"""Letters in which a mature may differ from one that stands for it."""
-_COMPARED = 20
-"""Letters of a mature that are compared: its 3' end varies."""
 _LONGEST = 300
 _HIGH = 0.01
 """Of the background: families that more of it resembles than chance has it are told by these."""
@@ -63,15 +60,17 @@ class _Candidate:
     genus: str
 
 
-def choose_known(data: Path, without: Collection[str] = ()) -> list[KnownHairpin]:
-    """Choose hairpins that stand for the families of animals and plants.
+def members_of_families(data: Path, without: Collection[str] = ()) -> list[KnownHairpin]:
+    """Return the hairpins of the families of animals and plants that are sure.
 
-    Of each family those with most matures come first, in the order of miRBase; one is left out
-    when each of its matures is, but for two letters, that of one chosen before it.
+    Those are families of which hairpins of two genera have matures by experiment.
 
     Args:
         data: folder with ``mirbase/hairpin.fa.gz`` and ``mirbase/mature.tsv.gz``.
         without: codes of organisms (``cel``) of which nothing is taken.
+
+    Returns:
+        Family by family, each in the order of miRBase.
 
     Raises:
         InputError: a file is not there.
@@ -81,31 +80,12 @@ def choose_known(data: Path, without: Collection[str] = ()) -> list[KnownHairpin
     for each in _read_candidates(data):
         if species_of(each.known.name) not in left_out:
             families[each.known.family].append(each)
-    chosen: list[KnownHairpin] = []
-    for members in families.values():
-        if len({each.genus for each in members}) >= FEWEST_GENERA:
-            chosen += _representatives([each.known for each in members])
-    return chosen
-
-
-def _representatives(members: list[KnownHairpin]) -> list[KnownHairpin]:
-    kept: list[KnownHairpin] = []
-    matures: list[str] = []
-    for each in sorted(members, key=lambda known: -len(known.arms)):
-        own = [each.letters[start:end] for start, end in each.arms]
-        if not all(any(_alike(one, other) for other in matures) for one in own):
-            kept.append(each)
-            matures += own
-    return kept
-
-
-def _alike(one: str, other: str) -> bool:
-    """Whether two matures are the same but for some letters, or for where they begin."""
-    for shift in (0, 1, -1):
-        a, b = one[max(0, shift) :][:_COMPARED], other[max(0, -shift) :][:_COMPARED]
-        if sum(x != y for x, y in zip(a, b, strict=False)) <= _ALIKE:
-            return True
-    return False
+    return [
+        each.known
+        for members in families.values()
+        if len({each.genus for each in members}) >= FEWEST_GENERA
+        for each in members
+    ]
 
 
 def _read_candidates(data: Path) -> Iterator[_Candidate]:
@@ -147,7 +127,8 @@ def make_library(
     """
     words = [word for text in without for word in text.lower().split(",")]
     codes = frozenset(code for word in words for code in GROUPS.get(word, {word}))
-    known = choose_known(data, codes)
+    members = members_of_families(data, codes)
+    known = representatives(members)
     hairpins = read_background(background, data)
     library = Library(out.name.removesuffix(".json.gz"), known, measure_tail(known, *hairpins))
     source = {
@@ -156,9 +137,15 @@ def make_library(
         "background": {path.name: sha256(path) for path in background},
         "background_hairpins": hairpins[1].size - 1,
     }
-    write_library(out, library, source)
+    write_library(out, library, source, members)
     families = len({each.family for each in known})
-    return {"hairpins": len(known), "families": families, "sha256": library.digest, **source}
+    return {
+        "hairpins": len(known),
+        "members": len(members),
+        "families": families,
+        "sha256": library.digest,
+        **source,
+    }
 
 
 def read_background(hits: Sequence[Path], data: Path) -> tuple[Codes, Offsets]:

@@ -259,7 +259,7 @@ class Model:
             slope, intercept = self._calibration()
             least = (least - intercept) / slope
         log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places, least, floor)
-        return self._calibrated(log_odds).astype(np.float32)
+        return self.calibrated(log_odds).astype(np.float32)
 
     def score(
         self, hairpins: Hairpins | Sequence[str], places: Places | None = None
@@ -284,7 +284,24 @@ class Model:
 
         networks, hairpins = self.networks(dtype=torch.float64), self._folded(hairpins)
         log_odds = mean_log_odds(networks, hairpins, single_log_odds, self.cross_fit, places)
-        return self._calibrated(log_odds).round(DECIMALS) + 0.0  # there is one zero
+        return self.calibrated(log_odds).round(DECIMALS) + 0.0  # there is one zero
+
+    def calibrated(self, log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the model's log odds from the mean of its networks'.
+
+        Args:
+            log_odds: float64 (N,), by its networks.
+
+        Raises:
+            ModelError: they are no numbers.
+        """
+        slope, intercept = self._calibration()
+        calibrated = slope * log_odds + intercept
+        if np.isnan(calibrated).any():
+            raise ModelError(
+                f"{self.directory}: gives scores that are no numbers: its weights are too large"
+            )
+        return calibrated
 
     def lowest_selected(self, min_prob: float) -> float:
         """Return the log odds by :meth:`select` below which none reaches ``min_prob``."""
@@ -308,15 +325,6 @@ class Model:
                 f"letters other than A, C, G, T, U; one has {unknown.max()} of them"
             )
         return hairpins
-
-    def _calibrated(self, log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        slope, intercept = self._calibration()
-        calibrated = slope * log_odds + intercept
-        if np.isnan(calibrated).any():
-            raise ModelError(
-                f"{self.directory}: gives scores that are no numbers: its weights are too large"
-            )
-        return calibrated
 
     def _calibration(self) -> tuple[float, float]:
         fitted = self.card.get("calibration", {"slope": 1, "intercept": 0})

@@ -13,9 +13,18 @@ from data_sets import data_dir
 from premir.kernels.codes import encode
 from premir.kernels.pairing import pack
 from premir.scanner.errors import InputError
+from premir.scanner.report.evidence.known.clades import of_clades
 from premir.scanner.report.evidence.known.library import KnownHairpin, Library
-from premir.scanner.report.evidence.known.reading import read_made, shipped, write_library
-from premir.train.known import choose_known, measure_tail
+from premir.scanner.report.evidence.known.reading import (
+    members_of,
+    read_made,
+    read_members,
+    shipped,
+    write_library,
+)
+from premir.scanner.report.evidence.known.representatives import representatives
+from premir.train.known import measure_tail, members_of_families
+from premir.train.precursors import NEMATODES
 
 LET_7 = "UGGGAUGAGGUAGUAGGUUGUAUAGUUUUAGGGUCACACCCACCACUGGGAGAUAACUAUACAAUCUACUGUCUUUCCUA"
 MIR_9 = "CGGGGUUGGUUGUUAUCUUUGGUUAUCUAGCUGUAUGAGUGGUGUGGAGUCUUCAUAAAGCUAGAUAACCGAAAGUAAAAAUAACCCCA"
@@ -39,6 +48,10 @@ def mirbase(folder, rows):
     for name, text in (("hairpin.fa.gz", fasta), ("mature.tsv.gz", table)):
         (folder / "mirbase" / name).write_bytes(gzip.compress(text.encode()))
     return folder
+
+
+def choose_known(data, without=()):
+    return representatives(members_of_families(data, without))
 
 
 def changed(letters, *at):
@@ -81,7 +94,7 @@ def test_more_letters_than_two_make_another_representative(tmp_path):
 
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"hairpin\.fa\.gz: no such file; check --data"):
-        choose_known(tmp_path)
+        members_of_families(tmp_path)
 
 
 def background(n, seed):
@@ -107,8 +120,9 @@ def test_shares_hold_in_other_background(tmp_path):
         said = calibration.share[calibration.score == at][0]
         assert (score >= at).mean() == pytest.approx(said, rel=0.3)
     assert calibration.share[-1] == pytest.approx(1e-8, rel=0.5)
-    write_library(tmp_path / "a.json.gz", library, {})
+    write_library(tmp_path / "a.json.gz", library, {}, [*known, *random_family(3, 1)])
     assert read_made(tmp_path / "a.json.gz").digest == library.digest
+    assert read_members(tmp_path / "a.json.gz") == [*known, *random_family(3, 1)]
 
 
 def test_families_that_background_resembles_are_penalised():
@@ -125,4 +139,23 @@ def test_families_that_background_resembles_are_penalised():
 
 
 def test_what_is_shipped_is_what_the_command_chooses():
-    assert list(shipped().known) == choose_known(data_dir("mirbase").parent)
+    members = members_of_families(data_dir("mirbase").parent)
+    assert members_of(shipped()) == members
+    assert list(shipped().known) == representatives(members)
+
+
+def by_family(known):
+    families: dict[str, list[KnownHairpin]] = {}
+    for each in known:
+        families.setdefault(each.family, []).append(each)
+    return families
+
+
+@pytest.mark.parametrize("clade, codes, more", [("hsa", ["hsa"], 200), ("Nematoda", NEMATODES, 1)])
+def test_a_clade_left_out_leaves_what_is_chosen_without_it(clade, codes, more):
+    """Relatives that one of the clade stood for are there, as if nobody knew the clade."""
+    chosen = by_family(choose_known(data_dir("mirbase").parent, codes))
+    left = by_family(of_clades(shipped(), members_of(shipped()), [f"^{clade}"]).known)
+    assert {family: left[family] for family in chosen} == chosen
+    stood = {each.name for each in shipped().known}
+    assert sum(each.name not in stood for own in chosen.values() for each in own) > more

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from premir.scanner.errors import InputError
-from premir.scanner.report.evidence.known.library import Library, count_seeds
+from premir.scanner.report.evidence.known.library import KnownHairpin, Library, count_seeds
+from premir.scanner.report.evidence.known.representatives import representatives
 
 TABLE = Path(__file__).with_name("clades.tsv")
 """Codes of the organisms of miRBase 22.1 and MirGeneDB 2.1, by the clades that they are of, the
@@ -55,20 +56,24 @@ def phylum_of(name: str) -> str:
     return next((clade for clade in clades_of(name) if clade in _PHYLA), "")
 
 
-def of_clades(library: Library, asked: Sequence[str]) -> Library:
+def of_clades(library: Library, members: Sequence[KnownHairpin], asked: Sequence[str]) -> Library:
     """Return a library of what another one has of some clades.
 
-    Its resemblances are as much rarer in background as it has fewer seeds.
+    What stands for a family is chosen anew from its members there: one that stood for others may be
+    left out, and one that another stood for be wanted. Its resemblances are as much rarer in
+    background as it has fewer seeds.
 
     Args:
         library: the other one.
+        members: what that was chosen from; all it has counts where there are none.
         asked: clades, or codes of organisms, in any case, with ``^`` before those to leave out;
             where only such are given, all the rest is taken.
 
     Raises:
         InputError: it has nothing of one of them, or nothing is left.
     """
-    own = [clades_of(each.name) for each in library.known]
+    everything = members or library.known
+    own = [clades_of(each.name) for each in everything]
     there = {clade.lower(): clade for clades in own for clade in clades}
     taken: set[str] = set()
     left_out: set[str] = set()
@@ -84,9 +89,11 @@ def of_clades(library: Library, asked: Sequence[str]) -> Library:
         (taken if wanted == text else left_out).add(clade)
     known = [
         each
-        for each, clades in zip(library.known, own, strict=True)
+        for each, clades in zip(everything, own, strict=True)
         if (not taken or not taken.isdisjoint(clades)) and left_out.isdisjoint(clades)
     ]
+    if members:
+        known = representatives(known)
     if not known:
         raise InputError(f"--known-clade: {','.join(asked)} leaves nothing of {library.name}")
     name = library.name

@@ -6,7 +6,9 @@ import gzip
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,9 @@ from premir.scanner.report.evidence.known.library import (
 from premir.scanner.report.evidence.known.names import family_of, species_of
 from premir.scanner.score.model import Model
 
-SCHEMA = "premir-known-1"
+SCHEMA = "premir-known-2"
+_READ = ("premir-known-1", SCHEMA)
+"""The first holds no members."""
 SHIPPED = Path(__file__).with_name("premir-known@1.json.gz")
 LONGEST_MATURE = 30
 """Longer records of a FASTA file are precursors."""
@@ -78,7 +82,16 @@ def chosen_library(
             )
         return None
     library = load_library(paths) if paths else shipped()
-    return of_clades(library, clades) if clades else library
+    return of_clades(library, members_of(library), clades) if clades else library
+
+
+def members_of(library: Library) -> list[KnownHairpin]:
+    """Return all hairpins that a library was chosen from; none where nobody chose.
+
+    Raises:
+        InputError: its file cannot be read.
+    """
+    return read_members(library.files[0]) if _is_made(library.files) else []
 
 
 def load_library(paths: Sequence[Path]) -> Library:
@@ -87,7 +100,7 @@ def load_library(paths: Sequence[Path]) -> Library:
     Raises:
         InputError: a file cannot be read, or is neither.
     """
-    if len(paths) == 1 and paths[0].name.endswith(".json.gz"):
+    if _is_made(paths):
         return read_made(paths[0])
     known = from_fasta(paths)
     return Library(
@@ -98,16 +111,22 @@ def load_library(paths: Sequence[Path]) -> Library:
     )
 
 
+def _is_made(paths: Sequence[Path]) -> bool:
+    return len(paths) == 1 and paths[0].name.endswith(".json.gz")
+
+
 def read_made(path: Path) -> Library:
-    """Read what :func:`write_library` wrote.
+    """Read what :func:`write_library` wrote, without the members.
 
     Raises:
         InputError: it is no such file.
     """
-    try:
-        table = json.loads(gzip.decompress(path.read_bytes()))
-        if table["schema"] != SCHEMA:
-            raise InputError(f"{path}: is {table['schema']}; this premir reads {SCHEMA}")
+    with _reading(path) as (line, _):
+        table = json.loads(line)
+        if table["schema"] not in _READ:
+            raise InputError(
+                f"{path}: is {table['schema']}; this premir reads {' and '.join(_READ)}"
+            )
         own = table["calibration"]
         calibration = BackgroundTail(
             np.array(own["score"], np.int64),
@@ -115,24 +134,51 @@ def read_made(path: Path) -> Library:
             {str(family): int(value) for family, value in own["penalties"].items()},
             int(own["seeds"]),
         )
-        known = [
-            KnownHairpin(name, letters, tuple((int(start), int(end)) for start, end in arms))
-            for name, letters, arms in table["known"]
-        ]
+        known = [_hairpin(*row) for row in table["known"]]
         return Library(table["name"], known, calibration, (path,))
+
+
+def read_members(path: Path) -> list[KnownHairpin]:
+    """Read the members that :func:`write_library` wrote; none where it is of an earlier version.
+
+    Raises:
+        InputError: it is no such file.
+    """
+    known = read_made(path).known
+    with _reading(path) as (_, line):
+        rows = json.loads(line) if line else []
+        return [known[row] if isinstance(row, int) else _hairpin(*row) for row in rows]
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[tuple[str, str]]:
+    """Give the library and its members as JSON; what is wrong with either is an InputError."""
+    try:
+        library, _, members = gzip.decompress(path.read_bytes()).decode().partition("\n")
+        yield library, members
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (EOFError, zlib.error, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no library that premir-train known wrote: {error!r}") from error
 
 
-def write_library(path: Path, library: Library, told: dict[str, Any]) -> None:
+def _hairpin(name: str, letters: str, arms: Iterable[Sequence[int]]) -> KnownHairpin:
+    return KnownHairpin(name, letters, tuple((int(start), int(end)) for start, end in arms))
+
+
+def write_library(
+    path: Path, library: Library, told: dict[str, Any], members: Sequence[KnownHairpin]
+) -> None:
     """Write a library, the same bytes for the same library.
+
+    The library is one line of JSON, and its members, which scans without ``--known-clade`` have no
+    use for, another; those that the library has are numbers there: its first is 0.
 
     Args:
         path: file to write, ``.json.gz``.
         library: what to write.
         told: where it comes from.
+        members: what it was chosen from.
     """
     own = library.calibration
     table = {
@@ -145,9 +191,11 @@ def write_library(path: Path, library: Library, told: dict[str, Any]) -> None:
             "penalties": dict(sorted(own.penalties.items())),
             "seeds": own.seeds,
         },
-        "known": [[each.name, each.letters, each.arms] for each in library.known],
+        "known": [astuple(each) for each in library.known],
     }
-    text = json.dumps(table, separators=(",", ":"))
+    place = {each: n for n, each in enumerate(library.known)}
+    lines = (table, [place.get(each, astuple(each)) for each in members])
+    text = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines)
     with whole_file(path) as temporary:
         temporary.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
