@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
@@ -16,7 +16,7 @@ from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.executors.probe import Fingerprint, check_worker, host_name
 from premir.scanner.run.rundir import Record
-from premir.scanner.run.tasks import Job, fold_tile, score_tile
+from premir.scanner.run.tasks import Job, fold_tile, score_tiles
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.model import Model
 
@@ -26,18 +26,18 @@ _models: dict[str, Model] = {}
 """Models of this worker process, by key: it serves one scan after another."""
 
 
-def fold(expected: Fingerprint, job: Job, tile: Tile) -> Record:
+def fold(expected: Fingerprint, job: Job, tile: Tile) -> list[Record]:
     """Fold one tile."""
     check_worker(expected, job.run)
-    return fold_tile(job, tile, _folder(job.folder) if job.folder else None)
+    return [fold_tile(job, tile, _folder(job.folder) if job.folder else None)]
 
 
-def score(expected: Fingerprint, job: Job, tile: Tile) -> Record:
-    """Score one tile on the CPU."""
+def score(expected: Fingerprint, job: Job, tiles: Sequence[Tile]) -> list[Record]:
+    """Score tiles on the CPU."""
     check_worker(expected, job.run)
     assert job.model is not None
     model, device = _load(job.model, "cpu")
-    return score_tile(job, tile, model, device)
+    return score_tiles(job, tiles, model, device)
 
 
 class ScoringActor:
@@ -50,10 +50,10 @@ class ScoringActor:
         """Return the names of this machine and of the device: an answer means a GPU was free."""
         return host_name(), self._device.type
 
-    def score(self, expected: Fingerprint, job: Job, tile: Tile) -> Record:
-        """Score one tile."""
+    def score(self, expected: Fingerprint, job: Job, tiles: Sequence[Tile]) -> list[Record]:
+        """Score tiles."""
         check_worker(expected, job.run)
-        return score_tile(job, tile, self._model, self._device)
+        return score_tiles(job, tiles, self._model, self._device)
 
 
 class GpuActors:
@@ -90,14 +90,14 @@ class GpuActors:
             self._ray.kill(actor)
         self._coming, self._load = {}, {}
 
-    def score(self, expected: Fingerprint, job: Job, tile: Tile) -> Hashable:
-        """Start scoring a tile on the least busy actor."""
+    def score(self, expected: Fingerprint, job: Job, tiles: Sequence[Tile]) -> Hashable:
+        """Start scoring tiles on the least busy actor."""
         with self._lock:
             if self._coming:
                 self._welcome()
             actor = min(self._load, key=self._load.__getitem__)
             self._load[actor] += 1
-        future: Future[Record] = actor.score.remote(expected, job, tile).future()
+        future: Future[list[Record]] = actor.score.remote(expected, job, tiles).future()
         future.add_done_callback(lambda _: self._ended(actor))
         return future
 
