@@ -143,6 +143,7 @@ class _Work:
     def start(self) -> None:
         """Start as many tasks as are worth having in flight."""
         while self.scoring < self.executor.window and (tiles := self._next_to_score()):
+            _log.debug("tiles to be scored together: %d", len(tiles))
             self.running[self.executor.score(self.job, tiles)] = (tiles, "score")
             self.scoring += 1
         # Scoring that lags behind holds folding up, so that what is in flight stays bounded.

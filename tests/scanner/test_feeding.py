@@ -17,6 +17,7 @@ from premir.scanner.score.inference import batch_log_odds, single_log_odds
 from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
+from premir.scanner.score.selecting import Found
 
 CPU = torch.device("cpu")
 TILES = ("--tile-size", "2200", "--threads", "2")
@@ -63,6 +64,15 @@ def test_tiles_that_are_scored_together_have_the_scores_that_they_have_apart(
 def test_hits_of_the_default_command(default_genome, expected, as_gpu, scan):
     assert scan(default_genome[0], *TILES) == (0, expected)
     assert as_gpu.taken == 3 * 2
+
+
+def test_what_was_found_together_is_divided_by_tile():
+    found = Found(np.array([1, 5, 6]), np.array([0.1, 0.5, 0.6]), np.arange(1, 9), {"gates": 4.0})
+    parts = found.split([2, 0, 4, 3])
+    assert [part.index.tolist() for part in parts] == [[1], [], [3], [0]]
+    assert [part.log_odds.tolist() for part in parts] == [[0.1], [], [0.5], [0.6]]
+    assert [part.scored.tolist() for part in parts] == [[1], [], [0, 1, 2, 3], [0, 1, 2]]
+    assert {part.seconds["gates"] for part in parts} == {1.0}
 
 
 def test_reads_spare_what_they_spare_in_tiles_apart(default_genome, scored, monkeypatch, tmp_path):
