@@ -159,16 +159,19 @@ def test_tiles_are_scored_together_as_many_as_a_device_wants(window):
     assert tally.states == {"fold": {"new": 10}, "score": {"new": 10}}
 
 
+@pytest.mark.parametrize("together", [4, 16])
 @pytest.mark.parametrize("error, tries", [(ValueError, 2), (WorkerLostError, 5)])
-def test_a_tile_at_fault_takes_none_of_its_group_along(error, tries, caplog):
-    executor = OneByOne(together=4, failures={("score", 3): [error("boom")] * 9})
+def test_a_tile_at_fault_takes_none_of_its_group_along(error, tries, together, caplog):
+    executor = OneByOne(together=together, failures={("score", 3): [error("boom")] * 9})
     tally, _ = run(executor)
     ((tile, _),) = tally.quarantined
     assert tile.index == 3
     assert {tile.index for tile in tally.done} == set(range(10)) - {3}
     assert executor.started["score", 3] == 1 + tries
-    assert sum(stage == "score" for stage, _ in executor.started.elements()) == 10 + 3 + tries
-    assert "and 3 others failed (boom); trying each alone" in caplog.text
+    group = min(together, 10)
+    assert executor.groups.count(1) == group - 1 + tries
+    assert sum(executor.groups) == 10 + group - 1 + tries
+    assert f"and {group - 1} others failed (boom); trying each alone" in caplog.text
     assert f"failed {'twice' if tries == 2 else '5 times'}, set aside: boom" in caplog.text
 
 
