@@ -23,7 +23,7 @@ from premir.scanner.score.model import Model
 class LocalExecutor:
     """Folds and scores tiles in threads, each of which computes on one core.
 
-    With a GPU there are as many again, which feed it and wait for it while the others fold.
+    With a GPU there are half as many again, which feed it and wait for it while the others fold.
 
     Our kernels, torch and zlib release the GIL; the ViennaRNA bindings do not, and run in
     processes of their own.
@@ -44,7 +44,7 @@ class LocalExecutor:
         self._folder = make_folder(folder, processes=threads)
         self.together = FEEDING[self._device.type].tiles
         if self.together > 1:
-            self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="gpu")
+            self._scoring = ThreadPoolExecutor((threads + 1) // 2, thread_name_prefix="gpu")
 
     def check(self, shared: Path) -> None:
         """Do nothing: threads compute what their process computes."""

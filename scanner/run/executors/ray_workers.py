@@ -22,6 +22,9 @@ from premir.scanner.score.model import Model
 
 _log = logging.getLogger(__name__)
 
+_AT_ONCE = 4
+"""Tasks of an actor: while one has the GPU, the others read, compare, write."""
+
 _models: dict[str, Model] = {}
 """Models of this worker process, by key: it serves one scan after another."""
 
@@ -62,9 +65,9 @@ class GpuActors:
     def __init__(self, ray: Any, model: Model | None, device: str) -> None:
         self._ray, self._model, self._device = ray, model, device
         # Restarted for ever: Ray finds them another GPU when a machine is lost.
-        self._make = ray.remote(num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=3)(
-            ScoringActor
-        )
+        self._make = ray.remote(
+            num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=3, max_concurrency=_AT_ONCE
+        )(ScoringActor)
         self._coming: dict[Future[tuple[str, str]], Any] = {}
         self._load: dict[Any, int] = {}
         self._lock = threading.Lock()
