@@ -5,7 +5,8 @@ python benchmarks/bench_device.py ../shared/data/benchmark/sequences/new_*.fa --
 
 The floor is the time of the network's multiply-adds at the rate of a large float32 matrix product
 measured in the same run. On a GPU the pairing tensors are built and convolved whole; on the CPU the
-first layer costs next to nothing, and its multiply-adds are not counted.
+first layer costs next to nothing, and its multiply-adds are not counted. Batches of maps
+of one size and of all sizes are both timed, whichever the device is fed with in scans.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import record
@@ -25,6 +28,7 @@ from bench_network import read_hairpins
 from torch import nn
 
 from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.score.feeding import FEEDING
 from premir.scanner.score.inference import batch_log_odds, choose_device
 from premir.scanner.score.networks.batches import PairingBatch
 from premir.scanner.score.networks.network import Network
@@ -79,7 +83,19 @@ def measure(hairpins: Hairpins, device: torch.device, repeats: int, side: int) -
     network = VariableConvNet().to(device).eval().requires_grad_(False)
     matrix = torch.randn(side, side, device=device)
     rate = side**3 / seconds(lambda: matrix @ matrix, device, repeats)
-    taken = seconds(lambda: batch_log_odds(network, hairpins, device=device), device, repeats)
+    own, by_batches = FEEDING[device.type], {}
+    for mixed in (False, True):
+        feeding = replace(own, mixed=mixed)
+        with patch.dict(FEEDING, {device.type: feeding}):
+            taken = seconds(
+                lambda: batch_log_odds(network, hairpins, device=device), device, repeats
+            )
+        sizes = [index.size for index in network.batches(hairpins.lengths, feeding)]
+        by_batches["of all sizes" if mixed else "of one size"] = {
+            "hairpins_per_batch": float(np.mean(sizes)),
+            "hairpins_per_s": len(hairpins) / taken,
+        }
+    rate_here = by_batches["of all sizes" if own.mixed else "of one size"]["hairpins_per_s"]
     dense = device.type != "cpu"
     arithmetic = sum(
         multiply_adds(network, int(n), device) * int(count)
@@ -90,11 +106,12 @@ def measure(hairpins: Hairpins, device: torch.device, repeats: int, side: int) -
         "device": torch.cuda.get_device_name(device) if dense else "cpu, one thread",
         "hairpins": len(hairpins),
         "mean_length": float(hairpins.lengths.mean()),
-        "hairpins_per_s": len(hairpins) / taken,
+        "hairpins_per_s": rate_here,
+        "batches": by_batches,
         "matrix_product_gmac_per_s": rate / 1e9,
         "mega_multiply_adds_per_hairpin": arithmetic / len(hairpins) / 1e6,
         "floor_hairpins_per_s": len(hairpins) / floor,
-        "times_floor": taken / floor,
+        "times_floor": len(hairpins) / rate_here / floor,
     }
 
 
@@ -127,6 +144,10 @@ def test_bench_device_on_tiny_input(tmp_path: Path) -> None:
     result = json.loads(out.read_text())
     assert result["hairpins"] == 2
     assert result["floor_hairpins_per_s"] > 0
+    assert {name: own["hairpins_per_batch"] for name, own in result["batches"].items()} == {
+        "of one size": 1,
+        "of all sizes": 2,
+    }
 
 
 def test_multiply_adds_are_those_of_the_layers() -> None:

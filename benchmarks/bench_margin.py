@@ -21,7 +21,9 @@ import torch
 
 from premir.scanner import load_model
 from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.score.feeding import FEEDING
 from premir.scanner.score.inference import batch_log_odds, single_log_odds
+from premir.scanner.score.networks import batches as building
 from premir.scanner.score.networks.network import Network
 
 MODELS = ("premir-animal@3", "premir-plant@1", "do2018-crossspecies-new-variable")
@@ -80,6 +82,11 @@ def largest(network: Network, canonical: Network, hairpins: Hairpins) -> dict[st
     torch.set_num_threads(threads)
     with torch.backends.mkldnn.flags(enabled=False):  # type: ignore[no-untyped-call]
         found["without oneDNN"] = difference()
+    with (
+        patch.dict(FEEDING, {"cpu": FEEDING["cuda"]}),
+        patch.object(building, "_builds_tensors", return_value=True),
+    ):
+        found["batches of all sizes, tensors built"] = difference()
     with in_tf32(network):
         found["factors in TF32"] = difference()
     return found

@@ -34,6 +34,7 @@ from premir.scanner.report.evidence.reads.verdict import ENOUGH
 from premir.scanner.run.rundir import RunDirectory, check_ours
 from premir.scanner.run.tasks import Job, find_job_hits, folded, scored
 from premir.scanner.score.crossfit import Places
+from premir.scanner.score.feeding import FEEDING
 from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.refolding import Refolder
 
@@ -44,7 +45,7 @@ _UNIT = 1 << 15
 _UNITS = 64
 """Most pieces of the sample: 2 Mb, however large the genome."""
 _IN_FLIGHT = 4
-"""Most tiles for each thread that are folded and not yet scored."""
+"""Most tasks for each thread whose tiles are folded and not yet scored."""
 
 
 class Sample:
@@ -301,7 +302,8 @@ def _disk(
         folder = folder.parent
     at_once = megabases
     if not job.keep_shards and execution.ray_address is None:  # a cluster may be of any size
-        at_once = min(at_once, _IN_FLIGHT * execution.threads * execution.tile_size / 1e6)
+        tiles = _IN_FLIGHT * execution.threads * FEEDING[choose_device(execution.device).type].tiles
+        at_once = min(at_once, tiles * execution.tile_size / 1e6)
     letters = genome.contigs.stored / 1e6
     shards, scores = (
         bytes_ / measured.nucleotides * held

@@ -56,6 +56,7 @@ class CrashServer:
         kill_before: int | str | None = None,
         kill_after: float | None = None,
         largest_file: int | None = None,
+        fed_as_gpu: bool = False,
     ) -> Ending:
         """Run ``premir-scan``.
 
@@ -65,6 +66,7 @@ class CrashServer:
                 name and the end of a path, as in ``unlink shards/tile-000000.h5``.
             kill_after: seconds after which it is killed, wherever it is.
             largest_file: no file can grow beyond so many bytes.
+            fed_as_gpu: whether its CPU is fed as a GPU is.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -73,6 +75,7 @@ class CrashServer:
             "kill_before": kill_before,
             "kill_after": kill_after,
             "largest_file": largest_file,
+            "fed_as_gpu": fed_as_gpu,
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -109,6 +112,9 @@ def _named(name: str, path: object, kill_before: int | str | None) -> str:
 
 
 def _run_forked(order: dict[str, Any], report: Path) -> None:
+    import gpus
+    import pytest
+
     from premir.scanner.cli import main
     from premir.scanner.find.folding import InlineViennaFolder
     from premir.scanner.run import locks, session
@@ -117,6 +123,8 @@ def _run_forked(order: dict[str, Any], report: Path) -> None:
     vars(session)["make_folder"] = lambda *_, **__: InlineViennaFolder()
     # Signs of life take steps, too: on a slow machine a scan would have more of them.
     locks._BEAT = threading.TIMEOUT_MAX
+    if order["fed_as_gpu"]:
+        gpus.feed_as_gpu(pytest.MonkeyPatch())
     if order["largest_file"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"], resource.RLIM_INFINITY))
     count = _count_steps(order["kill_before"])

@@ -83,7 +83,8 @@ def run_tiles(
     """Fold and score tiles with a bounded number of them in flight.
 
     A tile that fails is tried once more; when it fails again it is set aside and the rest goes on.
-    A tile whose worker was lost has more tries.
+    A tile whose worker was lost has more tries. Tiles that were to be scored together and failed
+    have all their tries alone: one of them may be at fault.
 
     Args:
         executor: where tasks run.
@@ -114,8 +115,9 @@ class _Work:
     Attributes:
         executor: as in :func:`run_tiles`; so are the next four.
         waiting: tiles to be folded.
-        ready: tiles to be scored.
-        running: tile and stage of each task.
+        ready: tiles to be scored, as many together as the executor wants.
+        again: tiles to be scored that failed before, each alone.
+        running: tiles and stage of each task.
         scoring: how many of them score.
         failures: by tile, and whether its worker was lost.
         untouched: tiles for which nothing has been computed yet.
@@ -128,51 +130,72 @@ class _Work:
     name: Callable[[Tile], str]
     waiting: deque[Tile]
     ready: deque[Tile] = field(default_factory=deque)
-    running: dict[Hashable, tuple[Tile, str]] = field(default_factory=dict)
+    again: deque[Tile] = field(default_factory=deque)
+    running: dict[Hashable, tuple[Sequence[Tile], str]] = field(default_factory=dict)
     scoring: int = 0
     failures: Counter[tuple[int, bool]] = field(default_factory=Counter)
     untouched: set[int] = field(default_factory=set)
 
     def left(self) -> bool:
         """Whether anything is left to do or to wait for."""
-        return bool(self.waiting or self.ready or self.running)
+        return bool(self.waiting or self.ready or self.again or self.running)
 
     def start(self) -> None:
         """Start as many tasks as are worth having in flight."""
-        while self.ready and self.scoring < self.executor.window:
-            tile = self.ready.popleft()
-            self.running[self.executor.score(self.job, tile)] = (tile, "score")
+        while self.scoring < self.executor.window and (tiles := self._next_to_score()):
+            _log.debug("tiles to be scored together: %d", len(tiles))
+            self.running[self.executor.score(self.job, tiles)] = (tiles, "score")
             self.scoring += 1
         # Scoring that lags behind holds folding up, so that what is in flight stays bounded.
-        while (
-            self.waiting
-            and len(self.running) + len(self.ready) - self.scoring < self.executor.window
-        ):
+        most = self.executor.window + self.executor.together - 1
+        while self.waiting and self._folding + len(self.ready) + len(self.again) < most:
             tile = self.waiting.popleft()
-            self.running[self.executor.fold(self.job, tile)] = (tile, "fold")
+            self.running[self.executor.fold(self.job, tile)] = ([tile], "fold")
+
+    @property
+    def _folding(self) -> int:
+        """How many tasks fold."""
+        return len(self.running) - self.scoring
+
+    def _next_to_score(self) -> list[Tile]:
+        """Take what is to be scored together next; nothing while more is on its way to it."""
+        if self.again:
+            return [self.again.popleft()]
+        wanted = self.executor.together
+        if len(self.ready) < wanted and (self.waiting or self._folding):
+            return []
+        return [self.ready.popleft() for _ in range(min(wanted, len(self.ready)))]
 
     def take_in(self, handle: Hashable) -> None:
         """Take in a task that has ended."""
-        tile, stage = self.running.pop(handle)
+        tiles, stage = self.running.pop(handle)
         self.scoring -= stage == "score"
         try:
-            record = self.executor.result(handle)
+            records = self.executor.result(handle)
         except Exception as error:
             if ends_run(error):
                 raise
-            self._failed(tile, stage, error)
+            self._failed(tiles, stage, error)
         else:
-            self._ended(tile, stage, record)
+            for tile, record in zip(tiles, records, strict=True):
+                self._ended(tile, stage, record)
 
-    def _failed(self, tile: Tile, stage: str, error: Exception) -> None:
+    def _failed(self, tiles: Sequence[Tile], stage: str, error: Exception) -> None:
         """Try once more, or set the tile aside."""
+        tile, *others = tiles
         name, lost = self.name(tile), isinstance(error, WorkerLostError)
+        _log.debug("%s failed", name, exc_info=error)
+        if others:
+            _log.warning(
+                "%s and %d others failed (%s); trying each alone", name, len(others), error
+            )
+            self.again.extend(tiles)
+            return
         limit = _LOSSES if lost else _ATTEMPTS
         self.failures[tile.index, lost] += 1
-        _log.debug("%s failed", name, exc_info=error)
         if self.failures[tile.index, lost] < limit:
             _log.warning("%s failed (%s); trying once more", name, error)
-            (self.ready if stage == "score" else self.waiting).append(tile)
+            (self.again if stage == "score" else self.waiting).append(tile)
             return
         times = "twice" if limit == 2 else f"{limit} times"
         _log.error("%s failed %s, set aside: %s", name, times, error)

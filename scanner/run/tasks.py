@@ -1,4 +1,4 @@
-"""The two tasks of a scan. Every executor runs these; each leaves a file and a commit record.
+"""The two tasks of a scan. Every executor runs these; each leaves a tile's file and commit record.
 
 Shards are large, and nothing after scoring reads them: what may be a hit stands with its fold
 beside its scores. So a shard goes when its tile is scored, unless it is asked for, and the commit
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from premir.scanner.errors import ShardError
 from premir.scanner.find import shards
 from premir.scanner.find.candidates import Extractor, Keep, candidates_of_tile
 from premir.scanner.find.folding import Folder
-from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.hairpins import Hairpins, concatenate
 from premir.scanner.find.loci import Loci
 from premir.scanner.genome.tiles import Spans, Tile
 from premir.scanner.run.rundir import Record, RunDirectory
@@ -165,60 +166,95 @@ def commit_candidates(
     )
 
 
-def score_tile(job: Job, tile: Tile, model: Model, device: torch.device) -> Record:
-    """Score the hairpins of a tile and commit those that may be hits; the shard may go then.
+def score_tiles(
+    job: Job, tiles: Sequence[Tile], model: Model, device: torch.device
+) -> list[Record]:
+    """Score the hairpins of some tiles together, and commit of each tile those that may be hits.
+
+    A shard may go when its tile's hits are committed.
 
     Args:
         job: the scan.
-        tile: the tile, folded.
+        tiles: the tiles, folded.
         model: that of the scan, as this process holds it.
         device: where batches are computed.
 
+    Returns:
+        Their commit records, as :func:`fold_tile`.
+
     Raises:
-        ShardError: the tile's shard is not as it was committed.
+        ShardError: a tile's shard is not as it was committed.
     """
-    record = scored(job, tile) or _commit_scores(job, tile, model, device)
-    if not job.keep_shards:  # it may still be there where a process was killed at this place
-        job.run.forget(job.run.shard(tile))
-    return record
+    there = [scored(job, tile) for tile in tiles]
+    left = [tile for tile, record in zip(tiles, there, strict=True) if record is None]
+    made = _commit_scores(job, left, model, device)
+    records = []
+    for tile, record in zip(tiles, there, strict=True):
+        records.append(record or next(made))
+        if not job.keep_shards:  # it may still be there where a process was killed at this place
+            job.run.forget(job.run.shard(tile))
+    return records
 
 
-def _commit_scores(job: Job, tile: Tile, model: Model, device: torch.device) -> Record:
-    started = time.thread_time()
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """What a tile's shard holds, and its commit record."""
+
+    record: Record
+    hairpins: Hairpins
+    loci: Loci
+
+
+def _read_shard(job: Job, tile: Tile) -> _Folded:
     shard = job.run.shard(tile)
-    if (of_shard := job.run.committed(shard)) is None:
+    if (record := job.run.committed(shard)) is None:
         raise ShardError(f"{shard}: is gone, or not as it was written")
-    del of_shard["state"]
-    hairpins, loci = shards.read_hairpins(shard), shards.read_loci(shard)
-    places = Places.in_tile(loci, tile) if model.cross_fit else None
-    spared = None
+    del record["state"]
+    return _Folded(record, shards.read_hairpins(shard), shards.read_loci(shard))
+
+
+def _commit_scores(
+    job: Job, tiles: Sequence[Tile], model: Model, device: torch.device
+) -> Iterator[Record]:
+    """Score tiles together, commit one after another, and yield their records."""
+    started = time.thread_time()
+    sets = [_read_shard(job, tile) for tile in tiles]
+    of_tiles = [(own.loci, tile) for own, tile in zip(sets, tiles, strict=True)]
+    places = spared = None
+    if model.cross_fit:
+        places = Places.concatenate([Places.in_tile(loci, tile) for loci, tile in of_tiles])
     if job.spare is not None:
-        spared = Spared(job.spare(loci, tile.spans), job.spare.min_prob)
-    reading = time.thread_time() - started
+        which = [job.spare(loci, tile.spans) for loci, tile in of_tiles]
+        spared = Spared(np.concatenate(which), job.spare.min_prob)
+    hairpins = concatenate([own.hairpins for own in sets])
+    loci = Loci.concatenate([own.loci for own in sets])
+    reading = (time.thread_time() - started) / len(tiles)
     found = find_job_hits(job, model, hairpins, loci, places, device, spared)
-    writing = time.thread_time()
-    path = job.run.scores(tile, job.score_key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shards.write_shard(
-        path,
-        hairpins=hairpins.take(found.index),
-        loci=loci.take(found.index),
-        scores=shards.Scores(found.index, found.log_odds),
-    )
-    return job.run.commit(
-        path,
-        {
-            "tile": tile.index,
-            "scored": found.scored,
-            "hits": int(found.index.size),
-            "shard": of_shard,
-            "seconds": {
-                **found.seconds,
-                "gates": found.seconds["gates"] + reading,
-                "shards": time.thread_time() - writing,
+    parts = found.split([len(own.loci) for own in sets])
+    for tile, own, part in zip(tiles, sets, parts, strict=True):
+        writing = time.thread_time()
+        path = job.run.scores(tile, job.score_key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shards.write_shard(
+            path,
+            hairpins=own.hairpins.take(part.index),
+            loci=own.loci.take(part.index),
+            scores=shards.Scores(part.index, part.log_odds),
+        )
+        yield job.run.commit(
+            path,
+            {
+                "tile": tile.index,
+                "scored": int(part.scored.size),
+                "hits": int(part.index.size),
+                "shard": own.record,
+                "seconds": {
+                    **part.seconds,
+                    "gates": part.seconds["gates"] + reading,
+                    "shards": time.thread_time() - writing,
+                },
             },
-        },
-    )
+        )
 
 
 def find_job_hits(

@@ -58,6 +58,14 @@ class Places:
         # Circular contigs lie on lines that are longer than they.
         return cls((loci.start + loci.end) // 2 % contig_length, contig_length)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Places]) -> Places:
+        """Return the places of several sets one after another."""
+        return cls(
+            np.concatenate([part.middle for part in parts]),
+            np.concatenate([part.contig_length for part in parts]),
+        )
+
     def take(self, index: npt.NDArray[np.int64]) -> Places:
         """Return those that an index selects."""
         return Places(self.middle[index], self.contig_length[index])

@@ -13,19 +13,17 @@ import torch
 
 from premir.scanner.errors import InputError
 from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.score.feeding import FEEDING
 from premir.scanner.score.networks.batches import PairingBatch
 from premir.scanner.score.networks.network import Network
 
 _log = logging.getLogger(__name__)
 
-_IN_FLIGHT = {"cpu": 1, "cuda": 2}
-"""Batches on their way: while a GPU works on one, the next is packed and copied."""
-
 
 def batch_log_odds(
     network: Network, hairpins: Hairpins, *, device: torch.device
 ) -> npt.NDArray[np.float32]:
-    """Score hairpins in batches of equal map sizes.
+    """Score hairpins in batches, as the device is fed.
 
     The last digits of a float32 score move with the batch's size, so these scores select only. When
     a device has not enough memory for a batch, it and those that follow are halved.
@@ -42,13 +40,13 @@ def batch_log_odds(
         torch.OutOfMemoryError: a single hairpin is too much.
     """
     scores = np.empty(len(hairpins), np.float32)
-    lengths = hairpins.lengths
-    waiting = list(network.batches(lengths, device.type))
+    feeding = FEEDING[device.type]
+    waiting = list(network.batches(hairpins.lengths, feeding))
     waiting.reverse()
     flying: deque[tuple[npt.NDArray[np.int64], _Result]] = deque()
-    with torch.inference_mode():
+    with feeding.turns, torch.inference_mode():
         while waiting or flying:
-            if not waiting or len(flying) == _IN_FLIGHT[device.type]:
+            if not waiting or len(flying) == feeding.in_flight:
                 index, result = flying.popleft()
                 scores[index] = result.wait()
                 continue

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -37,14 +39,38 @@ class Found:
     Attributes:
         index: int64 (M,), which of them are hits, or may be.
         log_odds: float64 (M,), their canonical log odds by the model.
-        scored: how many hairpins passed the gates.
+        scored: int64 (K,), which of them passed the gates.
         seconds: of CPU that this thread took, by stage; a GPU's are not among them.
     """
 
     index: npt.NDArray[np.int64]
     log_odds: npt.NDArray[np.float64]
-    scored: int
+    scored: npt.NDArray[np.int64]
     seconds: dict[str, float]
+
+    def split(self, counts: Sequence[int]) -> list[Found]:
+        """Divide by sets of hairpins that were searched together; seconds in equal shares.
+
+        Args:
+            counts: how many hairpins each set has.
+
+        Returns:
+            What was found in each, with indices within it.
+        """
+        seconds = {stage: value / len(counts) for stage, value in self.seconds.items()}
+        borders = np.cumsum([0, *counts])
+        hits, scored = (np.searchsorted(each, borders) for each in (self.index, self.scored))
+        return [
+            Found(
+                self.index[a:b] - first,
+                self.log_odds[a:b],
+                self.scored[c:d] - first,
+                seconds,
+            )
+            for first, (a, b), (c, d) in zip(
+                borders, pairwise(hits), pairwise(scored), strict=False
+            )
+        ]
 
 
 def find_hits(
@@ -106,4 +132,4 @@ def find_hits(
         "scoring": batched - gated,
         "canonical": time.thread_time() - batched,
     }
-    return Found(selected[reported], log_odds[reported], int(worth.size), seconds)
+    return Found(selected[reported], log_odds[reported], worth, seconds)

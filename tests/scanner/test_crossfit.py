@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builders
+import gpus
 import numpy as np
 import pytest
 import torch
@@ -74,15 +75,20 @@ def test_hairpins_are_scored_by_the_networks_that_have_not_seen_their_place(mode
     assert np.ptp(alone, axis=0).min() > 1e-4
 
 
-def test_a_scan_scores_by_place_for_any_tile_and_thread(model, parts, tiny_genome, tmp_path):
+def test_a_scan_scores_by_place_for_any_tile_thread_and_device(
+    model, parts, tiny_genome, tmp_path, monkeypatch
+):
     path, sequences, _ = tiny_genome
     texts = []
-    for n, options in enumerate((["--threads", "1"], ["--threads", "2", "--tile-size", "700"])):
+    tiles = ["--threads", "2", "--tile-size", "700"]
+    for n, options in enumerate((["--threads", "1"], tiles, tiles)):
+        if n == 2:
+            gpus.feed_as_gpu(monkeypatch)
         out = tmp_path / f"{n}.bed"
         command = [str(path), "--out", str(out), "--model", str(model.directory), "-q", *options]
         assert main(command) == 0
         texts.append(out.read_bytes())
-    assert texts[0] == texts[1]
+    assert texts[0] == texts[1] == texts[2]
     hits = list(read_hits(tmp_path / "0.bed"))
     middle = np.array([(hit.start + hit.end) // 2 for hit in hits])
     lengths = np.array([len(sequences[hit.chrom]) for hit in hits])

@@ -39,24 +39,29 @@ class OneByOne:
         failures: by stage and tile, what its tasks raise, one after another.
         reused: by stage, the tiles whose files are there.
         most: by stage, how many tasks were in flight at most.
+        started: by stage and tile, how often.
+        groups: tiles of each task that scored.
     """
 
     window: int = 3
+    together: int = 1
     failures: Mapping[tuple[str, int], Sequence[Exception]] = field(default_factory=dict)
     reused: Mapping[str, Collection[int]] = field(default_factory=lambda: {"fold": (), "score": ()})
     most: Counter[str] = field(default_factory=Counter)
     started: Counter[tuple[str, int]] = field(default_factory=Counter)
+    groups: list[int] = field(default_factory=list)
 
     def __post_init__(self):
         self._numbers = itertools.count()
 
     def fold(self, _job, tile):
         self.started["fold", tile.index] += 1
-        return next(self._numbers), "fold", tile.index
+        return next(self._numbers), "fold", (tile.index,)
 
-    def score(self, _job, tile):
-        self.started["score", tile.index] += 1
-        return next(self._numbers), "score", tile.index
+    def score(self, _job, tiles):
+        self.groups.append(len(tiles))
+        self.started.update(("score", tile.index) for tile in tiles)
+        return next(self._numbers), "score", tuple(tile.index for tile in tiles)
 
     def wait(self, handles, _timeout):
         for stage, number in Counter(stage for _, stage, _ in handles).items():
@@ -64,14 +69,16 @@ class OneByOne:
         return [max(handles)]
 
     def result(self, handle):
-        _, stage, index = handle
-        errors, tries = self.failures.get((stage, index), ()), self.started[stage, index]
-        if tries <= len(errors):
-            raise errors[tries - 1]
-        state = "reused" if index in self.reused[stage] else "new"
-        return {"state": state, "seconds": {}} | (
-            {"candidates": 5, "folded": 4} if stage == "fold" else {"hits": index}
-        )
+        _, stage, indices = handle
+        for index in indices:
+            errors, tries = self.failures.get((stage, index), ()), self.started[stage, index]
+            if tries <= len(errors):
+                raise errors[tries - 1]
+        return [
+            {"state": "reused" if index in self.reused[stage] else "new", "seconds": {}}
+            | ({"candidates": 5, "folded": 4} if stage == "fold" else {"hits": index})
+            for index in indices
+        ]
 
 
 class Scored:
@@ -140,6 +147,32 @@ def test_scoring_that_lags_behind_holds_folding_up():
     assert len(tally.done) == 10
     assert executor.most == {"fold": 2, "score": 2}
     assert executor.lead == 4
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_tiles_are_scored_together_as_many_as_a_device_wants(window):
+    executor = OneByOne(window=window, together=4)
+    tally, progress = run(executor)
+    assert executor.groups == [4, 4, 2]
+    assert executor.most["fold"] <= window + 3
+    assert sorted(progress.told) == [(100, hits, False) for hits in range(10)]
+    assert tally.states == {"fold": {"new": 10}, "score": {"new": 10}}
+
+
+@pytest.mark.parametrize("together", [4, 16])
+@pytest.mark.parametrize("error, tries", [(ValueError, 2), (WorkerLostError, 5)])
+def test_a_tile_at_fault_takes_none_of_its_group_along(error, tries, together, caplog):
+    executor = OneByOne(together=together, failures={("score", 3): [error("boom")] * 9})
+    tally, _ = run(executor)
+    ((tile, _),) = tally.quarantined
+    assert tile.index == 3
+    assert {tile.index for tile in tally.done} == set(range(10)) - {3}
+    assert executor.started["score", 3] == 1 + tries
+    group = min(together, 10)
+    assert executor.groups.count(1) == group - 1 + tries
+    assert sum(executor.groups) == 10 + group - 1 + tries
+    assert f"and {group - 1} others failed (boom); trying each alone" in caplog.text
+    assert f"failed {'twice' if tries == 2 else '5 times'}, set aside: boom" in caplog.text
 
 
 def test_a_failed_task_is_tried_once_more_in_its_own_stage(caplog):

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 
 import builders
+import gpus
 import pytest
 
 from premir.scanner import planning
@@ -65,16 +66,21 @@ def test_plan_of_a_new_scan(genome, plan, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "keep, address, needed, shards, at_once",
+    "keep, address, as_gpu, needed, shards, at_once",
     [
-        (False, None, 109, 8, 8),
-        (True, None, 201, 100, 100),
-        (False, "auto", 201, 100, 100),
+        (False, None, False, 109, 8, 8),
+        (False, None, True, 165, 64, 64),
+        (True, None, False, 201, 100, 100),
+        (False, "auto", False, 201, 100, 100),
     ],
-    ids=["scored shards go", "kept", "a cluster of any size"],
+    ids=["scored shards go", "eight tiles together", "kept", "a cluster of any size"],
 )
-def test_disk_is_of_tiles_in_flight(tmp_path, keep, address, needed, shards, at_once):
+def test_disk_is_of_tiles_in_flight(
+    tmp_path, monkeypatch, keep, address, as_gpu, needed, shards, at_once
+):
     """Of 100 Mb, with 1 MB of shards and 0.01 MB of likely hits per Mb."""
+    if as_gpu:
+        gpus.feed_as_gpu(monkeypatch)
     genome = Genome(tmp_path, tmp_path, Contigs.of(["c"], [100_000_000], bytes(32)))
     measured = Measured(nucleotides=2_000_000, shard_bytes=2_000_000, score_bytes=20_000)
     job = Job(RunDirectory(tmp_path), PRESETS["animal"], None, None, 0, 0, "", None, "")
@@ -84,7 +90,7 @@ def test_disk_is_of_tiles_in_flight(tmp_path, keep, address, needed, shards, at_
         measured,
         100.0,
         replace(job, keep_shards=keep),
-        Execution(threads=2, ray_address=address),
+        Execution(threads=2, ray_address=address, device="cpu"),
     )
     assert text.startswith(
         f"about {needed}.0 MB while it runs: letters 100.0 MB, shards {shards}.0 MB (of up to "

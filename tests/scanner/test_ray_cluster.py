@@ -202,8 +202,10 @@ def test_lost_workers_and_actors_change_nothing(scan, node, reference, tmp_path)
     node(num_gpus=1)
     process = scan(*SLOW)
     actors = 0
-    for count in (3, 6):
-        process.wait_until(lambda n=count: committed(tmp_path, "scores") >= n)
+    for count in (3, 12):  # before the first group of tiles is scored, and later
+        process.wait_until(
+            lambda n=count: committed(tmp_path, "shards") + committed(tmp_path, "scores") >= n
+        )
         with held(process) as worker:
             for actor in workers("ScoringActor"):
                 actor.kill()
@@ -214,6 +216,7 @@ def test_lost_workers_and_actors_change_nothing(scan, node, reference, tmp_path)
     assert (tmp_path / "hits.bed").read_text() == reference
     assert actors > 0
     assert "torch finds no GPU there; scoring on its CPU" in errors
+    assert "tiles to be scored together: 8" in written(tmp_path / "log")
     assert "trying once more" in errors
     assert "Traceback" not in errors
 

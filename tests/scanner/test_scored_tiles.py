@@ -160,14 +160,15 @@ def test_shards_that_were_left_go(kept, out, scan):
 
 
 def test_a_shard_that_changes_before_it_is_scored_is_not_read(scan, out, monkeypatch, capsys):
-    original = tasks.score_tile
+    original = tasks.score_tiles
 
-    def torn(job, tile, *others):
-        if tile.index == 2:
-            job.run.shard(tile).write_bytes(b"torn")
-        return original(job, tile, *others)
+    def torn(job, tiles, *others):
+        for tile in tiles:
+            if tile.index == 2:
+                job.run.shard(tile).write_bytes(b"torn")
+        return original(job, tiles, *others)
 
-    monkeypatch.setattr("premir.scanner.run.executors.local.score_tile", torn)
+    monkeypatch.setattr("premir.scanner.run.executors.local.score_tiles", torn)
     assert scan() == 3
     path = work_of(out) / "shards" / "tile-000002.h5"
     assert f"set aside: {path}: is gone, or not as it was written\n" in capsys.readouterr().err

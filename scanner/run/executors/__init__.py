@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -18,11 +18,19 @@ class WorkerLostError(Exception):
 
 
 class Executor(Protocol):
-    """Runs tasks somewhere and hands back their commit records. Threads may share one."""
+    """Runs tasks somewhere and hands back their commit records. Threads may share one.
+
+    A task ends with a record of each of its tiles, or with an error for all of them.
+    """
 
     @property
     def window(self) -> int:
         """Tasks of each kind worth having in flight."""
+        ...
+
+    @property
+    def together(self) -> int:
+        """Most tiles of a task that scores: what feeds a GPU well, one on CPUs."""
         ...
 
     def check(self, shared: Path) -> None:
@@ -40,16 +48,16 @@ class Executor(Protocol):
         """Start :func:`premir.scanner.run.tasks.fold_tile`; returns a handle."""
         ...
 
-    def score(self, job: Job, tile: Tile) -> Hashable:
-        """Start :func:`premir.scanner.run.tasks.score_tile`; returns a handle."""
+    def score(self, job: Job, tiles: Sequence[Tile]) -> Hashable:
+        """Start :func:`premir.scanner.run.tasks.score_tiles`; returns a handle."""
         ...
 
     def wait(self, handles: Collection[Hashable], timeout: float) -> Collection[Hashable]:
         """Wait until a task has ended, or for ``timeout`` seconds; returns those that have."""
         ...
 
-    def result(self, handle: Hashable) -> Record:
-        """Return the record of an ended task, or raise what it raised.
+    def result(self, handle: Hashable) -> Sequence[Record]:
+        """Return the records of an ended task's tiles, or raise what it raised.
 
         Raises:
             WorkerLostError: the task did not end by itself and may be started again.

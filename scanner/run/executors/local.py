@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +14,8 @@ from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.options import Execution
 from premir.scanner.run.rundir import Record
-from premir.scanner.run.tasks import Job, fold_tile, score_tile
+from premir.scanner.run.tasks import Job, fold_tile, score_tiles
+from premir.scanner.score.feeding import FEEDING
 from premir.scanner.score.inference import choose_device, one_thread
 from premir.scanner.score.model import Model
 
@@ -22,7 +23,7 @@ from premir.scanner.score.model import Model
 class LocalExecutor:
     """Folds and scores tiles in threads, each of which computes on one core.
 
-    With a GPU there are as many again, which feed it and wait for it while the others fold.
+    With a GPU there are half as many again, which feed it and wait for it while the others fold.
 
     Our kernels, torch and zlib release the GIL; the ViennaRNA bindings do not, and run in
     processes of their own.
@@ -30,7 +31,7 @@ class LocalExecutor:
 
     def __init__(self, model: Model | None, folder: str, execution: Execution) -> None:
         threads = execution.threads
-        self.window = threads + 1
+        self.window, self.together = threads + 1, 1
         self._state = ExitStack()
         self._model, self._device = model, torch.device("cpu")
         self._folder: Folder | None = None
@@ -41,29 +42,30 @@ class LocalExecutor:
         self._device = choose_device(execution.device)
         model.load(self._device)
         self._folder = make_folder(folder, processes=threads)
-        if self._device.type != "cpu":
-            self._scoring = ThreadPoolExecutor(threads, thread_name_prefix="gpu")
+        self.together = FEEDING[self._device.type].tiles
+        if self.together > 1:
+            self._scoring = ThreadPoolExecutor((threads + 1) // 2, thread_name_prefix="gpu")
 
     def check(self, shared: Path) -> None:
         """Do nothing: threads compute what their process computes."""
 
     def fold(self, job: Job, tile: Tile) -> Hashable:
         """Start folding a tile."""
-        return self._folding.submit(fold_tile, job, tile, self._folder)
+        return self._folding.submit(lambda: [fold_tile(job, tile, self._folder)])
 
-    def score(self, job: Job, tile: Tile) -> Hashable:
-        """Start scoring a tile."""
+    def score(self, job: Job, tiles: Sequence[Tile]) -> Hashable:
+        """Start scoring tiles."""
         assert self._model is not None
-        return self._scoring.submit(score_tile, job, tile, self._model, self._device)
+        return self._scoring.submit(score_tiles, job, tiles, self._model, self._device)
 
     def wait(self, handles: Collection[Hashable], timeout: float) -> Collection[Hashable]:
         """Wait for the first task to end."""
-        futures = cast("Collection[Future[Record]]", handles)
+        futures = cast("Collection[Future[list[Record]]]", handles)
         return wait(futures, timeout, FIRST_COMPLETED).done
 
-    def result(self, handle: Hashable) -> Record:
-        """Return a task's record."""
-        return cast("Future[Record]", handle).result()
+    def result(self, handle: Hashable) -> list[Record]:
+        """Return a task's records."""
+        return cast("Future[list[Record]]", handle).result()
 
     def close(self) -> None:
         """Drop what has not started, end threads and processes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from premir.scanner.run.executors.ray_instance import JoinedCluster, PrivateInst
 from premir.scanner.run.executors.ray_nodes import first_of, probe_nodes
 from premir.scanner.run.rundir import Record, RunDirectory
 from premir.scanner.run.tasks import Job
+from premir.scanner.score.feeding import FEEDING
 from premir.scanner.score.model import Model
 
 _log = logging.getLogger(__name__)
@@ -62,6 +63,11 @@ class RayExecutor:
         """Twice the CPUs of the cluster: tasks that wait are what an autoscaler acts upon."""
         self._look()
         return 2 * self._cpus
+
+    @property
+    def together(self) -> int:
+        """What a GPU wants where there are any."""
+        return FEEDING["cuda" if self._gpus else "cpu"].tiles
 
     def check(self, shared: Path) -> None:
         """Ask every node what it has, then wait for the first CPU and the first GPU."""
@@ -121,23 +127,23 @@ class RayExecutor:
         """Start folding a tile."""
         return cast("Hashable", self._fold.remote(self._expected, _absolute(job), tile).future())
 
-    def score(self, job: Job, tile: Tile) -> Hashable:
-        """Start scoring a tile, on the least busy GPU where there are any."""
+    def score(self, job: Job, tiles: Sequence[Tile]) -> Hashable:
+        """Start scoring tiles, on the least busy GPU where there are any."""
         if self._gpus:
-            return self._gpus.score(self._expected, _absolute(job), tile)
-        return cast("Hashable", self._score.remote(self._expected, _absolute(job), tile).future())
+            return self._gpus.score(self._expected, _absolute(job), tiles)
+        return cast("Hashable", self._score.remote(self._expected, _absolute(job), tiles).future())
 
     def wait(self, handles: Collection[Hashable], timeout: float) -> Collection[Hashable]:
         """Wait for the first task to end."""
         self._look()
-        futures = cast("Collection[Future[Record]]", handles)
+        futures = cast("Collection[Future[list[Record]]]", handles)
         return wait(futures, timeout, FIRST_COMPLETED).done
 
-    def result(self, handle: Hashable) -> Record:
-        """Return a task's record."""
+    def result(self, handle: Hashable) -> list[Record]:
+        """Return a task's records."""
         errors = self._ray.exceptions
         try:
-            return cast("Future[Record]", handle).result()
+            return cast("Future[list[Record]]", handle).result()
         except errors.RayTaskError as error:
             raise error.cause from error  # which holds the traceback of the worker
         except errors.RayError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
@@ -16,28 +16,31 @@ from premir.scanner.find.folding import Folder, make_folder
 from premir.scanner.genome.tiles import Tile
 from premir.scanner.run.executors.probe import Fingerprint, check_worker, host_name
 from premir.scanner.run.rundir import Record
-from premir.scanner.run.tasks import Job, fold_tile, score_tile
+from premir.scanner.run.tasks import Job, fold_tile, score_tiles
 from premir.scanner.score.inference import choose_device
 from premir.scanner.score.model import Model
 
 _log = logging.getLogger(__name__)
 
+_AT_ONCE = 4
+"""Tasks of an actor: while one has the GPU, the others read, compare, write."""
+
 _models: dict[str, Model] = {}
 """Models of this worker process, by key: it serves one scan after another."""
 
 
-def fold(expected: Fingerprint, job: Job, tile: Tile) -> Record:
+def fold(expected: Fingerprint, job: Job, tile: Tile) -> list[Record]:
     """Fold one tile."""
     check_worker(expected, job.run)
-    return fold_tile(job, tile, _folder(job.folder) if job.folder else None)
+    return [fold_tile(job, tile, _folder(job.folder) if job.folder else None)]
 
 
-def score(expected: Fingerprint, job: Job, tile: Tile) -> Record:
-    """Score one tile on the CPU."""
+def score(expected: Fingerprint, job: Job, tiles: Sequence[Tile]) -> list[Record]:
+    """Score tiles on the CPU."""
     check_worker(expected, job.run)
     assert job.model is not None
     model, device = _load(job.model, "cpu")
-    return score_tile(job, tile, model, device)
+    return score_tiles(job, tiles, model, device)
 
 
 class ScoringActor:
@@ -50,10 +53,10 @@ class ScoringActor:
         """Return the names of this machine and of the device: an answer means a GPU was free."""
         return host_name(), self._device.type
 
-    def score(self, expected: Fingerprint, job: Job, tile: Tile) -> Record:
-        """Score one tile."""
+    def score(self, expected: Fingerprint, job: Job, tiles: Sequence[Tile]) -> list[Record]:
+        """Score tiles."""
         check_worker(expected, job.run)
-        return score_tile(job, tile, self._model, self._device)
+        return score_tiles(job, tiles, self._model, self._device)
 
 
 class GpuActors:
@@ -62,9 +65,9 @@ class GpuActors:
     def __init__(self, ray: Any, model: Model | None, device: str) -> None:
         self._ray, self._model, self._device = ray, model, device
         # Restarted for ever: Ray finds them another GPU when a machine is lost.
-        self._make = ray.remote(num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=3)(
-            ScoringActor
-        )
+        self._make = ray.remote(
+            num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=3, max_concurrency=_AT_ONCE
+        )(ScoringActor)
         self._coming: dict[Future[tuple[str, str]], Any] = {}
         self._load: dict[Any, int] = {}
         self._lock = threading.Lock()
@@ -90,14 +93,14 @@ class GpuActors:
             self._ray.kill(actor)
         self._coming, self._load = {}, {}
 
-    def score(self, expected: Fingerprint, job: Job, tile: Tile) -> Hashable:
-        """Start scoring a tile on the least busy actor."""
+    def score(self, expected: Fingerprint, job: Job, tiles: Sequence[Tile]) -> Hashable:
+        """Start scoring tiles on the least busy actor."""
         with self._lock:
             if self._coming:
                 self._welcome()
             actor = min(self._load, key=self._load.__getitem__)
             self._load[actor] += 1
-        future: Future[Record] = actor.score.remote(expected, job, tile).future()
+        future: Future[list[Record]] = actor.score.remote(expected, job, tiles).future()
         future.add_done_callback(lambda _: self._ended(actor))
         return future
 

@@ -55,6 +55,14 @@ def batches_by_length(
         first = last
 
 
+def send(array: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Send an array to a device; a GPU gets it from pinned memory, without waiting."""
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 @dataclass(frozen=True, slots=True)
 class PairingBatch:
     """A packed batch of hairpins on a device; their pairing tensors are built there, if at all.
@@ -81,20 +89,13 @@ class PairingBatch:
     def build(
         cls, hairpins: Hairpins, *, device: torch.device, dtype: torch.dtype = torch.float32
     ) -> PairingBatch:
-        """Send a packed batch to a device; a GPU gets it from pinned memory, without waiting."""
-
-        def send(array: npt.NDArray[Any]) -> Tensor:
-            tensor = torch.from_numpy(array)
-            if device.type == "cuda":
-                tensor = tensor.pin_memory()
-            return tensor.to(device, non_blocking=True)
-
+        """Send a packed batch to a device."""
         return cls(
-            codes=send(hairpins.codes),
-            pairs=send(hairpins.pairs),
-            mfe=send(hairpins.mfe),
-            offsets=send(hairpins.offsets),
-            lengths=send(hairpins.lengths),
+            codes=send(hairpins.codes, device),
+            pairs=send(hairpins.pairs, device),
+            mfe=send(hairpins.mfe, device),
+            offsets=send(hairpins.offsets, device),
+            lengths=send(hairpins.lengths, device),
             hairpins=hairpins,
             dtype=dtype,
         )
@@ -119,8 +120,9 @@ class PairingBatch:
         one_hot = tensors.new_zeros(count, UNKNOWN + 1, width)
         one_hot[record, self.codes.long(), position] = 1.0
         inside, known = one_hot.sum(dim=1), one_hot[:, :UNKNOWN]
-        tensors[:, 1:5] = known.unsqueeze(3) * inside[:, None, None, :]
-        tensors[:, 5:9] = known.unsqueeze(2) * inside[:, None, :, None]
+        # Written in place: products by themselves would take half as much memory again.
+        torch.mul(known.unsqueeze(3), inside[:, None, None, :], out=tensors[:, 1:5])
+        torch.mul(known.unsqueeze(2), inside[:, None, :, None], out=tensors[:, 5:9])
         return tensors
 
 

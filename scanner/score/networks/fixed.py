@@ -44,7 +44,7 @@ class FixedConvNet(TensorNetwork):
     """
 
     title = "Do et al. (2018) fixed-size network"
-    cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 24}
+    cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 25}
     training_cells: ClassVar[int] = 1 << 62
     longest: ClassVar[int] = SIDE
 

@@ -25,9 +25,9 @@ class MapwiseNetwork(TensorNetwork):
         fc1: reads the averages.
     """
 
-    cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 24}
-    """Some 120 hairpins of 93 nt, whose maps a core's cache holds; on a GPU 1,900, whose dense
-    tensors take 600 MB."""
+    cells: ClassVar[dict[str, int]] = {"cpu": 1 << 20, "cuda": 1 << 25}
+    """Some 120 hairpins of 93 nt, whose maps a core's cache holds; on a GPU 2,400 of 117 nt, whose
+    dense tensors take 1.2 GB."""
     fc1: nn.Linear
 
     @staticmethod

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from premir.kernels.pairing import MAX_LENGTH
+from premir.scanner.score.feeding import Feeding
 from premir.scanner.score.networks.batches import PairingBatch, batches_by_length
 
 
@@ -41,7 +42,8 @@ class Network(nn.Module, ABC):
     def map_sizes(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return a number for each length, int64 (N,), that does not decrease with it.
 
-        Hairpins that share it cost least together, and are not batched with others.
+        Hairpins that share it cost least together, and are not batched with others where small
+        batches are cheap.
         """
 
     @property
@@ -59,12 +61,11 @@ class Network(nn.Module, ABC):
         """Return logits (N, 2); class 1 is pre-miRNA."""
 
     def batches(
-        self, lengths: npt.NDArray[np.int64], device_type: str
+        self, lengths: npt.NDArray[np.int64], feeding: Feeding
     ) -> Iterator[npt.NDArray[np.int64]]:
-        """Split hairpins of these lengths into batches for inference on a type of device."""
-        return batches_by_length(
-            lengths, cells=self.cells[device_type], groups=self.map_sizes(lengths)
-        )
+        """Split hairpins of these lengths into batches for inference, as a device is fed."""
+        groups = None if feeding.mixed else self.map_sizes(lengths)
+        return batches_by_length(lengths, cells=self.cells[feeding.kind], groups=groups)
 
 
 class TensorNetwork(Network):

@@ -17,7 +17,7 @@ from premir.kernels.stemwise import (
     fill_columns,
     numbers_of,
 )
-from premir.scanner.score.networks.batches import PairingBatch
+from premir.scanner.score.networks.batches import PairingBatch, send
 from premir.scanner.score.networks.network import Network
 
 CHANNELS = 64
@@ -112,9 +112,9 @@ class StemConvNet(Network):
         index = np.where(column < counts[:, None], starts[:, None] + column, 0)
         numbers = numbers_of(own.codes, own.pairs, own.mfe, own.offsets) / _SCALES
         return (
-            torch.from_numpy(rows).to(device, batch.dtype),
-            torch.from_numpy(index).to(device),
-            torch.from_numpy(numbers).to(device, batch.dtype),
+            send(rows, device).to(batch.dtype),
+            send(index, device),
+            send(numbers, device).to(batch.dtype),
         )
 
 
