@@ -114,7 +114,7 @@ def _sum_products(
 
 
 @part
-def _rectify(sums: _I32, unit: float, affine: _F32, rows: int, out: _F32) -> None:
+def _rectify(sums: _I32, unit: np.float32, affine: _F32, rows: int, out: _F32) -> None:
     """Write what a layer gives, and 0 for what is less; what is no number stays none.
 
     Args:
@@ -132,7 +132,7 @@ def _rectify(sums: _I32, unit: float, affine: _F32, rows: int, out: _F32) -> Non
 
 
 @part
-def _round(values: _F32, size: int, peaks: _F32, out: _I16, first: int) -> float:
+def _round(values: _F32, size: int, peaks: _F32, out: _I16, first: int) -> np.float32:
     """Write maps as whole numbers, of which the largest is ``LARGEST``.
 
     Args:
@@ -250,6 +250,6 @@ def pool_stems(
     affine = np.stack([layer.affine for layer in layers])
     geometry = np.stack([layer.geometry for layer in layers])
     out = np.zeros((counts.size, bins + 2, affine.shape[2]), np.float32)
-    weights = (layer.weights for layer in layers)
-    _pool_stems(columns, starts, counts, *weights, geometry, affine, width, out)
+    first, second, third = (layer.weights for layer in layers)
+    _pool_stems(columns, starts, counts, first, second, third, geometry, affine, width, out)
     return out
