@@ -60,6 +60,23 @@ def lowest(a: Lanes) -> int:
     return int(a.min())
 
 
+def add_products(sums: Lanes, weights: Lanes, at: int, values: Lanes, place: int) -> Lanes:
+    """Add the products of a pair of values with a pair of weights for each lane.
+
+    This is what x86 has an instruction for (two, without VNNI), with twice the products of one that
+    multiplies numbers of 32 bits.
+
+    Args:
+        sums: int32 lanes; sums beyond int32 wrap.
+        weights: int16 array; from ``at`` on the two of the first lane, the two of the second, ...
+        at: index.
+        values: int16 array, contiguous as the weights; the pair from ``place`` on.
+        place: index.
+    """
+    pairs = weights[at : at + 2 * WIDTH].reshape(WIDTH, 2).astype(np.int32)
+    return sums + pairs @ values[place : place + 2].astype(np.int32)
+
+
 class _LanesType(types.Type):
     """numba's type of lanes."""
 
@@ -96,11 +113,20 @@ def _type_lowest(context: Any) -> Any:
     return lambda _: types.int64
 
 
+@type_callable(add_products)
+def _type_added(context: Any) -> Any:
+    return lambda sums, weights, at, values, place: sums  # noqa: ARG005
+
+
 def _pointer(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     """Return a pointer to the lanes that begin at one element of an array."""
-    array_type = signature.args[0]
+    lanes = context.get_value_type(_LanesType(signature.args[0].dtype))
+    return _pointer_to(lanes, context, builder, signature.args[0], args[:2])
+
+
+def _pointer_to(lanes: Any, context: Any, builder: Any, array_type: Any, args: Any) -> Any:
+    """Return a pointer to what begins at one element of an array."""
     data = context.make_array(array_type)(context, builder, args[0]).data
-    lanes = context.get_value_type(_LanesType(array_type.dtype))
     return builder.bitcast(builder.gep(data, [args[1]]), lanes.as_pointer())
 
 
@@ -121,9 +147,7 @@ def _lower_store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 def _lower_spread(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     lanes = context.get_value_type(signature.return_type)
     value = context.cast(builder, args[1], signature.args[1], signature.return_type.dtype)
-    one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, cgutils.int32_t(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), zeros)
+    return _in_all(builder, lanes, value)
 
 
 @lower_builtin(least, _LanesType, _LanesType)
@@ -147,6 +171,37 @@ def _lower_lowest(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         f"llvm.vector.reduce.smin.v{WIDTH}i{bits}",
     )
     return builder.sext(builder.call(function, args), ir.IntType(64))
+
+
+@lower_builtin(add_products, _LanesType, types.Array, types.Integer, types.Array, types.Integer)
+def _lower_add_products(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    sums, *others = args
+    int16, int32 = ir.IntType(16), ir.IntType(32)
+    pairs, wide = ir.VectorType(int16, 2 * WIDTH), ir.VectorType(int32, 2 * WIDTH)
+    own = _pointer_to(pairs, context, builder, signature.args[1], others[:2])
+    value = _pointer_to(int32, context, builder, signature.args[3], others[2:])
+    values = _in_all(builder, sums.type, builder.load(value, align=2))
+    # Exactly what the compiler knows that instruction by, and can do without it.
+    products = builder.mul(
+        builder.sext(builder.load(own, align=2), wide),
+        builder.sext(builder.bitcast(values, pairs), wide),
+    )
+    even, odd = (
+        builder.shuffle_vector(
+            products,
+            ir.Constant(wide, ir.Undefined),
+            ir.Constant(sums.type, list(range(first, 2 * WIDTH, 2))),
+        )
+        for first in (0, 1)
+    )
+    return builder.add(sums, builder.add(even, odd))
+
+
+def _in_all(builder: Any, lanes: Any, value: Any) -> Any:
+    """Return lanes that all hold one value."""
+    one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, cgutils.int32_t(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), zeros)
 
 
 def _call(builder: Any, name: str, args: Any) -> Any:

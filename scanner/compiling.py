@@ -60,6 +60,7 @@ def kernels_of(options: ScanOptions, job: Job, *, decoys: bool) -> Iterator[str]
         return
     if "stem" in job.model.kinds:
         yield from ("stemwise._count_columns", "stemwise.fill_columns", "stemwise._fill_numbers")
+        yield "fixedpoint._pool_stems"
     if set(job.model.kinds) != {"stem"}:
         yield from ("tensorconv._convolve", "tensorconv._convolve_wide")
     if options.search.known is not None:

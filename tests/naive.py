@@ -410,6 +410,39 @@ def letter_fields(side, at, sequence, pairs):
     return fields | ({f"{side} branched": 1} if pairs and pairs[at] >= 0 else {})
 
 
+# fixedpoint.py
+
+
+def rectified_conv(rows, weight, bias, dilation):
+    """A convolution along rows, then a ReLU; ``weight`` is (taps, inputs, channels)."""
+    reach = len(weight) // 2
+    return [
+        [
+            max(0.0, bias[c] + sum(
+                value * weight[tap][i][c]
+                for tap in range(len(weight))
+                if 0 <= (at := r + (tap - reach) * dilation) < len(rows)
+                for i, value in enumerate(rows[at])
+            ))
+            for c in range(len(bias))
+        ]
+        for r in range(len(rows))
+    ]  # fmt: skip
+
+
+def pool_stem(rows, layers, bins, width):
+    """Sums over parts and over all rows, and the largest; each layer is weight, bias, dilation."""
+    first, second, third = layers
+    kept = rectified_conv(rectified_conv(rows, *first), *second)
+    added = rectified_conv(kept, *third)
+    maps = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(kept, added, strict=True)]
+    parts = [maps[k * width : (k + 1) * width] for k in range(bins)]
+    return [
+        *([sum(row[c] for row in part) for c in range(len(maps[0]))] for part in [*parts, maps]),
+        [max(row[c] for row in maps) for c in range(len(maps[0]))],
+    ]
+
+
 def per_thousand(count, of):
     return 1000 * count // max(1, of)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from premir.kernels._jit import kernel
-from premir.kernels._lanes import WIDTH, add, least, load, lowest, spread, store
+from premir.kernels._lanes import WIDTH, add, add_products, least, load, lowest, spread, store
 
 DTYPES = (np.int16, np.int32)
 
@@ -64,3 +64,32 @@ def test_compiled_or_not_is_the_same(dtype: Any) -> None:
     one, other = np.zeros(WIDTH + 5, dtype), np.zeros(WIDTH + 5, dtype)
     assert compiled(dtype)(rows, costs, 2, info.max, one) == merge(rows, costs, 2, info.max, other)
     assert one.tolist() == other.tolist()
+
+
+def sum_up(
+    weights: npt.NDArray[Any], values: npt.NDArray[Any], start: int, out: npt.NDArray[Any]
+) -> None:
+    """Products of pairs, from ``start`` on in both arrays."""
+    sums = spread(out, 7)
+    for k in range(5):
+        sums = add_products(sums, weights, start + 2 * WIDTH * k, values, start + 2 * k)
+    store(out, 3, sums)
+
+
+@pytest.mark.parametrize("start", [0, 1, 7])
+@pytest.mark.parametrize("most", [32_767, 500])
+def test_products_of_pairs_add_up(start: int, most: int) -> None:
+    rng = np.random.default_rng(start)
+    weights = rng.integers(-most, most + 1, 10 * WIDTH + 7).astype(np.int16)
+    values = rng.integers(-most, most + 1, 10 + 7).astype(np.int16)
+    weights[start : start + 4], values[start : start + 2] = -32_768, -32_768  # 2^31 wraps
+    signature = "void(const int16[::1], const int16[::1], int64, int32[::1])"
+    one, other = np.zeros(WIDTH + 5, np.int32), np.zeros(WIDTH + 5, np.int32)
+    kernel(signature)(sum_up)(weights, values, start, one)
+    sum_up(weights, values, start, other)
+    factors = weights[start : start + 10 * WIDTH].reshape(5, WIDTH, 2).astype(np.int64)
+    pairs = values[start : start + 10].reshape(5, 1, 2).astype(np.int64)
+    expected = (7 + (factors * pairs).sum(axis=(0, 2))).astype(np.int32)
+    assert one[3:-2].tolist() == other[3:-2].tolist() == expected.tolist()
+    assert not one[:3].any()
+    assert not one[-2:].any()

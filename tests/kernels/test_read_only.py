@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import builders
@@ -16,6 +16,7 @@ import pytest
 import premir.kernels
 from premir.kernels import (
     cutting,
+    fixedpoint,
     gate_features,
     kin,
     kmers,
@@ -56,6 +57,8 @@ KNOWN = (
 )
 NODES = np.array([[1, 70, 1, 2, 0], [-1, 0, 0, 0, 3], [-1, 0, 0, 0, -4]], np.int32)
 WEIGHT = RNG.normal(size=(9, 11, 11, 4)).astype(np.float32)
+LARGEST = np.full(32, fixedpoint.LARGEST)
+CONV = fixedpoint.FixedConv.of(np.ones((3, 32, 32), np.float32), np.zeros(32, np.float32), LARGEST)
 MAPS = RNG.normal(size=(3, 33, 33, 4)).astype(np.float32)
 
 
@@ -152,6 +155,16 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
             energy, span, highest=-500, radius=20, borders=borders
         ),
         (*STEMS, np.array([0, 1_000, 3_000])),
+    ),
+    "fixedpoint.pool_stems": (
+        lambda columns, starts, counts, *weights: fixedpoint.pool_stems(
+            columns, starts, counts, [replace(CONV, weights=each) for each in weights], 2, 3
+        ),
+        (np.ones((9, 32), np.float32), np.array([0, 4]), np.array([3, 4]), *[CONV.weights] * 3),
+    ),
+    "fixedpoint.FixedConv.of": (
+        lambda *given: astuple(fixedpoint.FixedConv.of(*given)),
+        (RNG.normal(size=(3, 32, 32)).astype(np.float32), np.zeros(32, np.float32), LARGEST),
     ),
     "stemwise.count_columns": (stemwise.count_columns, (HAIRPINS.pairs, HAIRPINS.offsets)),
     "stemwise.fill_columns": (

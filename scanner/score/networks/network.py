@@ -26,8 +26,8 @@ class Network(nn.Module, ABC):
         cells: padded matrix cells that a batch may have, by type of device.
         training_cells: likewise, where gradients are wanted.
         margin: how far, in log odds, scores of batches may lie from canonical ones. In float32 they
-            differ by less than a hundredth of it, where factors have the ten bits of a GPU's TF32
-            by a quarter (docs/performance.md).
+            differ by less than a hundredth of it, in fixed-point numbers by a tenth, where factors
+            have the ten bits of a GPU's TF32 by a quarter (docs/performance.md).
         longest: nt of the longest hairpin that it can read.
     """
 
