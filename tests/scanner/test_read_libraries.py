@@ -16,7 +16,7 @@ from read_sets import Read, write_library
 
 from premir.scanner.errors import InputError
 from premir.scanner.genome.letters import Contigs
-from premir.scanner.report.evidence.reads import counting, stacks
+from premir.scanner.report.evidence.reads import records, stacks
 from premir.scanner.report.evidence.reads.counting import count_reads
 from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.evidence.reads.stacks import STACK, UNIT, Stacks, centres
@@ -197,7 +197,7 @@ def test_collapsed_and_expanded_reads_bam_and_cram_give_the_same_bytes(tmp_path,
     for path in (expanded, cram):
         assert counted(path)[1].tobytes() == first.tobytes()
     for chunk in (1, 2, 7):
-        monkeypatch.setattr(counting, "_CHUNK", chunk)
+        monkeypatch.setattr(records, "_PIECE", chunk)
         for path in (collapsed, expanded, cram):
             assert counted(path)[1].tobytes() == first.tobytes()
 

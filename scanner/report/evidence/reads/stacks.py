@@ -68,13 +68,10 @@ def centres(stacks: _Stack) -> npt.NDArray[np.int64]:
 
 def combined(stacks: _Stack) -> _Stack:
     """Sort stacks, and add up those that are the same."""
-    order = np.lexsort((stacks["strand"], stacks["length"], stacks["start"]))
-    stacks = stacks[order]
-    same = np.ones(stacks.size, np.bool_)
-    for name in ("start", "length", "strand"):
-        same[1:] &= stacks[name][1:] == stacks[name][:-1]
-    same[:1] = False
-    first = np.flatnonzero(~same)
+    key = (stacks["start"] << 9) | (stacks["length"].astype(np.int64) << 1) | (stacks["strand"] > 0)
+    order = np.argsort(key)
+    key, stacks = key[order], stacks[order]
+    first = np.flatnonzero(np.append(True, key[1:] != key[:-1])[: key.size])
     result = stacks[first]
     if first.size:
         for name in ("weight", "shared"):

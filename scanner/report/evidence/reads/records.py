@@ -1,0 +1,153 @@
+"""Records of a library, thousands at a time: what BAM holds is read as it stands in the file."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pysam
+
+from premir.kernels.alignments import Alignments, read_alignments
+from premir.scanner.errors import InputError, PremirError, line_of, printable
+from premir.scanner.report.evidence.reads.library import open_library
+
+TAGS = ("NH", "X0", "XM", "XW")
+_PIECE = 1 << 22
+"""Bytes that are decompressed at a time."""
+_CHUNK = 1 << 16
+"""Most records that are looked at together."""
+_AT_ONCE = 1 << 14
+"""Records that are turned into BAM at a time."""
+_ONE_CONTIG = pysam.AlignmentHeader.from_references(["all"], [1])
+"""Written with each of these times, however many contigs there are."""
+
+
+class Records:
+    """The records of a library, of one contig after another.
+
+    Args:
+        path: of the library.
+        file: the same, open.
+        folder: for what is written on the way.
+
+    Attributes:
+        contigs: lengths of those that the file knows, by name.
+        mapped: how many mapped records the index has of each contig; that of a CRAM file says
+            nothing.
+        bowtie: whether bowtie is among the programs that made it.
+    """
+
+    def __init__(self, path: Path, file: Any, folder: Path) -> None:
+        statistics = file.get_index_statistics() if file.is_bam else ()
+        self.contigs = dict(zip(file.references, file.lengths, strict=True))
+        self.mapped: dict[str, int] = {each.contig: each.mapped for each in statistics}
+        self.bowtie = any(
+            "bowtie" in (each.get("ID", "").lower(), each.get("PN", "").lower())
+            for each in file.header.to_dict().get("PG", [])
+        )
+        self._path, self._file, self._folder = path, file, folder
+        self._filled = [n for n, each in enumerate(statistics) if each.total]
+        self._first = file.tell() if file.is_bam else 0
+        self._data = pysam.BGZFile(str(path), "rb") if file.is_bam else None
+        self._rest = b""
+        self._behind: int | None = None  # the contig that was read last, if to its end
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._data is not None:
+            with suppress(OSError):  # of a damaged file, which has been told
+                self._data.close()
+
+    def of(self, contig: str) -> Iterator[Alignments]:
+        """Read all records of a contig.
+
+        Yields:
+            Some thousand that follow each other in the file, with :data:`TAGS`.
+
+        Raises:
+            InputError: damaged.
+        """
+        try:
+            for found in self._of(self._file.get_tid(contig)):
+                if found.start.min() < 0 or found.start.max() >= self.contigs[contig]:
+                    raise ValueError("records begin outside of it")
+                yield found
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self._path}: damaged at {printable(contig)}: {line_of(error)}"
+            ) from error
+
+    def _of(self, contig: int) -> Iterator[Alignments]:
+        pieces, self._behind = self._pieces(contig), None
+        number, ended = contig if self._data is not None else 0, False
+        while not ended:
+            data = np.frombuffer(self._rest, np.uint8)
+            found, used, ended = read_alignments(data, number, tags=TAGS, most=_CHUNK)
+            self._rest = self._rest[used:]
+            if len(found):
+                yield found
+            elif not ended:
+                more = next(pieces, b"")
+                if self._rest and not more:
+                    raise ValueError("it ends within a record")
+                ended, self._rest = not more, self._rest + more
+        self._behind = contig
+
+    def _pieces(self, contig: int) -> Iterator[bytes]:
+        """Return what follows :attr:`_rest` as BAM."""
+        if self._data is None:
+            self._rest = b""
+            return self._as_bam(self._file.fetch(tid=contig))
+        at = bisect_left(self._filled, contig)
+        before = self._filled[at - 1] if at else -1
+        if self._behind != before:
+            self._data.seek(self._place_in(before) if at else self._first)
+            self._rest = b""
+        return iter(partial(self._data.read, _PIECE), b"")
+
+    def _place_in(self, contig: int) -> int:
+        """Return where in the file the second record of a contig begins, or the next one's first.
+
+        Where the first one begins nobody tells, so that who wants a contig passes by those of the
+        one before it.
+        """
+        next(self._file.fetch(tid=contig), None)
+        return int(self._file.tell())
+
+    def _as_bam(self, records: Iterator[Any]) -> Iterator[bytes]:
+        """Turn records of a contig into bytes of BAM in which it is the only one."""
+        path = str(self._folder / "some.bam")
+        while some := list(itertools.islice(records, _AT_ONCE)):
+            try:
+                with pysam.AlignmentFile(path, "wbu", header=_ONE_CONTIG) as out:
+                    begin = out.tell()
+                    for record in some:
+                        record.reference_id = 0
+                        out.write(record)
+            except OSError as error:
+                raise PremirError(f"{path}: cannot be written: {line_of(error)}") from error
+            with pysam.BGZFile(path, "rb") as back:
+                back.seek(begin)
+                yield back.read()
+
+
+@contextmanager
+def open_records(path: Path) -> Iterator[Records]:
+    """Open a library, to read all records of some contigs.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with open_library(path) as file, tempfile.TemporaryDirectory(prefix="premir-") as folder:
+        records = Records(path, file, Path(folder))
+        try:
+            yield records
+        finally:
+            records.close()
