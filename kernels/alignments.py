@@ -42,7 +42,7 @@ def _whole(data: _Bytes, at: int, size: int) -> int:
     """Read an unsigned integer of so many bytes, the lowest first."""
     value = 0
     for n in range(size):
-        value |= np.int64(data[at + n]) << (8 * n)
+        value |= int(data[at + n]) << (8 * n)
     return value
 
 
@@ -62,7 +62,7 @@ def _decimal(data: _Bytes, at: int, end: int) -> int:
     for n in range(first, end):
         if not 48 <= data[n] <= 57:
             return NO_NUMBER
-        value = 10 * value + np.int64(data[n]) - 48
+        value = 10 * value + int(data[n]) - 48
     return -value if first > at else value
 
 
@@ -96,13 +96,13 @@ def _hash(data: _Bytes, at: int, end: int) -> int:
     Each step is one to one: Stafford's mix 13, as in SplitMix (Steele, Lea and Flood 2014,
     doi:10.1145/2660193.2660195).
     """
-    value = np.uint64(end - at)
+    value = np.uint64(end - at) * np.uint64(0x9E3779B97F4A7C15)
     for first in range(at, end, 8):
         value ^= np.uint64(_whole(data, first, min(8, end - first)))
         value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         value ^= value >> np.uint64(31)
-    return np.int64(value)
+    return int(np.int64(value))
 
 
 @part
@@ -175,7 +175,7 @@ def _read(data: _Bytes, contig: int, tags: _I64, columns: _I64, stopped: _I64) -
     while at + _FIXED <= data.size:
         end = at + 4 + _whole(data, at, 4)
         name = at + _FIXED
-        cigar = name_end = name + np.int64(data[at + 12])
+        cigar = name_end = name + int(data[at + 12])
         operations = _whole(data, at + 16, 2)
         letters = _signed(data, at + 20, 4)
         rest = cigar + 4 * operations + (letters + 1) // 2 + letters
@@ -275,6 +275,5 @@ def read_alignments(
     count = _read(data, contig, wanted, columns, stopped)
     if stopped[0] == _DAMAGED:
         raise ValueError("holds what is no record of an alignment")
-    columns = columns[:, :count]
-    found = Alignments(*columns[:_TAGS], tags=columns[_TAGS:])
-    return found, int(stopped[1]), bool(stopped[0] == _ENDED)
+    found = (*columns[:_TAGS, :count], columns[_TAGS:, :count])
+    return Alignments(*found), int(stopped[1]), bool(stopped[0] == _ENDED)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -144,8 +143,9 @@ def counting_seconds(path: Path) -> float | None:
     with open_records(path) as library:
         if not library.mapped:
             return None
+        nothing = np.empty(0, np.int64)
         most = max(library.mapped, key=library.mapped.__getitem__)
-        counter = _Counter(path, library, Counted(), names=_Names())
+        counter = _Counter(path, library, Counted(), names=_Names(nothing, nothing))
         read_alignments(np.empty(0, np.uint8), 0, tags=TAGS)  # which may be to compile it
         started = time.process_time()
         next(counter.stacks(most), None)
@@ -182,7 +182,12 @@ class _Counter:
         carried = np.empty(0, STACK)
         for found in self.library.of(contig):
             mapped += int(((found.flag & _UNMAPPED) == 0).sum())
-            found = found.take((found.flag & _SKIPPED) == 0)
+            kept = (found.flag & _SKIPPED) == 0
+            found = found if kept.all() else found.take(kept)
+            if (found.start < 0).any() or (found.start >= self.library.contigs[contig]).any():
+                raise InputError(
+                    f"{self.path}: damaged at {printable(contig)}: reads begin outside of it"
+                )
             starts = np.append(before, found.start)
             if (starts[1:] < starts[:-1]).any():
                 raise InputError(f"{self.path}: is not sorted, whatever its header says")
@@ -213,7 +218,7 @@ class _Counter:
         return stacks[found.length <= LONGEST]
 
     def _places(self, found: Alignments) -> _I64:
-        """Return how many places reads have."""
+        """Return how many places the reads have, int64 (N,)."""
         nh, x0, xm, _ = found.tags
         places = np.where(nh > NO_NUMBER, nh, x0)
         if self.library.bowtie:
@@ -224,7 +229,8 @@ class _Counter:
             self.names = self.names or _Names.of(self.path)
             places[unsaid] = self.names.count(found.name[unsaid])
             self.counted.named += unsaid.size
-        return np.maximum(places, 1)
+        result: _I64 = np.maximum(places, 1)
+        return result
 
     def _copies(self, found: Alignments, contig: str) -> _I64:
         """Return for how many equal reads records stand."""
@@ -232,11 +238,13 @@ class _Counter:
         copies = np.where(xw != ABSENT, xw, np.where(found.number != ABSENT, found.number, 1))
         wrong = np.flatnonzero((copies == NO_NUMBER) | (copies > _MOST))
         if wrong.size:
+            place = f"{printable(contig)}:{found.start[wrong[0]] + 1}"
             raise InputError(
-                f"{self.path}: a record at {printable(contig)}:{found.start[wrong[0]] + 1} does not "
+                f"{self.path}: a record at {place} does not "
                 f"stand for a number of reads up to {_MOST:,} (tag XW, or the name's end _xN)"
             )
-        return np.maximum(copies, 0)
+        result: _I64 = np.maximum(copies, 0)
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +259,8 @@ class _Names:
         counts: int64 (M,).
     """
 
-    keys: _I64 = field(default_factory=partial(np.empty, 0, np.int64))
-    counts: _I64 = field(default_factory=partial(np.empty, 0, np.int64))
+    keys: _I64
+    counts: _I64
 
     @classmethod
     def of(cls, path: Path) -> _Names:

@@ -6,7 +6,7 @@ import itertools
 import tempfile
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ class Records:
     Args:
         path: of the library.
         file: the same, open.
-        folder: for what is written on the way.
 
     Attributes:
         contigs: lengths of those that the file knows, by name.
@@ -44,7 +43,7 @@ class Records:
         bowtie: whether bowtie is among the programs that made it.
     """
 
-    def __init__(self, path: Path, file: Any, folder: Path) -> None:
+    def __init__(self, path: Path, file: Any) -> None:
         statistics = file.get_index_statistics() if file.is_bam else ()
         self.contigs = dict(zip(file.references, file.lengths, strict=True))
         self.mapped: dict[str, int] = {each.contig: each.mapped for each in statistics}
@@ -52,10 +51,10 @@ class Records:
             "bowtie" in (each.get("ID", "").lower(), each.get("PN", "").lower())
             for each in file.header.to_dict().get("PG", [])
         )
-        self._path, self._file, self._folder = path, file, folder
+        self._path, self._file = path, file
         self._filled = [n for n, each in enumerate(statistics) if each.total]
         self._first = file.tell() if file.is_bam else 0
-        self._data = pysam.BGZFile(str(path), "rb") if file.is_bam else None
+        self._data = pysam.BGZFile(str(path), "rb", None) if file.is_bam else None
         self._rest = b""
         self._behind: int | None = None  # the contig that was read last, if to its end
 
@@ -75,10 +74,7 @@ class Records:
             InputError: damaged.
         """
         try:
-            for found in self._of(self._file.get_tid(contig)):
-                if found.start.min() < 0 or found.start.max() >= self.contigs[contig]:
-                    raise ValueError("records begin outside of it")
-                yield found
+            yield from self._of(self._file.get_tid(contig))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{self._path}: damaged at {printable(contig)}: {line_of(error)}"
@@ -104,7 +100,7 @@ class Records:
         """Return what follows :attr:`_rest` as BAM."""
         if self._data is None:
             self._rest = b""
-            return self._as_bam(self._file.fetch(tid=contig))
+            return _as_bam(self._file.fetch(tid=contig))
         at = bisect_left(self._filled, contig)
         before = self._filled[at - 1] if at else -1
         if self._behind != before:
@@ -121,21 +117,26 @@ class Records:
         next(self._file.fetch(tid=contig), None)
         return int(self._file.tell())
 
-    def _as_bam(self, records: Iterator[Any]) -> Iterator[bytes]:
-        """Turn records of a contig into bytes of BAM in which it is the only one."""
-        path = str(self._folder / "some.bam")
-        while some := list(itertools.islice(records, _AT_ONCE)):
+
+def _as_bam(records: Iterator[Any]) -> Iterator[bytes]:
+    """Turn records of a contig into bytes of BAM in which it is the only one."""
+    while some := list(itertools.islice(records, _AT_ONCE)):
+        with ExitStack() as stack:
             try:
+                path = stack.enter_context(tempfile.NamedTemporaryFile(suffix=".bam")).name
                 with pysam.AlignmentFile(path, "wbu", header=_ONE_CONTIG) as out:
                     begin = out.tell()
                     for record in some:
                         record.reference_id = 0
                         out.write(record)
             except OSError as error:
-                raise PremirError(f"{path}: cannot be written: {line_of(error)}") from error
-            with pysam.BGZFile(path, "rb") as back:
-                back.seek(begin)
-                yield back.read()
+                raise PremirError(
+                    f"{tempfile.gettempdir()}: CRAM cannot be turned into BAM there: "
+                    f"{error.strerror or line_of(error)}"
+                ) from error
+            data = stack.enter_context(pysam.BGZFile(path, "rb", None))
+            data.seek(begin)
+            yield data.read()
 
 
 @contextmanager
@@ -145,8 +146,8 @@ def open_records(path: Path) -> Iterator[Records]:
     Raises:
         InputError: it cannot be read.
     """
-    with open_library(path) as file, tempfile.TemporaryDirectory(prefix="premir-") as folder:
-        records = Records(path, file, Path(folder))
+    with open_library(path) as file:
+        records = Records(path, file)
         try:
             yield records
         finally:

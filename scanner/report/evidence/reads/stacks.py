@@ -27,6 +27,8 @@ _Stack: TypeAlias = npt.NDArray[Any]
 _EVERY = 256
 """One in so many starts is in memory, and tells where in the file to look for the others."""
 _PIECE = 1024 * _EVERY
+_AHEAD = 64 * _EVERY
+"""So many are read at once and kept: who asks for one place mostly asks for the next one then."""
 
 
 class Stacks:
@@ -41,13 +43,17 @@ class Stacks:
         self._path, self._size = path, path.stat().st_size // STACK.itemsize
         starts = [piece["start"][::_EVERY].copy() for piece in self.pieces()]
         self._starts = np.concatenate([np.empty(0, np.int64), *starts])
+        self._held, self._from = np.empty(0, STACK), 0
 
     def reaching(self, low: int, high: int) -> _Stack:
         """Return those whose mid-points may lie in an interval of the store."""
         low -= LONGEST
         first = max(int(np.searchsorted(self._starts, low)) - 1, 0) * _EVERY
         last = min(int(np.searchsorted(self._starts, high)) * _EVERY, self._size)
-        near = self._read(first, last)
+        if first < self._from or last > self._from + self._held.size:
+            ahead = max(last, min(first + _AHEAD, self._size))
+            self._held, self._from = self._read(first, ahead), first
+        near = self._held[first - self._from : last - self._from]
         return near[(near["start"] >= low) & (near["start"] < high)]
 
     def pieces(self) -> Iterator[_Stack]:
