@@ -16,6 +16,7 @@ from premir.scanner.find.candidates import PRESETS
 from premir.scanner.genome.letters import Contigs, Genome
 from premir.scanner.options import Execution
 from premir.scanner.planning import Measured, Sample
+from premir.scanner.report.evidence.reads.counting import Estimate
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 
@@ -65,15 +66,19 @@ def test_plan_of_a_new_scan(genome, plan, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "keep, address, needed, shards, at_once",
+    "keep, address, needed, shards, at_once, libraries, reads",
     [
-        (False, None, 109, 8, 8),
-        (True, None, 201, 100, 100),
-        (False, "auto", 201, 100, 100),
+        (False, None, 109, 8, 8, [], ""),
+        (True, None, 201, 100, 100, [], ""),
+        (False, "auto", 201, 100, 100, [], ""),
+        (False, None, 139, 8, 8, [Estimate(1, 1e7), Estimate(1, 2e7)], ", reads 30.0 MB"),
+        (False, None, 109, 8, 8, [None], ", reads 0.0 MB, CRAM files not counted"),
     ],
-    ids=["scored shards go", "kept", "a cluster of any size"],
+    ids=["scored shards go", "kept", "a cluster of any size", "reads", "reads of unknown number"],
 )
-def test_disk_is_of_tiles_in_flight(tmp_path, keep, address, needed, shards, at_once):
+def test_disk_is_of_tiles_in_flight(
+    tmp_path, keep, address, needed, shards, at_once, libraries, reads
+):
     """Of 100 Mb, with 1 MB of shards and 0.01 MB of likely hits per Mb."""
     genome = Genome(tmp_path, tmp_path, Contigs.of(["c"], [100_000_000], bytes(32)))
     measured = Measured(nucleotides=2_000_000, shard_bytes=2_000_000, score_bytes=20_000)
@@ -85,10 +90,11 @@ def test_disk_is_of_tiles_in_flight(tmp_path, keep, address, needed, shards, at_
         100.0,
         replace(job, keep_shards=keep),
         Execution(threads=2, ray_address=address),
+        libraries,
     )
     assert text.startswith(
         f"about {needed}.0 MB while it runs: letters 100.0 MB, shards {shards}.0 MB (of up to "
-        f"{at_once} Mb at once), likely hits 1.0 MB; "
+        f"{at_once} Mb at once), likely hits 1.0 MB{reads}; "
     )
 
 

@@ -19,7 +19,7 @@ from read_sets import Read, write_library
 from premir.scanner.errors import InputError, PremirError
 from premir.scanner.genome.letters import Contigs
 from premir.scanner.report.evidence.reads import records, stacks
-from premir.scanner.report.evidence.reads.counting import count_reads
+from premir.scanner.report.evidence.reads.counting import count_reads, estimate
 from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.evidence.reads.stacks import STACK, UNIT, Stacks, centres
 
@@ -189,6 +189,22 @@ def rows_on(path, names):
     for start, *rest in as_rows(counted(path, genome)[1]):
         rows[start // 90].append((start % 90, *rest))
     return rows
+
+
+@pytest.mark.parametrize("circular", [False, True])
+def test_the_room_for_stacks_is_estimated_from_some_records(circular, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "_PIECE", 30_000)
+    places = np.random.default_rng(2).integers(0, 2900, 3000).tolist()
+    reads = [Read("chr1", at, 22, "+") for at in places] + [Read("other", 9, 22, "-")] * 900
+    path = write_library(tmp_path / "a.bam", {**CONTIGS, "other": 99}, reads)
+    out = io.BytesIO()
+    genome = Contigs.of(["new", *CONTIGS], [700, *CONTIGS.values()], bytes(96), circular)
+    count_reads(path, genome, out)
+    found = estimate(path, genome)
+    assert found.stored == pytest.approx(len(out.getvalue()), rel=0.15)
+    assert found.seconds > 0
+    nowhere = estimate(path, Contigs.of(["new"], [700], bytes(32)))
+    assert (nowhere.seconds, nowhere.stored) == (0, 0)
 
 
 def test_only_cram_files_are_written_once_more_on_their_way(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -134,8 +135,21 @@ def count_reads(path: Path, contigs: Contigs, out: BinaryIO) -> Counted:
     return counted
 
 
-def counting_seconds(path: Path) -> float | None:
-    """Estimate what :func:`count_reads` takes on one core, from some records.
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What :func:`count_reads` will take.
+
+    Attributes:
+        seconds: on one core.
+        stored: bytes of the stacks.
+    """
+
+    seconds: float
+    stored: float
+
+
+def estimate(path: Path, contigs: Contigs) -> Estimate | None:
+    """Estimate what :func:`count_reads` will take, from some records.
 
     Returns:
         None for a CRAM file, whose index does not say how many records there are.
@@ -143,14 +157,23 @@ def counting_seconds(path: Path) -> float | None:
     with open_records(path) as library:
         if not library.mapped:
             return None
+        mapped = {name: library.mapped.get(name, 0) for name in contigs.names}
+        most = max(mapped, key=mapped.__getitem__)
+        if not mapped[most]:
+            return Estimate(0.0, 0.0)
         nothing = np.empty(0, np.int64)
-        most = max(library.mapped, key=library.mapped.__getitem__)
         counter = _Counter(path, library, Counted(), names=_Names(nothing, nothing))
         read_alignments(np.empty(0, np.uint8), 0, tags=TAGS)  # which may be to compile it
         started = time.process_time()
-        next(counter.stacks(most), None)
+        stacks = sum(map(len, itertools.islice(counter.stacks(most), 2)))
         took = time.process_time() - started
-        return took * sum(library.mapped.values()) / max(counter.counted.records, 1)
+        each = 1 / max(counter.counted.records, 1)
+        records = np.array(list(mapped.values()))
+        stored = records @ (
+            contigs.lines / np.maximum(contigs.lengths, 1)
+        )  # circles have some of theirs again
+        size = stacks * STACK.itemsize
+        return Estimate(took * each * int(records.sum()), size * each * float(stored))
 
 
 def _moved(stacks: npt.NDArray[Any], by: int) -> bytes:
