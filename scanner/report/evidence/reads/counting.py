@@ -169,9 +169,8 @@ def estimate(path: Path, contigs: Contigs) -> Estimate | None:
         took = time.process_time() - started
         each = 1 / max(counter.counted.records, 1)
         records = np.array(list(mapped.values()))
-        stored = records @ (
-            contigs.lines / np.maximum(contigs.lengths, 1)
-        )  # circles have some of theirs again
+        again = contigs.lines / np.maximum(contigs.lengths, 1)  # more than one of circles
+        stored = records @ again
         size = stacks * STACK.itemsize
         return Estimate(took * each * int(records.sum()), size * each * float(stored))
 

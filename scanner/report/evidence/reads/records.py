@@ -23,8 +23,6 @@ _PIECE = 1 << 22
 """Bytes that are decompressed at a time."""
 _CHUNK = 1 << 16
 """Most records that are looked at together."""
-_AT_ONCE = 1 << 14
-"""Records that are turned into BAM at a time."""
 _ONE_CONTIG = pysam.AlignmentHeader.from_references(["all"], [1])
 """Written with each of these times, however many contigs there are."""
 
@@ -120,13 +118,15 @@ class Records:
 
 def _as_bam(records: Iterator[Any]) -> Iterator[bytes]:
     """Turn records of a contig into bytes of BAM in which it is the only one."""
-    while some := list(itertools.islice(records, _AT_ONCE)):
+    records = _read(records)
+    for first in records:
         with ExitStack() as stack:
             try:
                 path = stack.enter_context(tempfile.NamedTemporaryFile(suffix=".bam")).name
                 with pysam.AlignmentFile(path, "wbu", header=_ONE_CONTIG) as out:
                     begin = out.tell()
-                    for record in some:
+                    # A list of them would have the garbage collector look at each.
+                    for record in itertools.chain([first], itertools.islice(records, _CHUNK - 1)):
                         record.reference_id = 0
                         out.write(record)
             except OSError as error:
@@ -137,6 +137,14 @@ def _as_bam(records: Iterator[Any]) -> Iterator[bytes]:
             data = stack.enter_context(pysam.BGZFile(path, "rb", None))
             data.seek(begin)
             yield data.read()
+
+
+def _read(records: Iterator[Any]) -> Iterator[Any]:
+    """Pass records on; what cannot be read is no fault of the disk that is written to."""
+    try:
+        yield from records
+    except OSError as error:
+        raise ValueError(line_of(error)) from error
 
 
 @contextmanager
