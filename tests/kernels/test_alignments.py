@@ -158,6 +158,8 @@ def test_what_is_no_record_is_damage() -> None:
                 read_alignments(np.frombuffer(broken, np.uint8), 0, tags=TAGS)
         else:
             damaged(bytes(broken) + bytes(100))
+    bare = record(letters=0)
+    damaged(bare[:20] + struct.pack("<i", -1) + bare[24:])
     for end in (b"XXi\1\2\3", b"XXBi\1\0\0", b"XXBi\2\0\0\0\1\1\1\1", b"XXB?\1\0\0\0\1", b"XXZ"):
         damaged(record(tags=end))
     both(record(tags=b"XX"))  # not even a tag: as other readers have it

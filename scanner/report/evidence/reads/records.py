@@ -20,11 +20,14 @@ from premir.scanner.report.evidence.reads.library import open_library
 
 TAGS = ("NH", "X0", "XM", "XW")
 _PIECE = 1 << 22
-"""Bytes that are decompressed at a time."""
+"""Bytes that are decompressed at a time, but for those at a place that was looked up."""
+_FIRST_PIECE = 1 << 16
+"""Bytes that are decompressed there."""
 _CHUNK = 1 << 16
 """Most records that are looked at together."""
 _ONE_CONTIG = pysam.AlignmentHeader.from_references(["all"], [1])
 """Written with each of these times, however many contigs there are."""
+_NOTHING = np.empty(0, np.uint8)
 
 
 class Records:
@@ -53,7 +56,8 @@ class Records:
         self._filled = [n for n, each in enumerate(statistics) if each.total]
         self._first = file.tell() if file.is_bam else 0
         self._data = pysam.BGZFile(str(path), "rb", None) if file.is_bam else None
-        self._rest = b""
+        self._rest = _NOTHING  # of what was decompressed, what no contig has been given
+        self._size = _FIRST_PIECE
         self._behind: int | None = None  # the contig that was read last, if to its end
 
     def close(self) -> None:
@@ -82,29 +86,34 @@ class Records:
         pieces, self._behind = self._pieces(contig), None
         number, ended = contig if self._data is not None else 0, False
         while not ended:
-            data = np.frombuffer(self._rest, np.uint8)
-            found, used, ended = read_alignments(data, number, tags=TAGS, most=_CHUNK)
+            found, used, ended = read_alignments(self._rest, number, tags=TAGS, most=_CHUNK)
             self._rest = self._rest[used:]
             if len(found):
                 yield found
             elif not ended:
-                more = next(pieces, b"")
-                if self._rest and not more:
+                more = np.frombuffer(next(pieces, b""), np.uint8)
+                if self._rest.size and not more.size:
                     raise ValueError("it ends within a record")
-                ended, self._rest = not more, self._rest + more
+                ended, self._rest = not more.size, np.concatenate([self._rest, more])
         self._behind = contig
 
     def _pieces(self, contig: int) -> Iterator[bytes]:
         """Return what follows :attr:`_rest` as BAM."""
         if self._data is None:
-            self._rest = b""
+            self._rest = _NOTHING
             return _as_bam(self._file.fetch(tid=contig))
         at = bisect_left(self._filled, contig)
         before = self._filled[at - 1] if at else -1
         if self._behind != before:
             self._data.seek(self._place_in(before) if at else self._first)
-            self._rest = b""
-        return iter(partial(self._data.read, _PIECE), b"")
+            self._rest, self._size = _NOTHING, _FIRST_PIECE
+        return iter(partial(self._decompress, self._data), b"")
+
+    def _decompress(self, file: pysam.BGZFile) -> bytes:
+        """Decompress the next piece, twice as large as the one before it."""
+        size = min(self._size, _PIECE)
+        self._size = 2 * size
+        return file.read(size)
 
     def _place_in(self, contig: int) -> int:
         """Return where in the file the second record of a contig begins, or the next one's first.
