@@ -30,6 +30,7 @@ _SECONDS = {
     **{"tensorconv._convolve": 1.9, "tensorconv._convolve_wide": 1.9, "tensorconv._backward": 1.8},
     **{"similarity._nearest": 1.7, "gate_features._fold_features": 1.5, "shuffling._shuffle": 1.2},
     **{"gate_features._stem_features": 0.9, "kin._count": 0.9, "sites._fill_cells": 0.8},
+    "alignments._read": 2.6,
 }
 """CPU seconds to compile a kernel on a busy machine, those that it calls included."""
 _OTHERS = 0.3

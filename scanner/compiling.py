@@ -49,10 +49,12 @@ def kernels_of(options: ScanOptions, job: Job, *, decoys: bool) -> Iterator[str]
     """Name the kernels that a scan calls by itself, as :data:`premir.kernels._jit.KERNELS` does."""
     if job.extractor.kind == "stems":
         yield from ("stems._tilts", "stems._scan", "stems._select", "cutting._cut")
-    if decoys:
-        yield "shuffling._shuffle"
-    if job.folder == "kernel":
-        yield "mfe_kernel._fold_narrow"
+    asked = {
+        "alignments._read": bool(options.search.reads),
+        "shuffling._shuffle": decoys,
+        "mfe_kernel._fold_narrow": job.folder == "kernel",
+    }
+    yield from (name for name, needed in asked.items() if needed)
     if job.gates is not None:
         yield from ("gate_features._stem_features", "gate_features._fold_features")
         yield "gate_features.sum_votes"

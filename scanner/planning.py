@@ -28,7 +28,7 @@ from premir.scanner.preparing import (
     make_job,
     run_directory_path,
 )
-from premir.scanner.report.evidence.reads.counting import counting_seconds
+from premir.scanner.report.evidence.reads.counting import Estimate, estimate
 from premir.scanner.report.evidence.reads.library import check_contigs, check_library
 from premir.scanner.report.evidence.reads.verdict import ENOUGH
 from premir.scanner.run.rundir import RunDirectory, check_ours
@@ -136,6 +136,7 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
     state, left = _reuse(options, genome, job, [*tiles, *decoys], path)
     with one_thread():
         measured = measure(job, sample, execution.device)
+    libraries = [estimate(library, genome.contigs) for library in search.reads]
     megabases = megabases_of(left)
     seconds = start + reading + measured.per_megabase * megabases / execution.threads
     stages = ", ".join(
@@ -152,8 +153,8 @@ def plan(options: ScanOptions, stream: TextIO) -> int:
         "time": f"about {_duration(seconds)} on {execution.threads} threads of this machine",
         "seconds_per_mb": f"{measured.per_megabase:.2f} on one core ({stages}), measured on "
         f"{measured.nucleotides / 1e6:.3f} Mb of this genome",
-        **_reads(search.reads),
-        "disk": _disk(path, genome, measured, megabases, job, execution),
+        **_reads(libraries),
+        "disk": _disk(path, genome, measured, megabases, job, execution, libraries),
         "device": _device(execution),
     }.items():
         stream.write(f"{name}\t{printable(fact)}\n")
@@ -267,13 +268,13 @@ def _decoys(
     )
 
 
-def _reads(libraries: Sequence[Path]) -> dict[str, str]:
+def _reads(libraries: Sequence[Estimate | None]) -> dict[str, str]:
     """Say what reads cost beside the scan itself."""
     if not libraries:
         return {}
-    each = [counting_seconds(path) for path in libraries]
-    known = [seconds for seconds in each if seconds is not None]
-    took = f"in about {_duration(sum(known))} on one core" if len(known) == len(each) else "first"
+    known = [each.seconds for each in libraries if each is not None]
+    all_known = len(known) == len(libraries)
+    took = f"in about {_duration(sum(known))} on one core" if all_known else "first"
     return {
         "reads": f"libraries: {len(libraries)}, counted before the tiles {took}; hairpins with "
         f"{ENOUGH} reads and more are folded and scored besides, which the time above leaves out"
@@ -295,8 +296,9 @@ def _disk(
     megabases: float,
     job: Job,
     execution: Execution,
+    libraries: Sequence[Estimate | None],
 ) -> str:
-    """Room for letters, shards and scores, and how much there is."""
+    """Room for letters, shards, scores and reads, and how much there is."""
     folder = path.absolute() if path is not None else Path().absolute()
     while not folder.is_dir():
         folder = folder.parent
@@ -309,13 +311,15 @@ def _disk(
         bytes_ / measured.nucleotides * held
         for bytes_, held in ((measured.shard_bytes, at_once), (measured.score_bytes, megabases))
     )
-    needed = letters + shards + scores
+    reads = sum(each.stored for each in libraries if each is not None) / 1e6
+    needed = letters + shards + scores + reads
     free = shutil.disk_usage(folder).free / 1e6
     warning = "; that is not enough" if needed > free else ""
     return (
         f"about {needed:.1f} MB while it runs: letters {letters:.1f} MB, shards {shards:.1f} MB "
-        f"(of up to {at_once:g} Mb at once), likely hits {scores:.1f} MB; {free:.0f} MB free"
-        f"{warning}"
+        f"(of up to {at_once:g} Mb at once), likely hits {scores:.1f} MB"
+        f"{f', reads {reads:.1f} MB' if libraries else ''}"
+        f"{', CRAM files not counted' if None in libraries else ''}; {free:.0f} MB free{warning}"
     )
 
 

@@ -87,6 +87,8 @@ def scan(options: ScanOptions, session: Session | None = None) -> int:
         genome, regions, job = _bind(options, opened, say)
         if executor is not None:
             prepare_kernels(options, job, decoys=has_decoys(search))
+        with opened.lock.exclusive():
+            commit_libraries(run, search.reads, genome.contigs)
         done = Done()
         _do_tiles(options, genome, regions, job, shared, done)
         _note_quarantined(run, genome, done)
@@ -147,7 +149,6 @@ def _bind(options: ScanOptions, opened: OpenRun, say: int) -> tuple[Genome, Inte
             if run.bind(identity(options, genome, job)):
                 _log.info("resuming in %s", run.path)
             genome = run.adopt(genome)
-            commit_libraries(run, options.search.reads, genome.contigs)
     finally:
         if fresh.store != run.store:
             fresh.store.unlink(missing_ok=True)

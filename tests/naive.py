@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import struct
 from fractions import Fraction
 
 import numpy as np
@@ -849,3 +850,100 @@ def kin(
                     score += most_beyond(text[:at][::-1], query[:i][::-1], drop)
                     counts[i] += score >= least
     return min(most, max(counts.values(), default=0))
+
+
+# alignments.py
+
+
+def number_of(kind: str, value: object) -> int | None:
+    """What the value of a tag says as a whole number, None if it is none."""
+    if kind in "AZ":
+        text = str(value)
+        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    if kind == "f":
+        real = float(value)  # type: ignore[arg-type]
+        return None if math.isnan(real) or abs(real) >= 2.0**56 else int(real)
+    return int(value) if kind in "cCsSiI" else None  # type: ignore[call-overload]
+
+
+def mixed(name: bytes) -> int:
+    """64 bits of a name, as a signed integer."""
+    every = (1 << 64) - 1
+    value = (len(name) * 0x9E3779B97F4A7C15) & every
+    for first in range(0, len(name), 8):
+        value ^= int.from_bytes(name[first : first + 8], "little")
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & every
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & every
+        value ^= value >> 31
+    return value - (1 << 64) if value >> 63 else value
+
+
+def bam_record(
+    record: bytes, tags: list[str], absent: int, no_number: int
+) -> tuple[int, list[int]]:
+    """Contig of a record of BAM and the columns of it."""
+    _, contig, start, name_size, quality, _, operations, flag, letters, *_ = struct.unpack_from(
+        "<iiiBBHHHiiii", record
+    )
+    if name_size == 0 or letters < 0:
+        raise ValueError
+    name, cigar = record[36 : 36 + name_size].rstrip(b"\0"), 36 + name_size
+    at = cigar + 4 * operations + (letters + 1) // 2 + letters
+    if at > len(record):
+        raise ValueError
+    length = 0
+    for operation in struct.unpack_from(f"<{operations}I", record, cigar):
+        length += (operation >> 4) * (operation % 16 in (0, 2, 3, 7, 8))
+    collapsed = re.search(rb"_x([0-9]+)$", name)
+    number = absent
+    if collapsed:
+        number = int(collapsed[1]) if len(collapsed[1]) <= 18 else no_number
+    said = dict.fromkeys(tags, absent)
+    while at + 3 <= len(record):
+        tag, kind = record[at : at + 2].decode("latin-1"), chr(record[at + 2])
+        value: object
+        if kind in "ZH":
+            end = record.index(b"\0", at) + 1
+            value = record[at + 3 : end - 1].decode("latin-1")
+        elif kind == "B":
+            array, count = struct.unpack_from("<cI", record, at + 3)
+            end, value = at + 8 + count * struct.calcsize("<" + _CODES[array.decode()]), None
+        else:
+            (value,) = struct.unpack_from("<" + _CODES[kind], record, at + 3)
+            value = value.decode("latin-1") if isinstance(value, bytes) else value
+            end = at + 3 + struct.calcsize("<" + _CODES[kind])
+        if end > len(record):
+            raise ValueError
+        if said.get(tag) == absent:
+            found = number_of(kind, value)
+            said[tag] = no_number if found is None else found
+        at = end
+    return contig, [start, length, flag, quality, mixed(name), number, *said.values()]
+
+
+_CODES = {"A": "c", "c": "b", "C": "B", "s": "h", "S": "H", "i": "i", "I": "I", "f": "f", "d": "d"}
+"""Types of tags, as those of the module struct."""
+
+
+def bam_records(
+    data: bytes, contig: int, tags: list[str], most: int, absent: int, no_number: int
+) -> tuple[list[list[int]], int, bool]:
+    """Rows of columns of the records of a contig, bytes read, and whether the contig ended."""
+    rows: list[list[int]] = []
+    at = 0
+    while at + 4 <= len(data):
+        end = at + 4 + int.from_bytes(data[at : at + 4], "little")
+        if end > len(data):
+            break
+        try:
+            own, row = bam_record(data[at:end], tags, absent, no_number)
+        except (ValueError, KeyError, struct.error):
+            raise ValueError("no record") from None
+        if own < 0 or own > contig:
+            return rows, at, True
+        if own == contig:
+            if len(rows) == most:
+                break
+            rows.append(row)
+        at = end
+    return rows, at, False

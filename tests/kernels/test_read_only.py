@@ -15,6 +15,7 @@ import pytest
 
 import premir.kernels
 from premir.kernels import (
+    alignments,
     cutting,
     fixedpoint,
     gate_features,
@@ -55,6 +56,7 @@ KNOWN = (
     np.zeros(HAIRPINS.codes.size, np.uint8),
     np.array([[0, 2, 24], [2, HAIRPINS.offsets[2], HAIRPINS.offsets[2] + 22]]),
 )
+RECORD = bytes.fromhex("21000000" + 8 * "00" + "01" + 24 * "00")
 NODES = np.array([[1, 70, 1, 2, 0], [-1, 0, 0, 0, 3], [-1, 0, 0, 0, -4]], np.int32)
 WEIGHT = RNG.normal(size=(9, 11, 11, 4)).astype(np.float32)
 LARGEST = np.full(32, fixedpoint.LARGEST)
@@ -74,6 +76,10 @@ def in_place(function: Callable[..., None], out: np.ndarray) -> Callable[..., np
 
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "alignments.read_alignments": (
+        lambda data: alignments.read_alignments(data, 0, tags=["NH"])[0],
+        (np.frombuffer(RECORD, np.uint8),),
+    ),
     "codes.decode": (decode, (CODES,)),
     "codes.encode": (encode, (np.frombuffer(b"ACGUNacgt", np.uint8),)),
     "codes.reverse_complement": (reverse_complement, (CODES,)),
@@ -210,6 +216,7 @@ APART = frozenset(
 )  # fmt: skip
 """Exported functions that are given no array: texts, files, or what others here are given."""
 PACKED_KINDS = (
+    alignments.Alignments,
     kin.Sought,
     kmers.ArmKmers,
     kmers.KmerTable,

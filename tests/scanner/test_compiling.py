@@ -6,6 +6,7 @@ import sys
 
 import builders
 import pytest
+from read_sets import Read, write_library
 
 from premir.kernels._jit import COMPILATION
 from premir.scanner import compiling
@@ -35,13 +36,16 @@ if __name__ == "__main__":
     [
         ["--decoys", "0.02"],
         ["--known", "none", "--kin", "none", "--exhaustive"],
-        ["--part", "1/1"],
+        ["--part", "1/1", "--reads", "reads.bam"],
     ],
-    ids=["default and decoys", "less", "part"],
+    ids=["default and decoys", "less", "part with reads"],
 )
 def test_what_a_scan_prepares_is_what_it_calls(tmp_path, options):
     compiling.compile_kernels()  # a kernel that had to be compiled would show those within it
-    genome = builders.write_fasta(tmp_path / "genome.fa", builders.default_hits_genome()[0])
+    sequences = builders.default_hits_genome()[0]
+    genome = builders.write_fasta(tmp_path / "genome.fa", sequences)
+    sizes = {name: len(text) for name, text in sequences.items()}
+    write_library(tmp_path / "reads.bam", sizes, [Read("chr1", 10, 22, "+")])
     script = tmp_path / "spy.py"
     script.write_text(SPY, encoding="utf-8")
     done = subprocess.run(
@@ -49,6 +53,7 @@ def test_what_a_scan_prepares_is_what_it_calls(tmp_path, options):
         check=False,
         capture_output=True,
         text=True,
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr

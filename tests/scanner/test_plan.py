@@ -17,6 +17,7 @@ from premir.scanner.find.candidates import PRESETS
 from premir.scanner.genome.letters import Contigs, Genome
 from premir.scanner.options import Execution
 from premir.scanner.planning import Measured, Sample
+from premir.scanner.report.evidence.reads.counting import Estimate
 from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 
@@ -66,17 +67,26 @@ def test_plan_of_a_new_scan(genome, plan, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "keep, address, as_gpu, needed, shards, at_once",
+    "keep, address, as_gpu, needed, shards, at_once, libraries, reads",
     [
-        (False, None, False, 109, 8, 8),
-        (False, None, True, 165, 64, 64),
-        (True, None, False, 201, 100, 100),
-        (False, "auto", False, 201, 100, 100),
+        (False, None, False, 109, 8, 8, [], ""),
+        (False, None, True, 165, 64, 64, [], ""),
+        (True, None, False, 201, 100, 100, [], ""),
+        (False, "auto", False, 201, 100, 100, [], ""),
+        (False, None, False, 139, 8, 8, [Estimate(1, 1e7), Estimate(1, 2e7)], ", reads 30.0 MB"),
+        (False, None, False, 109, 8, 8, [None], ", reads 0.0 MB, CRAM files not counted"),
     ],
-    ids=["scored shards go", "eight tiles together", "kept", "a cluster of any size"],
+    ids=[
+        "scored shards go",
+        "eight tiles together",
+        "kept",
+        "a cluster of any size",
+        "reads",
+        "reads of unknown number",
+    ],
 )
 def test_disk_is_of_tiles_in_flight(
-    tmp_path, monkeypatch, keep, address, as_gpu, needed, shards, at_once
+    tmp_path, monkeypatch, keep, address, as_gpu, needed, shards, at_once, libraries, reads
 ):
     """Of 100 Mb, with 1 MB of shards and 0.01 MB of likely hits per Mb."""
     if as_gpu:
@@ -91,10 +101,11 @@ def test_disk_is_of_tiles_in_flight(
         100.0,
         replace(job, keep_shards=keep),
         Execution(threads=2, ray_address=address, device="cpu"),
+        libraries,
     )
     assert text.startswith(
         f"about {needed}.0 MB while it runs: letters 100.0 MB, shards {shards}.0 MB (of up to "
-        f"{at_once} Mb at once), likely hits 1.0 MB; "
+        f"{at_once} Mb at once), likely hits 1.0 MB{reads}; "
     )
 
 

@@ -8,6 +8,7 @@ import itertools
 import json
 from collections import defaultdict
 
+import pysam
 import pytest
 from builders import reverse_complement, write_fasta
 from data_sets import data_dir
@@ -316,3 +317,15 @@ def test_the_plan_says_what_reads_cost(default_genome, library, tmp_path, capsys
     command = [str(default_genome[0]), "--out", str(tmp_path / "hits.bed"), "--plan"]
     assert main([*command, "--reads", str(library)]) == 0
     assert "reads\tlibraries: 1, counted before the tiles in about 0 s" in capsys.readouterr().out
+
+
+def test_the_plan_knows_nothing_of_cram_files(default_genome, library, tmp_path, capsys):
+    genome, sequences, _ = default_genome
+    pysam.faidx(str(genome))
+    reads = [Read("chr1", 10, 22, "+")]
+    cram = write_library(tmp_path / "r.cram", lengths(sequences), reads, genome=genome)
+    command = [str(genome), "--out", str(tmp_path / "hits.bed"), "--plan"]
+    assert main([*command, "--reads", str(library), "--reads", str(cram)]) == 0
+    told = capsys.readouterr().out
+    assert "reads\tlibraries: 2, counted before the tiles first; " in told
+    assert ", reads 0.0 MB, CRAM files not counted; " in told

@@ -5,29 +5,32 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from io import BytesIO
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from premir.scanner.errors import InputError, line_of, printable
+from premir.kernels.alignments import ABSENT, NO_NUMBER, Alignments, read_alignments
+from premir.scanner.errors import InputError, printable
 from premir.scanner.files import whole_file
 from premir.scanner.genome.letters import Contigs
-from premir.scanner.report.evidence.reads.library import open_library
+from premir.scanner.report.evidence.reads.records import TAGS, Records, open_records
 from premir.scanner.report.evidence.reads.stacks import LONGEST, STACK, UNIT, combined
 from premir.scanner.run.rundir import RunDirectory
 
 _log = logging.getLogger(__name__)
 
-_SKIPPED = 0x4 | 0x80 | 0x200 | 0x800
+_I64 = npt.NDArray[np.int64]
+
+_UNMAPPED, _REVERSE = 0x4, 0x10
+_SKIPPED = _UNMAPPED | 0x80 | 0x200 | 0x800
 """Flags of records that are no read of their own here: unmapped, second of a pair, of bad quality,
 supplementary. (Duplicates count: equal small RNAs are no artefact.)"""
-_CHUNK = 1 << 16
+_MOST = 10**8
+"""Reads of a record: sums of units of so many stay below 2**63."""
 _LONG = 30
 """Longer alignments than this, in nt, are hardly ever products of Dicer."""
 _UNTRIMMED = 0.5
@@ -104,34 +107,21 @@ def count_reads(path: Path, contigs: Contigs, out: BinaryIO) -> Counted:
         InputError: damaged, not sorted, or the index is another file's.
     """
     counted = Counted()
-    with open_library(path) as file:
-        there = set(file.references)
-        bowtie = any(
-            "bowtie" in (each.get("ID", "").lower(), each.get("PN", "").lower())
-            for each in file.header.to_dict().get("PG", [])
-        )
-        indexed = {each.contig: each.mapped for each in _statistics(file)}
-        reader = _Reader(path, counted, bowtie=bowtie)
+    with open_records(path) as library:
+        counter = _Counter(path, library, counted)
         columns = (contigs.offsets, contigs.lengths, contigs.lines)
         for name, offset, length, line in zip(
             contigs.names, *(column.tolist() for column in columns), strict=True
         ):
-            if name not in there or indexed.get(name) == 0:
+            if name not in library.contigs or library.mapped.get(name) == 0:
                 continue
-            try:
-                seen = reader.read(file.fetch(name), offset, out)
-                again = replace(reader, counted=Counted())
-                for turn in range(length, line, length):
-                    start = file.fetch(name, 0, min(length, line - turn))
-                    again.read(start, offset + turn, out)
-            except (OSError, ValueError) as error:
-                raise InputError(
-                    f"{path}: damaged at {printable(name)}: {line_of(error)}"
-                ) from error
-            if seen != indexed.get(name, seen):
-                raise InputError(
-                    f"{path}: the index belongs to another file; make it anew: samtools index"
-                )
+            first = []
+            for stacks in counter.stacks(name):
+                first.append(stacks[stacks["start"] < line - length])
+                out.write(_moved(stacks, offset))
+            for turn in range(length, line, length):
+                for stacks in first:
+                    out.write(_moved(stacks[stacks["start"] < line - turn], offset + turn))
     if counted.named:
         _log.warning(
             "%s: %d records do not say how many places their read has (tag NH); counted by name",
@@ -145,193 +135,174 @@ def count_reads(path: Path, contigs: Contigs, out: BinaryIO) -> Counted:
     return counted
 
 
-def counting_seconds(path: Path) -> float | None:
-    """Estimate what :func:`count_reads` takes on one core, from some records.
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What :func:`count_reads` will take.
+
+    Attributes:
+        seconds: on one core.
+        stored: bytes of the stacks.
+    """
+
+    seconds: float
+    stored: float
+
+
+def estimate(path: Path, contigs: Contigs) -> Estimate | None:
+    """Estimate what :func:`count_reads` will take, from some records.
 
     Returns:
         None for a CRAM file, whose index does not say how many records there are.
     """
-    with open_library(path) as file:
-        mapped = {each.contig: each.mapped for each in _statistics(file)}
-        if not mapped:
+    with open_records(path) as library:
+        if not library.mapped:
             return None
-        nobody = _Names(np.empty(0, np.int64), np.empty(0, np.int64))
-        reader = _Reader(path, Counted(), bowtie=False, names=nobody)
+        mapped = {name: library.mapped.get(name, 0) for name in contigs.names}
         most = max(mapped, key=mapped.__getitem__)
+        if not mapped[most]:
+            return Estimate(0.0, 0.0)
+        nothing = np.empty(0, np.int64)
+        counter = _Counter(path, library, Counted(), names=_Names(nothing, nothing))
+        read_alignments(np.empty(0, np.uint8), 0, tags=TAGS)  # which may be to compile it
         started = time.process_time()
-        seen = reader.read(itertools.islice(file.fetch(most), _CHUNK), 0, BytesIO())
+        stacks = sum(map(len, itertools.islice(counter.stacks(most), 2)))
         took = time.process_time() - started
-        return took * float(sum(mapped.values())) / max(seen, 1)
+        each = 1 / max(counter.counted.records, 1)
+        records = np.array(list(mapped.values()))
+        again = contigs.lines / np.maximum(contigs.lengths, 1)  # more than one of circles
+        stored = records @ again
+        size = stacks * STACK.itemsize
+        return Estimate(took * each * int(records.sum()), size * each * float(stored))
 
 
-def _statistics(file: Any) -> list[Any]:
-    """What the index of a BAM file says of each contig; that of a CRAM file says nothing."""
-    return list(file.get_index_statistics()) if file.is_bam else []
+def _moved(stacks: npt.NDArray[Any], by: int) -> bytes:
+    """Return stacks as files hold them, at other places."""
+    stacks = stacks.copy()
+    stacks["start"] += by
+    return stacks.tobytes()
 
 
 @dataclass
-class _Reader:
-    """Reads records of one contig after another.
+class _Counter:
+    """Makes stacks of the records of one contig after another.
 
     Attributes:
         path: of the library.
+        library: the same, open.
         counted: is told what was found.
-        bowtie: whether tag XM is bowtie 1's.
         names: how often names occur, read when the first record asks for it.
     """
 
     path: Path
+    library: Records
     counted: Counted
-    bowtie: bool
     names: _Names | None = None
 
-    def read(self, records: Iterator[Any], offset: int, out: BinaryIO) -> int:
-        """Write the stacks of a contig that begins at ``offset`` in the store.
-
-        Returns:
-            How many records were mapped, counted or not.
-        """
-        seen = 0
+    def stacks(self, contig: str) -> Iterator[npt.NDArray[Any]]:
+        """Yield the stacks of a contig by position in it, in pieces."""
+        mapped, before = 0, 0
         carried = np.empty(0, STACK)
-        chunk = _Chunk()
-        before = 0
-        for record in records:
-            seen += 1
-            flag = record.flag
-            if flag & _SKIPPED:
-                seen -= bool(flag & 0x4)
-                continue
-            start = record.reference_start
-            if start < before:
+        for found in self.library.of(contig):
+            mapped += int(((found.flag & _UNMAPPED) == 0).sum())
+            kept = (found.flag & _SKIPPED) == 0
+            found = found if kept.all() else found.take(kept)
+            if (found.start < 0).any() or (found.start >= self.library.contigs[contig]).any():
+                raise InputError(
+                    f"{self.path}: damaged at {printable(contig)}: reads begin outside of it"
+                )
+            starts = np.append(before, found.start)
+            if (starts[1:] < starts[:-1]).any():
                 raise InputError(f"{self.path}: is not sorted, whatever its header says")
-            before = start
-            places = self._places(record)
-            name = record.query_name
-            if not places:
-                chunk.unnamed.append(len(chunk.start))
-                chunk.hashes.append(hash(name))
-            chunk.add(start, record.reference_length or 0, flag, _copies(record, name), places)
-            if len(chunk.start) == _CHUNK:
-                carried = self._write(chunk, carried, offset, before, out)
-                chunk = _Chunk()
-        self._write(chunk, carried, offset, None, out)
-        return seen
+            before = int(starts[-1])
+            carried = combined(np.concatenate([carried, self._stacks(found, contig)]))
+            # What begins where the last one does may go on in the next records.
+            complete = np.searchsorted(carried["start"], before)
+            yield carried[:complete]
+            carried = carried[complete:]
+        yield carried
+        if mapped != self.library.mapped.get(contig, mapped):
+            raise InputError(
+                f"{self.path}: the index belongs to another file; make it anew: samtools index"
+            )
 
-    def _places(self, record: Any) -> int:
-        """Return of how many places a record says that its read has, 0 where it does not."""
-        for tag in ("NH", "X0"):
-            try:
-                return max(1, int(record.get_tag(tag)))
-            except (KeyError, ValueError):
-                continue
-        if self.bowtie and record.mapping_quality == 0 and record.has_tag("XM"):
-            return max(1, int(record.get_tag("XM")))
-        return 0
-
-    def _write(
-        self,
-        chunk: _Chunk,
-        carried: npt.NDArray[Any],
-        offset: int,
-        last: int | None,
-        out: BinaryIO,
-    ) -> npt.NDArray[Any]:
-        """Write what is complete: all before position ``last``; return the rest."""
-        stacks = np.concatenate([carried, self._stacks(chunk, offset)])
-        stacks = combined(stacks)
-        done = stacks.size if last is None else np.searchsorted(stacks["start"], offset + last)
-        out.write(stacks[:done].tobytes())
-        return stacks[done:]
-
-    def _stacks(self, chunk: _Chunk, offset: int) -> npt.NDArray[Any]:
-        start, length, flag, copies, places = chunk.arrays()
-        if chunk.unnamed:
-            self.names = self.names or _Names.of(self.path)
-            hashes = np.frombuffer(chunk.hashes, np.int64)
-            places[np.frombuffer(chunk.unnamed, np.int64)] = self.names.count(hashes)
-            self.counted.named += len(chunk.unnamed)
-        weight = copies * (UNIT // places)
-        self.counted.records += start.size
+    def _stacks(self, found: Alignments, contig: str) -> npt.NDArray[Any]:
+        places = self._places(found)
+        weight = self._copies(found, contig) * (UNIT // places)
+        self.counted.records += len(found)
         self.counted.reads += int(weight.sum())
-        self.counted.long += int(weight[length > _LONG].sum())
-        stacks = np.empty(start.size, STACK)
-        stacks["start"] = start + offset
-        stacks["length"] = np.minimum(length, LONGEST)
-        stacks["strand"] = np.where(flag & 0x10, -1, 1)
+        self.counted.long += int(weight[found.length > _LONG].sum())
+        stacks = np.empty(len(found), STACK)
+        stacks["start"] = found.start
+        stacks["length"] = np.minimum(found.length, LONGEST)
+        stacks["strand"] = np.where(found.flag & _REVERSE, -1, 1)
         stacks["weight"] = weight
         stacks["shared"] = np.where(places > 1, weight, 0)
-        return stacks[length <= LONGEST]
+        return stacks[found.length <= LONGEST]
 
+    def _places(self, found: Alignments) -> _I64:
+        """Return how many places the reads have, int64 (N,)."""
+        nh, x0, xm, _ = found.tags
+        places = np.where(nh > NO_NUMBER, nh, x0)
+        if self.library.bowtie:
+            at_random = (places <= NO_NUMBER) & (found.quality == 0)
+            places = np.where(at_random, xm, places)
+        unsaid = np.flatnonzero(places <= NO_NUMBER)
+        if unsaid.size:
+            self.names = self.names or _Names.of(self.path)
+            places[unsaid] = self.names.count(found.name[unsaid])
+            self.counted.named += unsaid.size
+        result: _I64 = np.maximum(places, 1)
+        return result
 
-@dataclass(slots=True)
-class _Chunk:
-    """Some thousand records as columns; those whose places are not known apart."""
-
-    start: array[int] = field(default_factory=lambda: array("q"))
-    length: array[int] = field(default_factory=lambda: array("q"))
-    flag: array[int] = field(default_factory=lambda: array("q"))
-    copies: array[int] = field(default_factory=lambda: array("q"))
-    places: array[int] = field(default_factory=lambda: array("q"))
-    unnamed: array[int] = field(default_factory=lambda: array("q"))
-    hashes: array[int] = field(default_factory=lambda: array("q"))
-
-    def add(self, start: int, length: int, flag: int, copies: int, places: int) -> None:
-        """Take a record."""
-        self.start.append(start)
-        self.length.append(length)
-        self.flag.append(flag)
-        self.copies.append(copies)
-        self.places.append(places)
-
-    def arrays(self) -> list[npt.NDArray[np.int64]]:
-        """Return the five columns, int64 each."""
-        columns = (self.start, self.length, self.flag, self.copies, self.places)
-        return [np.array(column, np.int64) for column in columns]
-
-
-def _copies(record: Any, name: str) -> int:
-    """Return for how many equal reads a record stands."""
-    if record.has_tag("XW"):
-        return max(0, int(record.get_tag("XW")))
-    at = name.rfind("_x")
-    if at >= 0 and (digits := name[at + 2 :]).isdecimal():
-        return int(digits)
-    return 1
+    def _copies(self, found: Alignments, contig: str) -> _I64:
+        """Return for how many equal reads records stand."""
+        xw = found.tags[-1]
+        copies = np.where(xw != ABSENT, xw, np.where(found.number != ABSENT, found.number, 1))
+        wrong = np.flatnonzero((copies == NO_NUMBER) | (copies > _MOST))
+        if wrong.size:
+            place = f"{printable(contig)}:{found.start[wrong[0]] + 1}"
+            raise InputError(
+                f"{self.path}: a record at {place} does not "
+                f"stand for a number of reads up to {_MOST:,} (tag XW, or the name's end _xN)"
+            )
+        result: _I64 = np.maximum(copies, 0)
+        return result
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
     """How many records have the same name, of those names that have several.
 
-    Names are known by 64 bits that differ from process to process; of 10 million names two are
-    taken for one with a probability of 3 in a million.
+    Names are known by 64 bits; of 10 million names two are taken for one with a probability of 3 in
+    a million.
 
     Attributes:
         keys: int64 (M,), rising.
         counts: int64 (M,).
     """
 
-    keys: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.int64]
+    keys: _I64
+    counts: _I64
 
     @classmethod
     def of(cls, path: Path) -> _Names:
         """Read the names of all mapped records of a library."""
-        found = array("q")
-        with open_library(path) as file:
-            for record in file.fetch():
-                if not record.flag & _SKIPPED:
-                    found.append(hash(record.query_name))
-        keys = np.frombuffer(found, np.int64).copy()
+        found = bytearray()
+        with open_records(path) as library:
+            for contig in library.contigs:
+                if library.mapped.get(contig) != 0:
+                    for some in library.of(contig):
+                        found += some.name[(some.flag & _SKIPPED) == 0].tobytes()
+        keys = np.frombuffer(found, np.int64)
         keys.sort()
         first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: keys.size])
         counts = np.diff(np.append(first, keys.size))
         several = counts > 1
         return cls(keys[first[several]], counts[several])
 
-    def count(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def count(self, names: _I64) -> _I64:
         """Return how many records have each of these names, int64 (N,)."""
-        at = np.minimum(np.searchsorted(self.keys, hashes), max(self.keys.size - 1, 0))
+        at = np.minimum(np.searchsorted(self.keys, names), max(self.keys.size - 1, 0))
         if not self.keys.size:
-            return np.ones(hashes.size, np.int64)
-        return np.where(self.keys[at] == hashes, self.counts[at], 1)
+            return np.ones(names.size, np.int64)
+        return np.where(self.keys[at] == names, self.counts[at], 1)

@@ -109,11 +109,11 @@ class Product:
 
 def _most(position: _I64, count: _I64) -> tuple[int, int]:
     """Return the position with most reads, the lowest of equal ones, and how many it has."""
-    places, which = np.unique(position, return_inverse=True)
-    totals = np.zeros(places.size, np.int64)
-    np.add.at(totals, which, count)
+    lowest = int(position.min())
+    totals = np.zeros(int(position.max()) - lowest + 1, np.int64)
+    np.add.at(totals, position - lowest, count)
     best = int(totals.argmax())
-    return int(places[best]), int(totals[best])
+    return lowest + best, int(totals[best])
 
 
 @dataclass(frozen=True)

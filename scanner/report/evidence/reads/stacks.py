@@ -27,6 +27,8 @@ _Stack: TypeAlias = npt.NDArray[Any]
 _EVERY = 256
 """One in so many starts is in memory, and tells where in the file to look for the others."""
 _PIECE = 1024 * _EVERY
+_AHEAD = 64 * _EVERY
+"""So many are read at once and kept: who asks for one place mostly asks for the next one then."""
 
 
 class Stacks:
@@ -41,13 +43,17 @@ class Stacks:
         self._path, self._size = path, path.stat().st_size // STACK.itemsize
         starts = [piece["start"][::_EVERY].copy() for piece in self.pieces()]
         self._starts = np.concatenate([np.empty(0, np.int64), *starts])
+        self._held, self._from = np.empty(0, STACK), 0
 
     def reaching(self, low: int, high: int) -> _Stack:
         """Return those whose mid-points may lie in an interval of the store."""
         low -= LONGEST
         first = max(int(np.searchsorted(self._starts, low)) - 1, 0) * _EVERY
         last = min(int(np.searchsorted(self._starts, high)) * _EVERY, self._size)
-        near = self._read(first, last)
+        if first < self._from or last > self._from + self._held.size:
+            ahead = max(last, min(first + _AHEAD, self._size))
+            self._held, self._from = self._read(first, ahead), first
+        near = self._held[first - self._from : last - self._from]
         return near[(near["start"] >= low) & (near["start"] < high)]
 
     def pieces(self) -> Iterator[_Stack]:
@@ -68,15 +74,12 @@ def centres(stacks: _Stack) -> npt.NDArray[np.int64]:
 
 def combined(stacks: _Stack) -> _Stack:
     """Sort stacks, and add up those that are the same."""
-    order = np.lexsort((stacks["strand"], stacks["length"], stacks["start"]))
-    stacks = stacks[order]
-    same = np.ones(stacks.size, np.bool_)
-    for name in ("start", "length", "strand"):
-        same[1:] &= stacks[name][1:] == stacks[name][:-1]
-    same[:1] = False
-    first = np.flatnonzero(~same)
-    result = stacks[first]
+    key = (stacks["start"] << 9) | (stacks["length"].astype(np.int64) << 1) | (stacks["strand"] > 0)
+    order = np.argsort(key, kind="stable")  # which is quick where most is in order
+    key = key[order]
+    first = np.flatnonzero(np.append(True, key[1:] != key[:-1])[: key.size])
+    result = stacks[order[first]]
     if first.size:
         for name in ("weight", "shared"):
-            result[name] = np.add.reduceat(stacks[name], first)
+            result[name] = np.add.reduceat(stacks[name][order], first)
     return result
