@@ -58,12 +58,12 @@ def test_tiles_that_are_scored_together_have_the_scores_that_they_have_apart(
     assert len(records) == COUNT
     assert sum(hits > 0 for _, _, hits in records) > 5
     assert scores_of(default_genome, tmp_path) == (files, records)
-    assert as_gpu.taken == 3 * 2  # three groups, two networks
+    assert as_gpu.taken == 3 * NETWORKS  # three groups
 
 
 def test_hits_of_the_default_command(default_genome, expected, as_gpu, scan):
     assert scan(default_genome[0], *TILES) == (0, expected)
-    assert as_gpu.taken == 3 * 2
+    assert as_gpu.taken == 3 * NETWORKS
 
 
 def test_what_was_found_together_is_divided_by_tile():
