@@ -86,6 +86,7 @@ def test_the_first_scan_finds_what_is_known_and_nothing_else():
     assert (
         "bedtools intersect -s -u -a examples/ebv.hairpins.bed -b hits.bed | wc -l\n16\n" in readme
     )
-    for line in (golden.GOLDEN / "ebv.bed").read_text().splitlines()[9:12]:
+    lines = (golden.GOLDEN / "ebv.bed").read_text().splitlines()
+    for line in [line for line in lines if not line.startswith("##")][:4]:
         fields = line.split("\t")
         assert "\t".join(fields[:6] + fields[12:15]) in readme

@@ -333,7 +333,10 @@ def test_damaged_weights_are_refused(copy):
     "field, message",
     [
         ({"feature_schema": "do2018-v3"}, "made for feature schema 'do2018-v3', this premir"),
-        ({"unknown_letters": 0.02}, "unknown_letters is 0.02; expected 0 with feature schema"),
+        (
+            {"feature_schema": "do2018-v1", "unknown_letters": 0.02},
+            "unknown_letters is 0.02; expected 0 with feature schema",
+        ),
         ({"network": "enormous"}, "unknown network 'enormous'"),
     ],
 )
