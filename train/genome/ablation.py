@@ -39,7 +39,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no shortened context": {"shortened": 0.0},
     "planted once": {"planted": 1},
     "phyla balanced": {"phylum_balance": 0.5},
-    "unknown letters": {"unknown_letters": 0.02},
+    "no unknown letters": {"unknown_letters": 0.0},
     "the map-wise network in its place": {"networks": ("variable",)},
 }
 """Changes to the configuration, by what a table calls them; a function gets the configuration."""
