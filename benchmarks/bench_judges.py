@@ -419,6 +419,7 @@ def test_bench_judges_on_tiny_input(
     if not tool.exists():
         pytest.skip("no evaluate_scan.py: provide ../shared/tools")
     monkeypatch.setitem(globals(), "FLANKS", (0, 60))
+    monkeypatch.setitem(globals(), "UNKNOWN_SHARE", 0.015)
     monkeypatch.setitem(globals(), "LIBRARIES", {"other nematodes": LIBRARIES["other nematodes"]})
     data, work, out = tmp_path / "data", tmp_path / "work", tmp_path / "judges.json"
     rng, at = np.random.default_rng(3), 300

@@ -78,11 +78,12 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
     lines = [line for line in default_scan[0].splitlines() if line.startswith("#")]
     assert lines == [
         "## format premir-hits 2",
-        f"## premir {__version__}, ViennaRNA {RNA.__version__}, do2018-v1",
+        f"## premir {__version__}, ViennaRNA {RNA.__version__}, {model.card['feature_schema']}",
         f"## genome {default_genome[0].name}",
         f"## model {model.name} sha256 {sha256(model.directory / 'weights.safetensors')}",
-        f"## gates sha256 {sha256(model.directory / GATES)} floor -4.4",
+        f"## gates sha256 {sha256(model.directory / GATES)} floor {model.floor(model.min_prob)}",
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
+        f"## unknown_letters {model.unknown_letters:g}",
         f"## known {shipped().name} sha256 {shipped().digest}",
         "## kin weigh",
         "## sort fasta",
@@ -104,7 +105,7 @@ def test_summary_says_what_was_done(default_genome, default_scan):
     assert summary["gates"] == {
         "sha256": model.card["gates"]["sha256"],
         "judged": model.card["gates"]["judged"],
-        "floor": -4.4,
+        "floor": model.floor(model.min_prob),
     }
     assert (summary["refolded"], summary["fold_disagreements"]) == (len(rows(text)), 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -18,10 +18,13 @@ from premir.scanner.score.networks import NETWORKS
 from premir.scanner.score.networks.stem import StemConvNet
 from premir.scanner.score.networks.variable import VariableConvNet
 from premir.scanner.score.selecting import Found
+from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 CPU = torch.device("cpu")
 TILES = ("--tile-size", "2200", "--threads", "2")
 COUNT = 21
+NUMBER = len(load_model(DEFAULT_MODEL).kinds)
+"""Networks of the default model."""
 """Tiles of the genome: two groups of eight, and one of five."""
 
 
@@ -58,12 +61,12 @@ def test_tiles_that_are_scored_together_have_the_scores_that_they_have_apart(
     assert len(records) == COUNT
     assert sum(hits > 0 for _, _, hits in records) > 5
     assert scores_of(default_genome, tmp_path) == (files, records)
-    assert as_gpu.taken == 3 * NETWORKS  # three groups
+    assert as_gpu.taken == 3 * NUMBER  # three groups
 
 
 def test_hits_of_the_default_command(default_genome, expected, as_gpu, scan):
     assert scan(default_genome[0], *TILES) == (0, expected)
-    assert as_gpu.taken == 3 * NETWORKS
+    assert as_gpu.taken == 3 * NUMBER
 
 
 def test_what_was_found_together_is_divided_by_tile():
