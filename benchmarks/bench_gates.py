@@ -3,13 +3,14 @@ r"""What gates lose and save, by their floors, in families and genomes that they
 python benchmarks/bench_gates.py premir-animal@3 --data ../shared/data \
     --held ../shared/data/background/encode_vertebrates/genome.fa.gz \
     --judge ../shared/data/genomes/celegans_dev/genome.fa.gz \
-    --settings .7,.7,.005,.1 .5,.7,.005,.1 .4,.7,.005,.1 --out benchmarks/results/gates.json
+    --settings .005,.1,.7,.7 .005,.1,.4,.7 --alone .02,.3,.15,.7 --out benchmarks/results/gates.json
 
 Gates are learned as ``premir-train gates`` learns them, from its genomes and the known precursors
 of half of the families. Precursors of the other half, planted in other genomes (``--held``), say
 what known precursors are lost: those of whose candidates none passes both gates; and of those that
 the model calls, those of whose calls none does. Genomes (``--judge``) say how much is folded and
 scored, and what is lost of all hits. Settings that are in the output file already are done again.
+With ``--alone`` gates by the first of ``--settings`` have stricter cuts too, one row for each.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +29,11 @@ import record
 
 from premir.scanner.find.candidates import KINDS
 from premir.scanner.report.evidence.known.compared import least_compared
-from premir.scanner.score.gating import Gate
 from premir.scanner.score.model import Model
 from premir.scanner.score.shipped import load_model
 from premir.train.gates import (
     LENDERS,
+    Allowed,
     Planted,
     Surveyed,
     judge_gates,
@@ -64,15 +65,6 @@ def survey_once(path: Path, model: Model, keep: Path | None) -> Surveyed:
         return Surveyed(**columns, megabases=float(kept["megabases"]))
 
 
-class Settings(NamedTuple):
-    """What gates may lose and must keep, as ``premir-train gates`` has it."""
-
-    keep: float
-    keep_folded: float
-    loss: float
-    best_loss: float
-
-
 def lost_of(planted: Planted, passed: _Mask, wanted: _Mask) -> tuple[int, int]:
     """Count precursors that have a wanted candidate, and those of which none of these passes."""
     there = np.unique(planted.precursor[wanted & (planted.precursor >= 0)])
@@ -80,14 +72,9 @@ def lost_of(planted: Planted, passed: _Mask, wanted: _Mask) -> tuple[int, int]:
     return there.size, there.size - left.size
 
 
-def passes(surveyed: Surveyed, gates: dict[str, Gate]) -> _Mask:
-    """Which candidates pass both gates."""
-    folded = gates["stem"].votes(surveyed.stem) >= gates["stem"].cut
-    return folded & (gates["fold"].votes(surveyed.fold) >= gates["fold"].cut)
-
-
 def row(
-    settings: Settings,
+    settings: Allowed,
+    alone: Allowed | None,
     model: Model,
     known: Planted,
     others: Planted,
@@ -99,13 +86,15 @@ def row(
         known.surveyed,
         backgrounds,
         model.min_prob,
-        loss=settings.loss,
+        settings,
+        alone,
         best_per_mb=_BEST_PER_MB,
-        best_loss=settings.best_loss,
-        keep=(settings.keep, settings.keep_folded),
         seed=0,
     )
-    passed, prob = passes(others.surveyed, gates), others.surveyed.prob
+    strict, prob = alone is not None, others.surveyed.prob
+    passed = np.ones(prob.size, np.bool_)
+    for name, gate in gates.items():
+        passed &= gate.passes(getattr(others.surveyed, name), alone=strict)
     lost = {}
     for name, least in (
         ("with a candidate", 0.0),
@@ -115,10 +104,12 @@ def row(
         there, gone = lost_of(others, passed, prob >= least)
         lost[name] = {"precursors": there, "lost": gone, "loss": round(gone / there, 5)}
     return {
-        **settings._asdict(),
+        **(alone or settings)._asdict(),
+        "alone": strict,
         "known": lost,
         "judged": {
-            name: judge_gates(surveyed, gates, model.min_prob) for name, surveyed in judges.items()
+            name: judge_gates(surveyed, gates, model.min_prob, alone=strict)
+            for name, surveyed in judges.items()
         },
     }
 
@@ -132,8 +123,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--genomes", nargs="*", default=LENDERS, help="of DATA, to learn from")
     parser.add_argument("--held", nargs="+", type=Path, required=True, help="FASTA to plant in")
     parser.add_argument("--judge", nargs="*", type=Path, default=[], help="FASTA of genomes")
-    parser.add_argument("--settings", nargs="+", type=settings_of, required=True,
-        metavar="KEEP,KEEP_FOLDED,LOSS,BEST_LOSS", help="as of premir-train gates")  # fmt: skip
+    shares = "LOSS,BEST_LOSS,KEEP,KEEP_FOLDED"
+    parser.add_argument("--settings", nargs="+", type=shares_of, required=True, metavar=shares,
+        help="as of premir-train gates")  # fmt: skip
+    parser.add_argument("--alone", nargs="*", type=shares_of, default=[], metavar=shares,
+        help="likewise, where nothing but the model makes a hit")  # fmt: skip
     parser.add_argument("--planted", type=int, default=20_000, help="most precursors of a half")
     parser.add_argument("--surveys", type=Path, metavar="DIR", help="keep surveys of genomes here")
     parser.add_argument("--out", type=Path, help="write JSON here; default: to stdout")
@@ -153,13 +147,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     backgrounds = [survey_once(path, model, args.surveys) for path in genomes]
     judges = {path.parent.name: survey_once(path, model, args.surveys) for path in args.judge}
-    rows: dict[Settings, dict[str, Any]] = {}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    names = [*Allowed._fields, "alone"]
     if args.out is not None and args.out.exists():
         before = json.loads(args.out.read_text(encoding="utf-8"))["rows"]
-        rows = {Settings(*(each[name] for name in Settings._fields)): each for each in before}
-    for settings in args.settings:
-        rows[settings] = row(settings, model, known, others, backgrounds, judges)
-        sys.stderr.write(f"{json.dumps(rows[settings])}\n")
+        rows = {tuple(each.get(name, False) for name in names): each for each in before}
+    wanted = [(settings, None) for settings in args.settings]
+    wanted += [(args.settings[0], alone) for alone in args.alone]
+    for settings, alone in wanted:
+        done = row(settings, alone, model, known, others, backgrounds, judges)
+        rows[tuple(done[name] for name in names)] = done
+        sys.stderr.write(f"{json.dumps(done)}\n")
         data = {
             "learned_from": list(args.genomes),
             "planted_in": [path.parent.name for path in args.held],
@@ -174,9 +172,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def settings_of(text: str) -> Settings:
-    """Read settings of gates."""
-    return Settings(*map(float, text.split(",")))
+def shares_of(text: str) -> Allowed:
+    """Read what gates may lose."""
+    return Allowed(*map(float, text.split(",")))
 
 
 def test_bench_gates_on_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,8 +186,12 @@ def test_bench_gates_on_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ebv = str(genome_file(data, "ebv"))
     command = ["do2018-crossspecies-new-variable", "--data", str(data), "--genomes", "hcmv"]
     command += ["--held", ebv, "--judge", ebv, "--planted", "40", "--surveys", str(tmp_path)]
-    assert main([*command, "--settings", "1,1,.005,.1", ".3,.4,.005,.1", "--out", str(out)]) == 0
-    everything, few = json.loads(out.read_text())["rows"]
+    command += ["--settings", ".005,.1,1,1", ".005,.1,.3,.4", "--alone", ".005,.1,.3,.4"]
+    assert main([*command, "--out", str(out)]) == 0
+    everything, few, alone = json.loads(out.read_text())["rows"]
+    assert [each["alone"] for each in (everything, few, alone)] == [False, False, True]
+    assert alone["judged"]["ebv"]["folded_per_mb"] == few["judged"]["ebv"]["folded_per_mb"]
+    assert alone["judged"]["ebv"]["scored_per_mb"] < few["judged"]["ebv"]["folded_per_mb"]
     calls, fewer = (each["known"]["that the model calls"] for each in (everything, few))
     assert 20 < calls["precursors"] == fewer["precursors"] <= 40
     of_all, of_few = (each["judged"]["ebv"] for each in (everything, few))

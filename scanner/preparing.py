@@ -157,7 +157,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     if search.reads:
         spare = ReadPlaces([run.stacks(n) for n in range(len(search.reads))])
     floor = model.floor(lowest) if model is not None and gates is not None else -math.inf
-    key = f"hits {model and model.key} {lowest!r} {gates and gates.digest}"
+    key = f"hits {model and model.key} {lowest!r} {gates and gates.key}"
     if floor > -math.inf:
         key += f" floor {floor!r}"
     if lift is not None:
@@ -246,6 +246,8 @@ def choose_gates(
         return None, f"they were built for extractor {built['extractor']}"
     if search.max_span not in (None, built["max_span"]):
         return None, f"they were built for a span of {built['max_span']}"
+    if lowest_prob(search) >= built["min_prob"]:
+        gates = gates.for_model_alone()
     return gates, ""
 
 
@@ -293,7 +295,7 @@ def settings(options: ScanOptions, job: Job) -> dict[str, Any]:
     """Everything but the genome that candidates and folds depend on."""
     return {
         **identity_of(job.extractor, folds=job.folder is not None),
-        "gates": job.gates.digest if job.gates else None,
+        "gates": job.gates.key if job.gates else None,
         "regions": sorted(options.search.regions),
         **({"circular": sorted(options.search.circular)} if options.search.circular else {}),
     }

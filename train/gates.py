@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,8 @@ _BROADER = 3
 _TREES, _LEAVES, _RATE = 80, 24, 0.15
 _VOTES = 1000
 """Votes for one unit of log-odds."""
+_EVERYTHING = -(1 << 60)
+"""Fewer votes than any candidate gets."""
 _MOST = 10.0
 """Most log-odds that a leaf may add: those of a pure leaf have no bounds."""
 
@@ -227,26 +229,18 @@ def grow_trees(features: Features, wanted: _Mask, seed: int) -> Gate:
         ]
         nodes.append(np.stack(columns, axis=1).astype(np.int32))
         roots.append(first)
-    return Gate(np.concatenate(nodes), np.array(roots, np.int32), -(1 << 60))
+    return Gate(np.concatenate(nodes), np.array(roots, np.int32), _EVERYTHING, _EVERYTHING)
 
 
-def build_gate(
-    features: Features,
-    wanted: _Mask,
-    groups: Sequence[_Mask],
-    place: Any,
-    *,
-    allowed: Sequence[float],
-    seed: int,
-) -> Gate:
-    """Grow a gate's trees and place its cut.
+def vote_blindly(
+    features: Features, wanted: _Mask, place: Any, *, seed: int
+) -> npt.NDArray[np.int64]:
+    """Let trees vote on candidates that have not seen their place, int64 (N,).
 
     Args:
         features: int32 (N, features).
         wanted: bool (N,), what the trees learn to tell.
-        groups: sets of candidates, of which at most the allowed share may be rejected.
-        place: int64 (N,); trees that vote on a candidate to place the cut have not seen its place.
-        allowed: share for each of ``groups``.
+        place: int64 (N,).
         seed: decides everything.
     """
     part = np.random.default_rng(seed).permutation(int(place.max()) + 1)[place] % _FOLDS
@@ -254,19 +248,34 @@ def build_gate(
     for k in range(_FOLDS):
         trees = grow_trees(features[part != k], wanted[part != k], seed)
         votes[part == k] = trees.votes(np.ascontiguousarray(features[part == k]))
-    cuts = [
+    return votes
+
+
+def place_cut(
+    votes: npt.NDArray[np.int64], groups: Sequence[_Mask], allowed: Sequence[float]
+) -> int:
+    """Return the fewest votes that pass where little enough is lost.
+
+    Args:
+        votes: int64 (N,), of trees that have not seen the candidate.
+        groups: sets of candidates, bool (N,) each, of which at most the allowed share may be
+            rejected.
+        allowed: share for each of ``groups``.
+    """
+    return min(
         int(np.sort(votes[group])[min(int(share * group.sum()), group.sum() - 1)])
         for group, share in zip(groups, allowed, strict=True)
         if group.any()
-    ]
-    return replace(grow_trees(features, wanted, seed), cut=min(cuts))
+    )
 
 
-def judge_gates(surveyed: Surveyed, gates: dict[str, Gate], min_prob: float) -> dict[str, Any]:
-    """Say what gates pass and what they lose of a genome's candidates."""
+def judge_gates(
+    surveyed: Surveyed, gates: dict[str, Gate], min_prob: float, *, alone: bool = False
+) -> dict[str, Any]:
+    """Say what gates pass and what they lose of a genome's candidates; ``alone`` by which cuts."""
     hit = surveyed.prob >= min_prob
-    folded = gates["stem"].votes(surveyed.stem) >= gates["stem"].cut
-    scored = folded & (gates["fold"].votes(surveyed.fold) >= gates["fold"].cut)
+    folded = gates["stem"].passes(surveyed.stem, alone=alone)
+    scored = folded & gates["fold"].passes(surveyed.fold, alone=alone)
     lost = int((hit & ~scored).sum())
     return {
         "megabases": round(surveyed.megabases, 3),
@@ -279,16 +288,37 @@ def judge_gates(surveyed: Surveyed, gates: dict[str, Gate], min_prob: float) -> 
     }
 
 
+class Allowed(NamedTuple):
+    """What gates may lose, and how much they pass whatever they lose.
+
+    Attributes:
+        loss: share of hits that both together may lose.
+        best_loss: share of best candidates that the gate before folding may lose; the other keeps
+            them all.
+        keep: least share of the genomes' candidates that the gate before folding passes.
+        keep_folded: and of those that reach it the gate after folding.
+    """
+
+    loss: float
+    best_loss: float
+    keep: float
+    keep_folded: float
+
+    def of(self, gate: str) -> list[float]:
+        """Return the shares that a gate may lose of hits, best candidates, and all candidates."""
+        least = self.keep if gate == "stem" else self.keep_folded
+        return [self.loss * _SHARES[gate], self.best_loss * _BEST_SHARES[gate], 1 - least]
+
+
 def build_gates(
     model: Model,
     data: Path,
+    allowed: Allowed,
+    alone: Allowed | None,
     *,
     genomes: Sequence[Path],
     judges: Sequence[Path],
-    loss: float,
     best_per_mb: float,
-    best_loss: float,
-    keep: tuple[float, float],
     planted: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -297,13 +327,11 @@ def build_gates(
     Args:
         model: which; its card is rewritten.
         data: folder with ``genomes/`` and ``mirbase/``.
+        allowed: what they may lose.
+        alone: and in scans in which nothing but the model makes a hit; None for the same.
         genomes: FASTA files of genomes to learn from.
         judges: FASTA files of other genomes, to measure the loss on.
-        loss: allowed share of hits lost.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
-        best_loss: allowed share of these lost by the gate before folding; the other keeps them all.
-        keep: least share of the genomes' candidates that the gate before folding passes, and of
-            those that reach it the gate after folding.
         planted: most known hairpins to plant.
         seed: decides everything.
 
@@ -328,12 +356,25 @@ def build_gates(
         known.surveyed,
         backgrounds,
         model.min_prob,
-        loss=loss,
+        allowed,
+        alone,
         best_per_mb=best_per_mb,
-        best_loss=best_loss,
-        keep=keep,
         seed=seed,
     )
+    surveys = {f"{path.parent.name}/{path.name}": survey(path, model) for path in judges}
+
+    def level(shares: Allowed, *, alone: bool) -> dict[str, Any]:
+        return {
+            "allowed_loss": shares.loss,
+            "best_loss": shares.best_loss,
+            "keep": shares.keep,
+            "keep_folded": shares.keep_folded,
+            "judged": {
+                name: judge_gates(surveyed, gates, model.min_prob, alone=alone)
+                for name, surveyed in surveys.items()
+            },
+        }
+
     card = {
         "features": GATE_FEATURES,
         "weights_sha256": model.digest,
@@ -343,19 +384,13 @@ def build_gates(
         "min_prob": model.min_prob,
         "genomes": names,
         "planted_hairpins": known.precursors,
-        "allowed_loss": loss,
         "best_per_mb": best_per_mb,
-        "best_loss": best_loss,
-        "keep": keep[0],
-        "keep_folded": keep[1],
         "seed": seed,
-        "judged": {
-            path.parent.name + "/" + path.name: judge_gates(
-                survey(path, model), gates, model.min_prob
-            )
-            for path in judges
-        },
+        **level(allowed, alone=False),
     }
+    if alone is not None:
+        cuts = {name: gate.alone for name, gate in gates.items()}
+        card["alone"] = {**cuts, **level(alone, alone=True)}
     return write_gates(model, gates, card)
 
 
@@ -363,11 +398,10 @@ def learn_gates(
     known: Surveyed,
     backgrounds: Sequence[Surveyed],
     min_prob: float,
+    allowed: Allowed,
+    alone: Allowed | None,
     *,
-    loss: float,
     best_per_mb: float,
-    best_loss: float,
-    keep: tuple[float, float],
     seed: int,
 ) -> dict[str, Gate]:
     """Learn both gates, the second one from what passes the first.
@@ -376,11 +410,9 @@ def learn_gates(
         known: candidates of planted hairpins and their flanks.
         backgrounds: candidates of genomes.
         min_prob: the model's threshold.
-        loss: allowed share of hits lost by both gates together.
+        allowed: what they may lose.
+        alone: and where nothing but the model makes a hit; None for the same.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
-        best_loss: allowed share of these lost by the gate before folding; the other keeps them all.
-        keep: least share of the genomes' candidates that the gate before folding passes, and of
-            those that reach it the gate after folding.
         seed: decides everything.
 
     Raises:
@@ -401,19 +433,27 @@ def learn_gates(
         raise InputError(f"nothing to tell apart at a threshold of {min_prob:g}")
     groups = [is_known & hit, ~is_known & best, ~is_known]
     gates: dict[str, Gate] = {}
-    passed = np.ones(prob.size, np.bool_)
-    for (name, share), least in zip(_SHARES.items(), keep, strict=True):
-        features = np.concatenate([getattr(part, name) for part in parts])[passed]
-        gates[name] = build_gate(
-            features,
-            wanted[passed],
-            [group[passed] for group in groups],
-            place[passed],
-            allowed=[loss * share, best_loss * _BEST_SHARES[name], 1 - least],
-            seed=seed,
+    levels = [allowed, alone or allowed]
+    reach = np.arange(prob.size)
+    passed = [np.ones(prob.size, np.bool_) for _ in levels]
+    for name in _SHARES:
+        features = np.concatenate([getattr(part, name) for part in parts])[reach]
+        blind = vote_blindly(features, wanted[reach], place[reach], seed=seed)
+        cuts = []
+        for shares, mask in zip(levels, passed, strict=True):
+            still = mask[reach]
+            own = [group[reach][still] for group in groups]
+            cuts.append(place_cut(blind[still], own, shares.of(name)))
+        trees = grow_trees(features, wanted[reach], seed)
+        gates[name] = replace(trees, cut=cuts[0], alone=max(cuts))
+        for mask, strict in zip(passed, (False, True), strict=True):
+            mask[reach] &= gates[name].passes(features, alone=strict)
+        reach = np.flatnonzero(passed[0])
+        _log.info(
+            "%s gate: %d of %d candidates pass so far, %d of them where nothing but the model "
+            "makes a hit",
+            *(name, reach.size, prob.size, passed[1].sum()),
         )
-        passed[passed] = gates[name].votes(features) >= gates[name].cut
-        _log.info("%s gate: %d of %d candidates pass so far", name, passed.sum(), passed.size)
     return gates
 
 

@@ -208,5 +208,9 @@ def _gates(job: Job) -> dict[str, Any]:
     """Say which gates there were and what they lose, or why there were none."""
     if job.gates is None:
         return {"off": job.gates_off}
-    floor = {"floor": job.floor} if job.floor > -math.inf else {}
-    return {"sha256": job.gates.digest, "judged": job.gates.card["judged"], **floor}
+    gates: dict[str, Any] = {"sha256": job.gates.digest, "judged": job.gates.judged}
+    if job.gates.alone:
+        gates["alone"] = True
+    if job.floor > -math.inf:
+        gates["floor"] = job.floor
+    return gates

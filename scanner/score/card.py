@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn, TypedDict, cast
+from typing import Any, NoReturn, NotRequired, TypedDict, cast
 
 from premir.scanner.errors import ModelError
 
@@ -64,6 +64,7 @@ class GatesCard(TypedDict):
     max_span: int
     min_prob: float
     judged: dict[str, Any]
+    alone: NotRequired[dict[str, Any]]
 
 
 class Card(TypedDict, total=False):
@@ -210,6 +211,8 @@ _GATES = {
     "min_prob": _PROBABILITY,
     "judged": _TABLE,
 }
+_VOTES = _whole(-(1 << 60), 1 << 60)
+_GATES_ALONE = {"stem": _VOTES, "fold": _VOTES, "judged": _TABLE}
 _FLOOR = {"log_odds": _NUMBER, "min_prob": _PROBABILITY}
 _FALSE_CALLS = {
     **dict.fromkeys(FALSE_CALLS, _RATES),
@@ -292,6 +295,9 @@ def check_card(path: Path, card: Mapping[str, Any]) -> None:
     ):
         if name in card:
             _check(path, card[name], fields, f"{name}.")
+    if "alone" in card.get("gates", {}):
+        _check(path, card["gates"], {"alone": _TABLE}, "gates.")
+        _check(path, card["gates"]["alone"], _GATES_ALONE, "gates.alone.")
     networks, folds = card["network"].count(MEMBERS) + 1, card.get("cross_fit", {}).get("folds", 1)
     if networks % folds:
         raise ModelError(f"{path}: cross_fit.folds is {folds}; expected equal shares of {networks}")

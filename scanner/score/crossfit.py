@@ -110,14 +110,15 @@ def mean_log_odds(
     """Return the mean log odds of the networks that score each hairpin, float64 (N,).
 
     Args:
-        networks: of a model; those that have not seen a part stand together.
+        networks: of a model; those that have not seen a part stand together. The first is asked
+            first, then those without a bound of their log odds (:attr:`Network.most`).
         hairpins: N hairpins.
         score: gives log odds by one network, (N,).
         cross_fit: how the networks are divided; None where all score everything.
         places: where the hairpins lie; None where they lie in no genome, and all networks count.
         least: float64 (N,), what of each hairpin is wanted: one that can't reach it, whatever the
-            networks that come later say (:attr:`Network.most`), is not shown to these and has
-            minus infinity. None for all.
+            networks that come later say, is not shown to these and has minus infinity. None for
+            all.
         floor: float64 (N,); likewise a hairpin that has less by the first network. None for none.
     """
     if cross_fit is None or places is None:
@@ -140,6 +141,9 @@ def _mean(
     floor: npt.NDArray[np.float64] | None,
 ) -> npt.NDArray[np.float64]:
     total, reach = np.zeros(len(hairpins)), np.arange(len(hairpins))
+    # Only those whose log odds have a bound can be spared a hairpin: they come last.
+    first, *others = networks
+    networks = [first, *sorted(others, key=lambda network: network.most, reverse=True)]
     for number, network in enumerate(networks, start=1):
         all_of_them = reach.size == len(hairpins)
         total[reach] += score(network, hairpins if all_of_them else hairpins.take(reach))

@@ -1,13 +1,16 @@
 """Gates: what cannot become a hit at a model's threshold is rejected before it costs much.
 
 A model directory may hold ``gates.safetensors``: votes of trees over whole-number features
-(:mod:`premir.kernels.gate_features`), one set before folding and one after it.
+(:mod:`premir.kernels.gate_features`), one set before folding and one after it. How many votes a
+candidate needs depends on whether anything but the model makes hits: evidence like known families
+lifts hairpins that the model would not call alone, and gates that must pass those pass more.
 ``premir.train.gates`` builds them and measures what they lose.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +52,17 @@ class Gate:
         nodes: int32 (M, 5), see :func:`premir.kernels.gate_features.sum_votes`.
         roots: int32 (trees,), first node of each tree.
         cut: fewest votes that pass.
+        alone: fewest that pass where nothing but the model makes a hit, no fewer than ``cut``.
     """
 
     nodes: npt.NDArray[np.int32]
     roots: npt.NDArray[np.int32]
     cut: int
+    alone: int
+
+    def passes(self, features: Features, *, alone: bool) -> npt.NDArray[np.bool_]:
+        """Say which rows of features pass, bool (N,); ``alone`` by which cut."""
+        return self.votes(features) >= (self.alone if alone else self.cut)
 
     def votes(self, features: Features) -> npt.NDArray[np.int64]:
         """Return the votes for each row of features, int64 (N,)."""
@@ -71,12 +80,29 @@ class Gates:
         fold: after it.
         digest: SHA-256 of their file.
         card: what the model card says about them.
+        alone: whether nothing but the model makes a hit.
     """
 
     stem: Gate
     fold: Gate
     digest: str
     card: GatesCard
+    alone: bool = False
+
+    @property
+    def key(self) -> str:
+        """Tells what these gates pass from what others do."""
+        alone = f" alone {self.stem.alone} {self.fold.alone}" if self.alone else ""
+        return self.digest + alone
+
+    @property
+    def judged(self) -> Mapping[str, Any]:
+        """What they pass and lose in genomes that they were not built from."""
+        return self.card["alone"]["judged"] if self.alone else self.card["judged"]
+
+    def for_model_alone(self) -> Gates:
+        """Return the gates for scans in which nothing but the model makes a hit."""
+        return replace(self, alone="alone" in self.card)
 
     def before_folding(self, loci: Loci, codes: Codes, offsets: Offsets) -> npt.NDArray[np.bool_]:
         """Say which candidates are worth folding.
@@ -88,7 +114,7 @@ class Gates:
         """
         before, after = loci.contexts()
         features = stem_features(codes, offsets, before, after, loci.stem_energy)
-        return self.stem.votes(features) >= self.stem.cut
+        return self.stem.passes(features, alone=self.alone)
 
     def after_folding(self, loci: Loci, hairpins: Hairpins) -> npt.NDArray[np.bool_]:
         """Say which folded candidates are worth scoring."""
@@ -96,7 +122,7 @@ class Gates:
         features = fold_features(
             hairpins.codes, hairpins.pairs, hairpins.mfe, hairpins.offsets, before, after
         )
-        return self.fold.votes(features) >= self.fold.cut
+        return self.fold.passes(features, alone=self.alone)
 
 
 def load_gates(model: Model) -> Gates | None:
@@ -130,14 +156,14 @@ def load_gates(model: Model) -> Gates | None:
     try:
         with safe_open(path, "np") as file:
             stem, fold = (
-                _read_gate(path, file, name, features) for name, features in _SIZES.items()
+                _read_gate(path, file, name, features, card) for name, features in _SIZES.items()
             )
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: damaged: {error}") from error
     return Gates(stem, fold, card["sha256"], card)
 
 
-def _read_gate(path: Path, file: Any, name: str, features: int) -> Gate:
+def _read_gate(path: Path, file: Any, name: str, features: int, card: GatesCard) -> Gate:
     """Read one gate from an open file.
 
     Args:
@@ -145,6 +171,7 @@ def _read_gate(path: Path, file: Any, name: str, features: int) -> Gate:
         file: as ``safetensors.safe_open`` gives it.
         name: ``stem`` or ``fold``.
         features: how many its trees may ask for.
+        card: holds the stricter cut, if there is one.
 
     Raises:
         ModelError: an array is missing, or of another type or shape, or the trees are none.
@@ -168,7 +195,8 @@ def _read_gate(path: Path, file: Any, name: str, features: int) -> Gate:
     nodes, roots, cut = arrays
     if fault := tree_fault(nodes, roots, features):
         raise ModelError(f"{path}: {name}: {fault}")
-    return Gate(nodes, roots, int(cut[0]))
+    lenient = int(cut[0])
+    return Gate(nodes, roots, lenient, max(lenient, card.get("alone", {}).get(name, lenient)))
 
 
 def tree_fault(

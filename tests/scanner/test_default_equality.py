@@ -49,6 +49,33 @@ def test_whatever_may_not_matter(genome, expected, tmp_path, options):
     assert out.read_text() == expected
 
 
+@pytest.fixture(scope="module")
+def alone(genome, tmp_path_factory):
+    """The default command without known families: nothing but the model makes a hit."""
+    out = tmp_path_factory.mktemp("alone") / "hits.bed"
+    assert main([genome, "--out", str(out), "--quiet", "--known", "none"]) == 0
+    return out.read_text(), json.loads(out.with_name("hits.bed.summary.json").read_text())
+
+
+def test_gates_are_stricter_where_nothing_but_the_model_makes_a_hit(alone, default_scan):
+    (_, strict), (_, summary) = alone, default_scan
+    assert strict["hits"] > 0
+    assert strict["gates"]["alone"]
+    assert "alone" not in summary["gates"]
+    for stage in ("folded", "scored"):
+        assert strict[stage] < summary[stage]
+    assert strict["gates"]["judged"] != summary["gates"]["judged"]
+
+
+@pytest.mark.parametrize(
+    "options", [("--threads", "2", *TILES), ("--folder", "viennarna")], ids=" ".join
+)
+def test_whatever_may_not_matter_without_known_families(genome, alone, tmp_path, options):
+    out = tmp_path / "hits.bed"
+    assert main([genome, "--out", str(out), "--quiet", "--known", "none", *options]) == 0
+    assert out.read_text() == alone[0]
+
+
 def test_stdout(genome, expected, capsys):
     assert main([genome, "--out", "-", "--quiet"]) == 0
     assert capsys.readouterr().out == expected

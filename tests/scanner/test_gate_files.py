@@ -28,21 +28,24 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("gates")
 
 
-def load(folder, arrays):
+def load(folder, arrays, **kind):
     """Load gates from a file of these arrays; what is not given is a single leaf."""
     sound = {"nodes": np.array([LEAF], np.int32), "roots": np.zeros(1, np.int32)}
     sound["cut"] = np.zeros(1, np.int64)
     whole = {f"{name}.{key}": array for name in ("stem", "fold") for key, array in sound.items()}
     whole.update(arrays)
     save_file({k: v for k, v in whole.items() if v is not None}, folder / GATES)
-    found = load_bytes(folder)
+    found = load_bytes(folder, **kind)
     assert found is not None
     return found
 
 
-def load_bytes(folder):
+def load_bytes(folder, *, alone=None):
     spec = load_model(DEFAULT_MODEL)
     card: GatesCard = {**spec.card["gates"], "sha256": sha256(folder / GATES)}
+    del card["alone"]
+    if alone is not None:
+        card["alone"] = {**alone, "judged": {}}
     return load_gates(replace(spec, directory=folder, card={**spec.card, "gates": card}))
 
 
@@ -102,6 +105,22 @@ def chain(levels):
 def test_what_is_no_tree_is_refused(folder, arrays, message):
     with pytest.raises(ModelError, match=message):
         load(folder, arrays)
+
+
+def test_where_the_model_is_alone_gates_may_have_cuts_of_their_own(folder):
+    arrays = {**stem(TREE), "stem.cut": np.array([3], np.int64)}
+    found = load(folder, arrays, alone={"stem": 7, "fold": -5})
+    features = np.zeros((2, STEM_FEATURES), np.int32)
+    features[1, 0] = 6  # three votes for the first, seven for the second
+    assert found.stem.passes(features, alone=False).tolist() == [True, True]
+    assert found.stem.passes(features, alone=True).tolist() == [False, True]
+    assert found.fold.alone == found.fold.cut == 0  # never less strict
+    strict = found.for_model_alone()
+    assert (found.alone, strict.alone) == (False, True)
+    assert found.key == found.digest != strict.key
+    one = load(folder, arrays)
+    assert one.stem.alone == one.stem.cut == 3
+    assert one.for_model_alone() == one
 
 
 def test_the_deepest_tree_and_the_last_features_are_sound(folder):

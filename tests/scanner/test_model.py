@@ -131,6 +131,21 @@ def test_what_cannot_reach_what_is_wanted_is_not_shown_to_later_networks(hairpin
     assert sum(seen) == 2 * len(found[::2])
 
 
+def test_a_network_without_bound_is_asked_before_one_that_may_be_spared(hairpins, tmp_path):
+    torch.manual_seed(7)
+    members = [StemConvNet(), *networks(1), StemConvNet()]
+    model = load_model(str(save_model(tmp_path / "mixed", members, CARD).directory))
+    first, bounded, last = model.networks(dtype=torch.float64)
+    seen = []
+    spared = model.networks()[1]
+    spared.register_forward_hook(lambda _, batch, __: seen.append(batch[0].lengths.numel()))
+    most = (alone(first, hairpins) + alone(last, hairpins) + bounded.most) / 3
+    assert (model.select(hairpins, least=most + 0.01) == -np.inf).all()
+    assert not seen
+    model.select(hairpins, least=most - 0.01)
+    assert sum(seen) == len(hairpins)
+
+
 def test_a_model_that_is_sent_elsewhere_is_found_there(hairpins):
     model = load_model(DEFAULT_MODEL)
     scores = model.score(hairpins)

@@ -18,7 +18,7 @@ from premir.scanner.score.card import CARD
 from premir.scanner.score.gating import GATES
 from premir.scanner.score.shipped import load_model
 from premir.train.cli import main
-from premir.train.gates import build_gate, grow_trees, plant_in, survey_planted
+from premir.train.gates import grow_trees, place_cut, plant_in, survey_planted, vote_blindly
 from premir.train.genome.config import Known
 from premir.train.genome.sources import read_known
 from premir.train.precursors import genome_file
@@ -44,7 +44,7 @@ def gated(tmp_path_factory, ebv):
     (directory / CARD).write_text(json.dumps({**card, "min_prob": 0.99}))
     options = ["--data", data_sets.genomes_dir().parent, "--genomes", ARABIDOPSIS]
     options += ["--judge", ebv, "--planted", 600, "--loss", 0.05]
-    options += ["--best-per-mb", 20, "--keep", 0.3]
+    options += ["--best-per-mb", 20, "--keep", 0.5, "--alone", 0.1, 0.2, 0.3, 0.2]
     assert main(["gates", str(directory), *map(str, options)]) == 0
     return directory
 
@@ -64,7 +64,11 @@ def scanned(tmp_path_factory, gated, ebv):
 
 @pytest.mark.slow
 def test_a_scan_rejects_and_loses_what_the_card_says(gated, scanned):
-    (judged,) = json.loads((gated / CARD).read_text())["gates"]["judged"].values()
+    gates = json.loads((gated / CARD).read_text())["gates"]
+    (judged,) = gates["alone"]["judged"].values()  # the model's card knows of no evidence
+    (lenient,) = gates["judged"].values()
+    assert judged["folded_per_mb"] < lenient["folded_per_mb"]
+    assert judged["hits_lost"] >= lenient["hits_lost"]
     text, with_gates = scanned()
     everything, exhaustive = scanned("--exhaustive")
     assert exhaustive["gates"] == {"off": "--exhaustive"}
@@ -142,10 +146,12 @@ def test_trees_tell_apart_what_they_learned_and_cuts_keep_what_they_must():
     assert (votes[wanted].min(), votes[~wanted].max()) > (0, 0)
     assert np.mean((votes > 0) == wanted) > 0.97
     place = np.arange(4000) // 50
-    gate = build_gate(features, wanted, [wanted], place, allowed=[0.01], seed=0)
-    passed = gate.votes(features) >= gate.cut
+    blind = vote_blindly(features, wanted, place, seed=0)
+    assert 0 < np.mean(blind != votes) < 1
+    passed = votes >= place_cut(blind, [wanted], [0.01])
     assert np.mean(~passed[wanted]) <= 0.02
     assert passed.mean() < wanted.mean() + 0.1
+    assert np.mean(blind >= place_cut(blind, [wanted, ~wanted], [0.01, 0.4])) >= 0.6
 
 
 @pytest.mark.parametrize("kind", ["animal", "plant"])

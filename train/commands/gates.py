@@ -29,23 +29,27 @@ def _add_options(parser: Parser) -> None:
         "passes at least this share of the genomes' candidates; default: %(default)s")  # fmt: skip
     add("--keep-folded", type=real(0, 1), metavar="SHARE", help="the gate after folding passes at "
         "least this share of those; default: as --keep")  # fmt: skip
+    add("--alone", nargs=4, type=real(0, 1), metavar=("LOSS", "BEST_LOSS", "KEEP", "KEEP_FOLDED"),
+        help="the same four for scans in which nothing but the model makes a hit, as with --known "
+        "none: no precursor need be kept there that only known families would lift; default: no "
+        "difference")  # fmt: skip
     groups.add_planting(parser)
 
 
 def _run(options: argparse.Namespace, _given: frozenset[str]) -> int:
     model = load_model(options.model)
 
-    from premir.train.gates import build_gates
+    from premir.train.gates import Allowed, build_gates
 
+    folded = options.keep if options.keep_folded is None else options.keep_folded
     card = build_gates(
         model,
         options.data,
+        Allowed(options.loss, options.best_loss, options.keep, folded),
+        Allowed(*options.alone) if options.alone else None,
         genomes=groups.lenders(options),
         judges=options.judge,
-        loss=options.loss,
         best_per_mb=options.best_per_mb,
-        best_loss=options.best_loss,
-        keep=(options.keep, options.keep if options.keep_folded is None else options.keep_folded),
         planted=options.planted,
         seed=options.seed,
     )
