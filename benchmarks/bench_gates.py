@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", nargs="+", type=shares_of, required=True, metavar=shares,
         help="as of premir-train gates")  # fmt: skip
     parser.add_argument("--alone", nargs="*", type=shares_of, default=[], metavar=shares,
-        help="likewise, where nothing but the model makes a hit")  # fmt: skip
+        help="likewise, of what no evidence lifts")  # fmt: skip
     parser.add_argument("--planted", type=int, default=20_000, help="most precursors of a half")
     parser.add_argument("--surveys", type=Path, metavar="DIR", help="keep surveys of genomes here")
     parser.add_argument("--out", type=Path, help="write JSON here; default: to stdout")

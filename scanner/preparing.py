@@ -32,6 +32,7 @@ from premir.scanner.run.rundir import RunDirectory
 from premir.scanner.run.tasks import Job
 from premir.scanner.score.gating import Gates
 from premir.scanner.score.inflation import OWN
+from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import Model, probabilities
 from premir.scanner.score.suitability import doubts, threshold
 from premir.scanner.scratch import scratch_folder
@@ -146,6 +147,7 @@ def make_job(options: ScanOptions, run: RunDirectory, *, say: int = logging.INFO
     gates, off = choose_gates(
         search,
         min(lowest_past_gates(search), decoys),
+        lift,
         all_candidates=options.outputs.candidates is not None,
     )
     if off and model is not None and model.card.get("gates"):
@@ -215,13 +217,14 @@ def _check_decoys(search: Search, model: Model) -> None:
 
 
 def choose_gates(
-    search: Search, lowest: float, *, all_candidates: bool
+    search: Search, lowest: float, lift: Lift | None, *, all_candidates: bool
 ) -> tuple[Gates | None, str]:
     """Decide whether a scan uses its model's gates.
 
     Args:
         search: what is scanned, and for what.
         lowest: least probability by the model of what gates may not reject.
+        lift: says what evidence lifts to a hit; None where nothing says it before the end.
         all_candidates: whether candidates are asked for that gates would reject.
 
     Returns:
@@ -246,9 +249,9 @@ def choose_gates(
         return None, f"they were built for extractor {built['extractor']}"
     if search.max_span not in (None, built["max_span"]):
         return None, f"they were built for a span of {built['max_span']}"
-    if lowest_prob(search) >= built["min_prob"]:
-        gates = gates.for_model_alone()
-    return gates, ""
+    if lowest_prob(search) >= built["min_prob"]:  # nothing lifts
+        return gates.stricter(None), ""
+    return gates if lift is None else gates.stricter(lift), ""
 
 
 def has_decoys(search: Search) -> bool:
@@ -295,7 +298,8 @@ def settings(options: ScanOptions, job: Job) -> dict[str, Any]:
     """Everything but the genome that candidates and folds depend on."""
     return {
         **identity_of(job.extractor, folds=job.folder is not None),
-        "gates": job.gates.key if job.gates else None,
+        "gates": str(job.gates) if job.gates else None,
+        **({"known": job.gates.lift.digest} if job.gates and job.gates.lift else {}),
         "regions": sorted(options.search.regions),
         **({"circular": sorted(options.search.circular)} if options.search.circular else {}),
     }

@@ -328,7 +328,7 @@ def build_gates(
         model: which; its card is rewritten.
         data: folder with ``genomes/`` and ``mirbase/``.
         allowed: what they may lose.
-        alone: and in scans in which nothing but the model makes a hit; None for the same.
+        alone: and of what no evidence lifts; None for the same.
         genomes: FASTA files of genomes to learn from.
         judges: FASTA files of other genomes, to measure the loss on.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
@@ -411,7 +411,7 @@ def learn_gates(
         backgrounds: candidates of genomes.
         min_prob: the model's threshold.
         allowed: what they may lose.
-        alone: and where nothing but the model makes a hit; None for the same.
+        alone: and of what no evidence lifts; None for the same.
         best_per_mb: so many best candidates per Mb of the genomes are kept as if they were hits.
         seed: decides everything.
 
@@ -450,8 +450,7 @@ def learn_gates(
             mask[reach] &= gates[name].passes(features, alone=strict)
         reach = np.flatnonzero(passed[0])
         _log.info(
-            "%s gate: %d of %d candidates pass so far, %d of them where nothing but the model "
-            "makes a hit",
+            "%s gate: %d of %d candidates pass so far, %d of them where no evidence lifts them",
             *(name, reach.size, prob.size, passed[1].sum()),
         )
     return gates

@@ -266,7 +266,7 @@ def _provenance(
         # What the shell calls a pipe (63, stdin) says nothing about the genome.
         f"genome {'-' if is_stream(genome.source) else printable(genome.source.name)}",
         f"model {printable(model.name)} sha256 {model.digest}",
-        f"gates {f'sha256 {job.gates.key}' if job.gates else 'none'}{floor}",
+        f"gates {job.gates or 'none'}{floor}",
         f"preset {search.preset} extractor {extractor.kind} "
         f"max_span {extractor.max_span} min_prob {job.min_prob:g}{limit}",
         *([f"unknown_letters {unknown:g}"] if unknown else []),

@@ -209,8 +209,8 @@ def _gates(job: Job) -> dict[str, Any]:
     if job.gates is None:
         return {"off": job.gates_off}
     gates: dict[str, Any] = {"sha256": job.gates.digest, "judged": job.gates.judged}
-    if job.gates.alone:
-        gates["alone"] = True
+    if job.gates.strict:
+        gates["alone"] = [job.gates.stem.alone, job.gates.fold.alone]
     if job.floor > -math.inf:
         gates["floor"] = job.floor
     return gates

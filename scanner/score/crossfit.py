@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 _I64: TypeAlias = npt.NDArray[np.int64]
 _Network = TypeVar("_Network", bound="Network")
 
+Wanted: TypeAlias = Callable[
+    [npt.NDArray[np.int64], npt.NDArray[np.float64]], npt.NDArray[np.float64]
+]
+"""Gives the log odds below which nobody asks what hairpins have, for the hairpins at an index, and
+the most that each may have yet."""
+
 _SMALLEST, _LARGEST = 100_000, 5_000_000
 """Nucleotides of a block: large beside a cluster of pre-miRNAs, small beside a chromosome."""
 _TURNS = 8
@@ -104,7 +110,7 @@ def mean_log_odds(
     score: Callable[[_Network, Hairpins], npt.NDArray[np.floating]],
     cross_fit: CrossFit | None = None,
     places: Places | None = None,
-    least: npt.NDArray[np.float64] | None = None,
+    least: Wanted | None = None,
     floor: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return the mean log odds of the networks that score each hairpin, float64 (N,).
@@ -116,9 +122,9 @@ def mean_log_odds(
         score: gives log odds by one network, (N,).
         cross_fit: how the networks are divided; None where all score everything.
         places: where the hairpins lie; None where they lie in no genome, and all networks count.
-        least: float64 (N,), what of each hairpin is wanted: one that can't reach it, whatever the
-            networks that come later say, is not shown to these and has minus infinity. None for
-            all.
+        least: what is wanted of hairpins, asked for when only networks with a bound are to come:
+            one that can't reach it, whatever these say, is not shown to them and has minus
+            infinity. None for all.
         floor: float64 (N,); likewise a hairpin that has less by the first network. None for none.
     """
     if cross_fit is None or places is None:
@@ -128,30 +134,39 @@ def mean_log_odds(
     for number in range(cross_fit.folds):
         own = np.flatnonzero(fold == number)
         members = networks[number * size : (number + 1) * size]
-        bounds = [bound[own] if bound is not None else None for bound in (least, floor)]
-        result[own] = _mean(members, hairpins.take(own), score, *bounds)
+        wanted = _of_some(least, own) if least is not None else None
+        floors = floor[own] if floor is not None else None
+        result[own] = _mean(members, hairpins.take(own), score, wanted, floors)
     return result
+
+
+def _of_some(least: Wanted, own: _I64) -> Wanted:
+    return lambda index, most: least(own[index], most)
 
 
 def _mean(
     networks: Sequence[_Network],
     hairpins: Hairpins,
     score: Callable[[_Network, Hairpins], npt.NDArray[np.floating]],
-    least: npt.NDArray[np.float64] | None,
+    least: Wanted | None,
     floor: npt.NDArray[np.float64] | None,
 ) -> npt.NDArray[np.float64]:
-    total, reach = np.zeros(len(hairpins)), np.arange(len(hairpins))
     # Only those whose log odds have a bound can be spared a hairpin: they come last.
     first, *others = networks
-    networks = [first, *sorted(others, key=lambda network: network.most, reverse=True)]
-    for number, network in enumerate(networks, start=1):
-        all_of_them = reach.size == len(hairpins)
-        total[reach] += score(network, hairpins if all_of_them else hairpins.take(reach))
-        short = np.zeros(reach.size, np.bool_)
-        if least is not None:
-            to_come = sum(later.most for later in networks[number:])
-            short |= total[reach] + to_come < len(networks) * least[reach]
-        if floor is not None and number == 1:
-            short |= total[reach] < floor[reach]
-        total[reach[short]], reach = -np.inf, reach[~short]
-    return total / len(networks)
+    others.sort(key=lambda network: network.most, reverse=True)
+    total = score(first, hairpins).astype(np.float64)
+    reach = np.arange(total.size) if floor is None else np.flatnonzero(total >= floor)
+    wanted = None
+    for n in range(len(others) + 1):
+        to_come = sum(later.most for later in others[n:])
+        if least is not None and wanted is None and np.isfinite(to_come):
+            wanted = np.full(total.size, -np.inf)
+            wanted[reach] = len(networks) * least(reach, (total[reach] + to_come) / len(networks))
+        if wanted is not None:
+            reach = reach[total[reach] + to_come >= wanted[reach]]
+        if n < len(others):
+            all_of_them = reach.size == total.size
+            total[reach] += score(others[n], hairpins if all_of_them else hairpins.take(reach))
+    result = np.full(total.size, -np.inf)
+    result[reach] = total[reach] / len(networks)
+    return result

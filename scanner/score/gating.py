@@ -1,9 +1,9 @@
 """Gates: what cannot become a hit at a model's threshold is rejected before it costs much.
 
 A model directory may hold ``gates.safetensors``: votes of trees over whole-number features
-(:mod:`premir.kernels.gate_features`), one set before folding and one after it. How many votes a
-candidate needs depends on whether anything but the model makes hits: evidence like known families
-lifts hairpins that the model would not call alone, and gates that must pass those pass more.
+(:mod:`premir.kernels.gate_features`), one set before folding and one after it. Evidence like known
+families lifts hairpins to hits that the model would not call alone; a candidate that nothing lifts
+needs more votes, where that can be told from its letters.
 ``premir.train.gates`` builds them and measures what they lose.
 """
 
@@ -30,9 +30,10 @@ from premir.kernels.gate_features import (
 from premir.kernels.pairing import Offsets
 from premir.scanner.errors import ModelError
 from premir.scanner.files import sha256
-from premir.scanner.find.hairpins import Hairpins
+from premir.scanner.find.hairpins import Hairpins, gather
 from premir.scanner.find.loci import Loci
 from premir.scanner.score.card import CARD, GatesCard
+from premir.scanner.score.lift import Lift
 from premir.scanner.score.model import Model
 
 GATES = "gates.safetensors"
@@ -52,7 +53,7 @@ class Gate:
         nodes: int32 (M, 5), see :func:`premir.kernels.gate_features.sum_votes`.
         roots: int32 (trees,), first node of each tree.
         cut: fewest votes that pass.
-        alone: fewest that pass where nothing but the model makes a hit, no fewer than ``cut``.
+        alone: fewest of what no evidence lifts, no fewer than ``cut``.
     """
 
     nodes: npt.NDArray[np.int32]
@@ -80,29 +81,36 @@ class Gates:
         fold: after it.
         digest: SHA-256 of their file.
         card: what the model card says about them.
-        alone: whether nothing but the model makes a hit.
+        strict: whether what no evidence lifts needs the votes of :attr:`Gate.alone`.
+        lift: says what evidence lifts; None where none does.
     """
 
     stem: Gate
     fold: Gate
     digest: str
     card: GatesCard
-    alone: bool = False
+    strict: bool = False
+    lift: Lift | None = None
+
+    def __str__(self) -> str:
+        alone = f" alone {self.stem.alone} {self.fold.alone}" if self.strict else ""
+        return f"sha256 {self.digest}{alone}"
 
     @property
     def key(self) -> str:
         """Tells what these gates pass from what others do."""
-        alone = f" alone {self.stem.alone} {self.fold.alone}" if self.alone else ""
-        return self.digest + alone
+        if not self.strict:
+            return self.digest
+        return f"{self} {self.lift.digest}" if self.lift is not None else str(self)
 
     @property
     def judged(self) -> Mapping[str, Any]:
         """What they pass and lose in genomes that they were not built from."""
-        return self.card["alone"]["judged"] if self.alone else self.card["judged"]
+        return self.card["alone"]["judged"] if self.strict else self.card["judged"]
 
-    def for_model_alone(self) -> Gates:
-        """Return the gates for scans in which nothing but the model makes a hit."""
-        return replace(self, alone="alone" in self.card)
+    def stricter(self, lift: Lift | None) -> Gates:
+        """Return the gates for scans in which nothing lifts hairpins, or ``lift`` says which."""
+        return replace(self, strict=True, lift=lift) if "alone" in self.card else self
 
     def before_folding(self, loci: Loci, codes: Codes, offsets: Offsets) -> npt.NDArray[np.bool_]:
         """Say which candidates are worth folding.
@@ -114,7 +122,7 @@ class Gates:
         """
         before, after = loci.contexts()
         features = stem_features(codes, offsets, before, after, loci.stem_energy)
-        return self.stem.passes(features, alone=self.alone)
+        return self._pass(self.stem, features, codes, offsets)
 
     def after_folding(self, loci: Loci, hairpins: Hairpins) -> npt.NDArray[np.bool_]:
         """Say which folded candidates are worth scoring."""
@@ -122,7 +130,20 @@ class Gates:
         features = fold_features(
             hairpins.codes, hairpins.pairs, hairpins.mfe, hairpins.offsets, before, after
         )
-        return self.fold.passes(features, alone=self.alone)
+        return self._pass(self.fold, features, hairpins.codes, hairpins.offsets)
+
+    def _pass(
+        self, gate: Gate, features: Features, codes: Codes, offsets: Offsets
+    ) -> npt.NDArray[np.bool_]:
+        votes = gate.votes(features)
+        if not self.strict:
+            return votes >= gate.cut
+        passed = votes >= gate.alone
+        if self.lift is not None:
+            asked = np.flatnonzero(~passed & (votes >= gate.cut))
+            positions, borders = gather(offsets, asked)
+            passed[asked] = self.lift(codes[positions], borders) > 0
+        return passed
 
 
 def load_gates(model: Model) -> Gates | None:

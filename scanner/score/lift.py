@@ -1,4 +1,4 @@
-"""What evidence in a hairpin's own letters is, as a scan sees it before the canonical scores."""
+"""What evidence in a hairpin's own letters is, as gates and scores see it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from premir.scanner.find.hairpins import Hairpins
+from premir.kernels.codes import Codes
+from premir.kernels.pairing import Offsets
 
 
 class Lift(Protocol):
@@ -22,6 +23,6 @@ class Lift(Protocol):
         """SHA-256."""
         ...
 
-    def __call__(self, hairpins: Hairpins) -> npt.NDArray[np.float64]:
-        """Return what it adds to the log odds of each of N hairpins, 0 or more, (N,)."""
+    def __call__(self, codes: Codes, offsets: Offsets) -> npt.NDArray[np.float64]:
+        """Return what it adds to the log odds of each of N packed hairpins, 0 or more, (N,)."""
         ...

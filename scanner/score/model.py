@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from premir.scanner.find.candidates import Extractor
     from premir.scanner.find.hairpins import Hairpins
-    from premir.scanner.score.crossfit import CrossFit, Places
+    from premir.scanner.score.crossfit import CrossFit, Places, Wanted
     from premir.scanner.score.false_calls import FalseCalls
     from premir.scanner.score.gating import Gates
     from premir.scanner.score.inflation import Inflation
@@ -225,7 +225,7 @@ class Model:
         hairpins: Hairpins | Sequence[str],
         device: torch.device | str = "cpu",
         places: Places | None = None,
-        least: npt.NDArray[np.float64] | None = None,
+        least: Wanted | None = None,
         floor: npt.NDArray[np.float64] | None = None,
     ) -> npt.NDArray[np.float32]:
         """Score hairpins in batches, which is fast and right to :attr:`margin`.
@@ -236,8 +236,9 @@ class Model:
             device: where to compute.
             places: where the hairpins lie, which decides what networks of a cross-fitted model
                 score them; all do where None.
-            least: float64 (N,), log odds below which nobody asks what a hairpin has: it may get
-                minus infinity as soon as it can't reach them. None to score all.
+            least: gives the log odds below which nobody asks what a hairpin has: it may get minus
+                infinity as soon as it can't reach them. It is called with an index of hairpins, and
+                the most that each may have yet. None to score all.
             floor: float64 (N,), as :meth:`floor`: a hairpin that has less by the first network gets
                 minus infinity. None to ask all networks.
 
@@ -255,10 +256,17 @@ class Model:
 
         device, hairpins = torch.device(device), self._folded(hairpins)
         score, networks = partial(batch_log_odds, device=device), self.networks(device)
-        if least is not None:
-            slope, intercept = self._calibration()
-            least = (least - intercept) / slope
-        log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places, least, floor)
+        slope, intercept = self._calibration()
+
+        def wanted(index: npt.NDArray[np.int64], most: npt.NDArray[np.float64]) -> Any:
+            assert least is not None
+            return (least(index, self.calibrated(most)) - intercept) / slope
+
+        log_odds = mean_log_odds(
+            *(networks, hairpins, score, self.cross_fit, places),
+            least=wanted if least is not None else None,
+            floor=floor,
+        )
         return self.calibrated(log_odds).astype(np.float32)
 
     def score(

@@ -110,18 +110,27 @@ def find_hits(
     if gates is not None and loci is not None:
         worth = np.flatnonzero(gates.after_folding(loci, hairpins) | spare)
     gated = time.thread_time()
-    wanted = np.where(spare[worth], least(low), least(lowest))
     floors = np.where(spare[worth], -np.inf, floor)
+    needed, lifted = np.full(worth.size, np.inf), np.zeros(worth.size)
+
+    def wanted(
+        index: npt.NDArray[np.int64], most: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Say what each needs by the model, and ask first what lifts those that may have it."""
+        spares = spare[worth[index]]
+        needed[index] = np.where(spares, least(low), least(lowest))
+        if lift is not None:
+            asked = index[(most >= needed[index]) & ~spares]
+            compared = hairpins.take(worth[asked])
+            lifted[asked] = lift(compared.codes, compared.offsets)
+            needed[asked] = np.maximum(needed[asked], least(min_prob) - lifted[asked])
+        return needed[index]
+
     rough = model.select(
         hairpins.take(worth), device, places and places.take(worth), wanted, floors
     )
-    likely = rough >= wanted
-    selected = worth[likely]
-    lifted = np.zeros(selected.size)
-    if lift is not None:
-        lifted = lift(hairpins.take(selected))
-        reach = (rough[likely] + lifted >= least(min_prob)) | spare[selected]
-        selected, lifted = selected[reach], lifted[reach]
+    likely = rough >= needed
+    selected, lifted = worth[likely], lifted[likely]
     batched = time.thread_time()
     log_odds = model.score(hairpins.take(selected), places and places.take(selected))
     reported = probabilities(log_odds) >= np.where(spare[selected], low, lowest)

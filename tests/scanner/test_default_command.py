@@ -34,6 +34,8 @@ from premir.scanner.score.selecting import find_hits
 from premir.scanner.score.shipped import DEFAULT_MODEL, load_model
 
 CPU = torch.device("cpu")
+ALONE = [load_model(DEFAULT_MODEL).card["gates"]["alone"][name] for name in ("stem", "fold")]
+"""Votes that what nothing lifts needs."""
 SWAPPED = str.maketrans("ACGTacgt", "TGCAtgca")
 
 
@@ -81,7 +83,8 @@ def test_header_says_what_hits_depend_on(default_genome, default_scan):
         f"## premir {__version__}, ViennaRNA {RNA.__version__}, {model.card['feature_schema']}",
         f"## genome {default_genome[0].name}",
         f"## model {model.name} sha256 {sha256(model.directory / 'weights.safetensors')}",
-        f"## gates sha256 {sha256(model.directory / GATES)} floor {model.floor(model.min_prob)}",
+        f"## gates sha256 {sha256(model.directory / GATES)} alone {' '.join(map(str, ALONE))} "
+        f"floor {model.floor(model.min_prob)}",
         f"## preset animal extractor stems max_span 160 min_prob {model.min_prob:g}",
         f"## unknown_letters {model.unknown_letters:g}",
         f"## known {shipped().name} sha256 {shipped().digest}",
@@ -104,7 +107,8 @@ def test_summary_says_what_was_done(default_genome, default_scan):
     )
     assert summary["gates"] == {
         "sha256": model.card["gates"]["sha256"],
-        "judged": model.card["gates"]["judged"],
+        "judged": model.card["gates"]["alone"]["judged"],
+        "alone": ALONE,
         "floor": model.floor(model.min_prob),
     }
     assert (summary["refolded"], summary["fold_disagreements"]) == (len(rows(text)), 0)
@@ -240,7 +244,11 @@ def kept(tiny_genome, tmp_path_factory):
 
 def test_gates_are_part_of_a_run(tiny_genome, kept, shallow, scan, capsys, tmp_path):
     """Shards hold what the gates of their run left: no other gates may take them up."""
-    gates, others = (load_model(str(m)).card["gates"]["sha256"] for m in (DEFAULT_MODEL, shallow))
+    alone = f"alone {' '.join(map(str, ALONE))}"
+    gates, others = (
+        f"sha256 {load_model(str(m)).card['gates']['sha256']} {alone}"
+        for m in (DEFAULT_MODEL, shallow)
+    )
     shutil.copytree(kept, tmp_path / "kept")
     for work, options, there, here in (
         ("gates", ("--exhaustive",), repr(gates), None),

@@ -57,14 +57,13 @@ def alone(genome, tmp_path_factory):
     return out.read_text(), json.loads(out.with_name("hits.bed.summary.json").read_text())
 
 
-def test_gates_are_stricter_where_nothing_but_the_model_makes_a_hit(alone, default_scan):
-    (_, strict), (_, summary) = alone, default_scan
-    assert strict["hits"] > 0
-    assert strict["gates"]["alone"]
-    assert "alone" not in summary["gates"]
+def test_without_known_families_gates_pass_what_no_family_lifts(alone, default_scan):
+    (_, without), (_, summary) = alone, default_scan
+    assert without["hits"] > 0
+    assert without["gates"] == summary["gates"]
+    assert len(summary["gates"]["alone"]) == 2
     for stage in ("folded", "scored"):
-        assert strict[stage] < summary[stage]
-    assert strict["gates"]["judged"] != summary["gates"]["judged"]
+        assert without[stage] <= summary[stage] < 0.95 * summary["candidates"]
 
 
 @pytest.mark.parametrize(

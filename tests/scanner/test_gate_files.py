@@ -107,7 +107,7 @@ def test_what_is_no_tree_is_refused(folder, arrays, message):
         load(folder, arrays)
 
 
-def test_where_the_model_is_alone_gates_may_have_cuts_of_their_own(folder):
+def test_what_nothing_lifts_may_need_more_votes(folder):
     arrays = {**stem(TREE), "stem.cut": np.array([3], np.int64)}
     found = load(folder, arrays, alone={"stem": 7, "fold": -5})
     features = np.zeros((2, STEM_FEATURES), np.int32)
@@ -115,12 +115,12 @@ def test_where_the_model_is_alone_gates_may_have_cuts_of_their_own(folder):
     assert found.stem.passes(features, alone=False).tolist() == [True, True]
     assert found.stem.passes(features, alone=True).tolist() == [False, True]
     assert found.fold.alone == found.fold.cut == 0  # never less strict
-    strict = found.for_model_alone()
-    assert (found.alone, strict.alone) == (False, True)
+    strict = found.stricter(None)
+    assert (found.strict, strict.strict) == (False, True)
     assert found.key == found.digest != strict.key
     one = load(folder, arrays)
     assert one.stem.alone == one.stem.cut == 3
-    assert one.for_model_alone() == one
+    assert one.stricter(None) == one
 
 
 def test_the_deepest_tree_and_the_last_features_are_sound(folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import builders
 import numpy as np
@@ -70,6 +70,46 @@ def test_the_fold_gate_sees_contexts_by_strand_and_passes_its_cut(gates):
     for cut in votes.tolist():
         asked = replace(gates, fold=replace(gates.fold, cut=cut))
         assert asked.after_folding(loci, folds).tolist() == (votes >= cut).tolist()
+
+
+@dataclass(frozen=True)
+class Lifting:
+    """Lifts what begins with a letter."""
+
+    letter: int
+    digest: str = "0"
+
+    def __call__(self, codes, offsets):
+        return np.where(codes[offsets[:-1]] == self.letter, 2.5, 0.0)
+
+
+def test_what_evidence_lifts_needs_fewer_votes(gates):
+    loci, before, after, codes, offsets = candidates()
+    folds = KernelFolder().fold(codes, offsets)
+    first = codes[offsets[:-1]]
+    assert 0 < (first == 1).sum() < first.size
+    features = {
+        "stem": stem_features(codes, offsets, before, after, loci.stem_energy),
+        "fold": fold_features(folds.codes, folds.pairs, folds.mfe, offsets, before, after),
+    }
+    for name, rows in features.items():
+        gate = getattr(gates, name)
+        votes = np.sort(gate.votes(rows))
+        gate = replace(gate, cut=int(votes[2]), alone=int(votes[-2]))
+        few, many = gate.passes(rows, alone=False), gate.passes(rows, alone=True)
+        changed = replace(gates, **{name: gate})
+        for asked, expected in (
+            (changed, few),
+            (changed.stricter(None), many),
+            (changed.stricter(Lifting(1)), many | (few & (first == 1))),
+            (changed.stricter(Lifting(9)), many),
+        ):
+            by = {"stem": (loci, codes, offsets), "fold": (loci, folds)}[name]
+            passed = asked.before_folding(*by) if name == "stem" else asked.after_folding(*by)
+            assert passed.tolist() == expected.tolist()
+        assert (many | (few & (first == 1))).sum() > many.sum()
+    strict = gates.stricter(None)
+    assert len({each.key for each in (gates, strict, gates.stricter(Lifting(1)))}) == 3
 
 
 @pytest.mark.parametrize(

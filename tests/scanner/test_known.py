@@ -376,8 +376,8 @@ def test_what_the_model_alone_leaves_out_is_found_by_its_family(own_family, not_
     assert summary["above_threshold"] < len(taken) + len(left)
 
 
-def test_the_library_is_part_of_what_a_run_has_scored(own_family, not_reported, tmp_path):
-    """A run that scored for one library, which lifts nothing, does not answer for another."""
+def test_the_library_is_part_of_a_run(own_family, not_reported, tmp_path, capsys):
+    """A run with one library, which lifts nothing, has not folded all that another may lift."""
     _, path, hits, _ = own_family
     below = max(
         (hit for hit in not_reported if hit.prob < min(h.prob for h in hits)), key=lambda h: h.prob
@@ -389,12 +389,16 @@ def test_the_library_is_part_of_what_a_run_has_scored(own_family, not_reported, 
     for library, lifted in zip(libraries, (False, True), strict=True):
         out = tmp_path / f"{library.stem}.bed"
         line = [str(path), "--out", str(out), "-q", "--known", str(library), "--keep-work"]
-        assert main([*line, "--work-dir", str(tmp_path / "work")]) == 0
+        line += ["--work-dir", str(tmp_path / "work")]
+        if lifted:
+            assert main(line) == 4
+            assert "belongs to another run: known is '" in capsys.readouterr().err
+        assert main([*line, "--resume", "never"]) == 0
         assert (below.name in {hit.name for hit in read_hits(out)}) == lifted
 
 
-def test_a_clade_is_part_of_what_a_run_has_scored(own_family, not_reported, tmp_path):
-    """What only another clade's hairpin lifts is no hit, in one run directory, and is one again."""
+def test_a_clade_is_part_of_a_run(own_family, not_reported, tmp_path):
+    """What only another clade's hairpin lifts is no hit, and is one again."""
     _, path, hits, _ = own_family
     below = max(
         (hit for hit in not_reported if hit.prob < min(h.prob for h in hits)), key=lambda h: h.prob
@@ -404,7 +408,7 @@ def test_a_clade_is_part_of_what_a_run_has_scored(own_family, not_reported, tmp_
     for clade, lifted in (("Nematoda", False), ("^Nematoda", True), ("Nematoda", False)):
         out = tmp_path / "out.bed"
         line = [str(path), "--out", str(out), "-q", "--known", str(library), "--known-clade", clade]
-        assert main([*line, "--report", str(tmp_path / "r.html"), "--keep-work"]) == 0
+        assert main([*line, "--report", str(tmp_path / "r.html")]) == 0
         found = list(read_hits(out))
         assert (below.name in {hit.name for hit in found}) == lifted
         assert {hit.nearest for hit in found} <= {None, "hsa-mir-9-1" if lifted else "cel-mir-5-1"}

@@ -30,8 +30,8 @@ def _add_options(parser: Parser) -> None:
     add("--keep-folded", type=real(0, 1), metavar="SHARE", help="the gate after folding passes at "
         "least this share of those; default: as --keep")  # fmt: skip
     add("--alone", nargs=4, type=real(0, 1), metavar=("LOSS", "BEST_LOSS", "KEEP", "KEEP_FOLDED"),
-        help="the same four for scans in which nothing but the model makes a hit, as with --known "
-        "none: no precursor need be kept there that only known families would lift; default: no "
+        help="the same four for candidates that no evidence lifts, which are all with --known "
+        "none: of these none need be kept that the model does not call; default: no "
         "difference")  # fmt: skip
     groups.add_planting(parser)
 

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from premir.kernels.codes import Codes, encode
 from premir.kernels.pairing import Offsets, pack
 from premir.kernels.similarity import NONE, SEED, KnownHairpins
-from premir.scanner.find.hairpins import Hairpins
 from premir.scanner.report.evidence.known.names import family_of
 
 _F64 = npt.NDArray[np.float64]
@@ -132,14 +131,14 @@ class Library:
             codes, offsets, scores=SCORES, fewest=FEWEST, penalties=self._penalties
         )
 
-    def surprise(self, hairpins: Hairpins) -> tuple[_I64, _F64]:
-        """Say what each of N hairpins resembles most, and how surprising that is.
+    def surprise(self, codes: Codes, offsets: Offsets) -> tuple[_I64, _F64]:
+        """Say what each of N packed hairpins resembles most, and how surprising that is.
 
         Returns:
             int64 (N,), index of the known hairpin, -1 where there is none; and float64 (N,), -log10
             of the share of background hairpins that resemble some known one as much.
         """
-        found, score = self.nearest(hairpins.codes, hairpins.offsets)
+        found, score = self.nearest(codes, offsets)
         return found, np.where(found == NONE, 0.0, self.calibration.surprise(score))
 
     @cached_property

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from premir.kernels.codes import decode
-from premir.scanner.find.hairpins import Hairpins
+from premir.kernels.codes import Codes, decode
+from premir.kernels.pairing import Offsets
 from premir.scanner.options import Search
 from premir.scanner.report.columns import Column
 from premir.scanner.report.evidence.known.compared import COMPARED_PER_MB, least_compared
@@ -35,9 +35,9 @@ class KnownLift:
         """SHA-256 of the library."""
         return self.library.digest
 
-    def __call__(self, hairpins: Hairpins) -> npt.NDArray[np.float64]:
-        """Return it for each of N hairpins, rounded as it is in tables."""
-        _, surprise = self.library.surprise(hairpins)
+    def __call__(self, codes: Codes, offsets: Offsets) -> npt.NDArray[np.float64]:
+        """Return it for each of N packed hairpins, rounded as it is in tables."""
+        _, surprise = self.library.surprise(codes, offsets)
         return weight_of(surprise).round(DECIMALS)
 
 
@@ -59,7 +59,7 @@ def compare(table: HitTable, material: Material) -> list[npt.NDArray[Any]]:
             here = slice(done, done + len(chunk.hits))
             done = here.stop
             compared = chunk.hits.prob >= least
-            found, surprise = library.surprise(chunk.hairpins)
+            found, surprise = library.surprise(chunk.hairpins.codes, chunk.hairpins.offsets)
             similarity[here] = np.where(compared, surprise, np.nan)
             for n in np.flatnonzero(compared & (surprise >= HINGE)).tolist():
                 own, letters = library.known[found[n]], decode(chunk.hairpins[n][0])
