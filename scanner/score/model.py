@@ -256,17 +256,8 @@ class Model:
 
         device, hairpins = torch.device(device), self._folded(hairpins)
         score, networks = partial(batch_log_odds, device=device), self.networks(device)
-        slope, intercept = self._calibration()
-
-        def wanted(index: npt.NDArray[np.int64], most: npt.NDArray[np.float64]) -> Any:
-            assert least is not None
-            return (least(index, self.calibrated(most)) - intercept) / slope
-
-        log_odds = mean_log_odds(
-            *(networks, hairpins, score, self.cross_fit, places),
-            least=wanted if least is not None else None,
-            floor=floor,
-        )
+        wanted = self._uncalibrated(least) if least is not None else None
+        log_odds = mean_log_odds(networks, hairpins, score, self.cross_fit, places, wanted, floor)
         return self.calibrated(log_odds).astype(np.float32)
 
     def score(
@@ -315,6 +306,11 @@ class Model:
         """Return the log odds by :meth:`select` below which none reaches ``min_prob``."""
         lowest = min_prob - 0.5 * 10.0**-DECIMALS  # which may be rounded up to it
         return -np.inf if lowest <= 0 else log_odds_of(lowest) - self.margin
+
+    def _uncalibrated(self, least: Wanted) -> Wanted:
+        """Return what is wanted of the mean of the networks, from what is wanted of the model."""
+        slope, intercept = self._calibration()
+        return lambda index, most: (least(index, self.calibrated(most)) - intercept) / slope
 
     def _folded(self, hairpins: Hairpins | Sequence[str]) -> Hairpins:
         if isinstance(hairpins, Sequence):
