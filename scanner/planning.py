@@ -216,7 +216,8 @@ def _measure_pieces(
         if job.model is not None and hairpins is not None:
             places = Places.of(loci, pieces.contigs.lengths)
             hits = find_job_hits(job, job.model, hairpins, loci, places, device)
-            spent.update(hits.seconds)
+            for stage, seconds in hits.seconds.items():
+                spent[stage] = spent.get(stage, 0.0) + seconds
             likely, log_odds = hairpins.take(hits.index), hits.log_odds
             written = time.thread_time()
             measured.score_bytes += len(

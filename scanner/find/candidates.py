@@ -163,12 +163,13 @@ def candidates_of_tile(
     started = time.thread_time()
     pieces = Pieces.read(store, tile, extractor.halo)
     loci, codes, offsets, passed_over = _find(pieces, extractor)
-    found = len(loci)
+    found, looked = len(loci), time.thread_time()
     if keep is not None:
         kept = np.flatnonzero(keep(loci, codes, offsets))
         flat, offsets = gather(offsets, kept)
         loci, codes = loci.take(kept), codes[flat]
-    seconds = {"candidates": time.thread_time() - started, "folding": 0.0}
+    gated = time.thread_time() - looked
+    seconds = {"candidates": looked - started, "gates": gated, "folding": 0.0}
     hairpins = None
     if folder is not None:
         begun = folder.clock()

@@ -351,7 +351,7 @@ def test_only_what_is_kept_is_folded(sequences: dict[str, str]) -> None:
     assert kept.loci.start.tolist() == everything.loci.start[chosen].tolist()
     assert kept.codes.tolist() == everything.hairpins.take(chosen).codes.tolist()
     assert kept.hairpins.pairs.tolist() == everything.hairpins.take(chosen).pairs.tolist()
-    assert set(kept.seconds) == {"candidates", "folding"}
+    assert set(kept.seconds) == {"candidates", "gates", "folding"}
     [none] = candidates_of(genome, Extractor(), folder, lambda loci, *_: loci.strand == 0)
     assert none.hairpins is not None
     assert (none.found, len(none.loci), len(none.hairpins)) == (kept.found, 0, 0)
