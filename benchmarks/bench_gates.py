@@ -191,7 +191,6 @@ def test_bench_gates_on_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     everything, few, alone = json.loads(out.read_text())["rows"]
     assert [each["alone"] for each in (everything, few, alone)] == [False, False, True]
     assert alone["judged"]["ebv"]["folded_per_mb"] == few["judged"]["ebv"]["folded_per_mb"]
-    assert alone["judged"]["ebv"]["scored_per_mb"] < few["judged"]["ebv"]["folded_per_mb"]
     calls, fewer = (each["known"]["that the model calls"] for each in (everything, few))
     assert 20 < calls["precursors"] == fewer["precursors"] <= 40
     of_all, of_few = (each["judged"]["ebv"] for each in (everything, few))

@@ -122,16 +122,18 @@ class Bench:
 
         Args:
             genome: FASTA.
-            place: folder within that of the model; its scans of one threshold share their work.
+            place: folder within that of the model; its scans without gates share their work, and so
+                do those with one library of known families.
             label: names the hits.
             options: of the scan.
         """
         folder = self.folder / place
         folder.mkdir(parents=True, exist_ok=True)
-        low = "low" if "--min-prob" in options else "threshold"
+        known = str(options[options.index("--known") + 1]) if "--known" in options else "shipped"
+        shared = "low" if "--min-prob" in options else f"threshold, {Path(known).name}"
         out = scanned(
             self.model, genome, folder / f"{label}.bed", options,
-            "--threads", str(self.threads), "--work-dir", str(folder / low), "--keep-work",
+            "--threads", str(self.threads), "--work-dir", str(folder / shared), "--keep-work",
         )  # fmt: skip
         summary = json.loads(out.with_name(f"{out.name}.summary.json").read_text())
         told = json.loads(told_by(out).read_text())
