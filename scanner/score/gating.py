@@ -136,9 +136,7 @@ class Gates:
         self, gate: Gate, features: Features, codes: Codes, offsets: Offsets
     ) -> npt.NDArray[np.bool_]:
         votes = gate.votes(features)
-        if not self.strict:
-            return votes >= gate.cut
-        passed = votes >= gate.alone
+        passed = votes >= (gate.alone if self.strict else gate.cut)
         if self.lift is not None:
             asked = np.flatnonzero(~passed & (votes >= gate.cut))
             positions, borders = gather(offsets, asked)
